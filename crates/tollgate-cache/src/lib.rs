@@ -1,0 +1,1 @@
+//! RFC 9111 rules, cache key, alternates, collapse, RAM store.

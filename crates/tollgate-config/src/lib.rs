@@ -1,0 +1,1 @@
+//! Records, remap.config and the other configuration files, as immutable generations.

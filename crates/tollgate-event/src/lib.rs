@@ -1,0 +1,1 @@
+//! Event threads, sockets, timers, DNS, task threads.

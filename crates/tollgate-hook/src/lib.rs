@@ -1,0 +1,1 @@
+//! Typed, ordered, sealed hook points.

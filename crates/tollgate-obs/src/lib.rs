@@ -1,0 +1,3 @@
+//! Metrics, access log, outcomes and milestones.
+
+pub mod outcome;

@@ -1,0 +1,1 @@
+//! Sessions, transactions, next hop, origin pools, tunnels.

@@ -1,0 +1,1 @@
+//! Scenario runner: scripted clients and origins around a real proxy.

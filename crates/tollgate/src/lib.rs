@@ -1,0 +1,1 @@
+//! Tollgate: a programmable HTTP caching proxy.
