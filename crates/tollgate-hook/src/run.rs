@@ -5,7 +5,7 @@
 //! closure that makes the call).
 //! Entry points: [`run_void`], [`run_all`], [`run_first`]. Each takes the handlers (a list, or lists of
 //! several scopes chained) and a closure that calls one handler, so that an input of `&mut` is lent anew to
-//! each.
+//! each (what such a handler answers must then not borrow from its input).
 //! Invariants: a runner used on a hook point of another mode does not compile; nothing is allocated.
 
 use crate::handler::Registered;

@@ -91,3 +91,51 @@ fn cycle(closing: usize, links: &[Link], dragged_by: &[Option<usize>]) -> Cycle 
     }
     Cycle(path)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn order(count: usize, links: &[(usize, usize)]) -> Result<Vec<usize>, Cycle> {
+        let links: Vec<Link> = links.iter().map(|&(first, then)| Link { first, then }).collect();
+        sort(count, &links).map(|sorted| sorted.order)
+    }
+
+    #[test]
+    fn nothing_moves_without_links() {
+        assert_eq!(order(0, &[]), Ok(vec![]));
+        assert_eq!(order(4, &[]), Ok(vec![0, 1, 2, 3]));
+    }
+
+    #[test]
+    fn late_predecessor_is_dragged_forward_instead_of_delaying_the_early_entry() {
+        assert_eq!(order(4, &[(3, 0)]), Ok(vec![3, 0, 1, 2]));
+        assert_eq!(order(4, &[(3, 1), (2, 3)]), Ok(vec![0, 2, 3, 1]));
+    }
+
+    #[test]
+    fn predecessors_of_one_entry_come_in_the_order_of_their_links() {
+        assert_eq!(order(3, &[(2, 0), (1, 0)]), Ok(vec![2, 1, 0]));
+        assert_eq!(order(3, &[(1, 0), (2, 0)]), Ok(vec![1, 2, 0]));
+    }
+
+    #[test]
+    fn repeated_links_count_once() {
+        assert_eq!(order(2, &[(1, 0), (1, 0), (1, 0)]), Ok(vec![1, 0]));
+    }
+
+    #[test]
+    fn cycle_is_told_by_its_links_from_the_closing_one_on() {
+        assert_eq!(order(1, &[(0, 0)]), Err(Cycle(vec![0])));
+        assert_eq!(order(2, &[(0, 1), (1, 0)]), Err(Cycle(vec![0, 1])));
+        // 0 only leads into the cycle of 1, 2 and 3 and is not part of it.
+        assert_eq!(order(4, &[(1, 0), (2, 1), (3, 2), (1, 3)]), Err(Cycle(vec![3, 2, 1])));
+    }
+
+    #[test]
+    fn chain_of_any_length_is_sorted_without_recursion() {
+        let count = 200_000;
+        let links: Vec<(usize, usize)> = (1..count).map(|rank| (rank, rank - 1)).collect();
+        assert_eq!(order(count, &links), Ok((0..count).rev().collect()));
+    }
+}
