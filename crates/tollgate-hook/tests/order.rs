@@ -280,3 +280,44 @@ fn declared_hook_points_are_described_in_order_even_without_handlers() {
     assert_eq!(names, ["OTHER", "FIXUPS"]);
     assert!(table.handlers::<Other>().is_empty());
 }
+
+#[test]
+fn json_of_a_hook_point_uses_the_same_words_as_its_text() {
+    let mut rules = operator_edge("b", "a");
+    rules.off = operator_off("c").off;
+    let table = seal(
+        &[
+            ("a#h", Order::slot(slot::FIRST)),
+            ("b#h", Order::default().before("rewrite").after("c")),
+            ("c#h", Order::default()),
+        ],
+        &rules,
+    );
+    let json = serde_json::to_value(only_description(&table)).expect("plain data");
+    let by_operator = serde_json::json!({"operator": "hooks.config:3"});
+    let by_b = serde_json::json!({"handler": "b#h"});
+    let expected = serde_json::json!({
+        "name": "FIXUPS",
+        "mode": "VOID",
+        "doc": "Last changes before the request is served.",
+        "entries": [
+            {"position": 1, "module": "b", "handler": "h", "slot": 10,
+             "why": [{"relation": "before", "other": "a#h", "asked_by": by_operator}]},
+            {"position": 2, "module": "a", "handler": "h", "slot": 0,
+             "why": [{"relation": "after", "other": "b#h", "asked_by": by_operator}]},
+        ],
+        "off": [{"module": "c", "handler": "h", "by": "hooks.config:4"}],
+        "ignored": [
+            {"relation": "after", "name": "c", "asked_by": by_b, "why": {"switched_off": "hooks.config:4"}},
+            {"relation": "before", "name": "rewrite", "asked_by": by_b, "why": "unknown"},
+        ],
+    });
+    assert_eq!(json, expected);
+}
+
+#[test]
+fn mode_reads_the_same_in_json_and_in_text() {
+    for mode in [Mode::Void, Mode::RunAll, Mode::RunFirst, Mode::Transaction] {
+        assert_eq!(serde_json::json!(mode), mode.to_string());
+    }
+}
