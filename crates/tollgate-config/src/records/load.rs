@@ -1,0 +1,1 @@
+//! Reading records from files, environment and command line.
