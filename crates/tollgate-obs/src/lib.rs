@@ -8,5 +8,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod log;
 pub mod metrics;
+pub mod milestones;
 pub mod outcome;
