@@ -11,9 +11,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{
-    Receiver, RecvError, Sender, SyncSender, TryRecvError, TrySendError, channel, sync_channel,
-};
+use std::sync::mpsc::{Receiver, RecvError, Sender, SyncSender, TrySendError, channel, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -138,11 +136,21 @@ impl AccessLogOptions {
     }
 }
 
+/// Lines on their way. Dropped with entries in it, it counts them as dropped, wherever that happens.
 struct Batch {
     lines: Vec<u8>,
     entries: u64,
     /// The end of the latest entry, since 1970.
     at: Duration,
+    metrics: Metrics,
+}
+
+impl Drop for Batch {
+    fn drop(&mut self) {
+        if self.entries > 0 {
+            self.metrics.add(Metric::LogEntriesDropped, self.entries);
+        }
+    }
 }
 
 enum Message {
@@ -164,6 +172,7 @@ pub struct AccessLog {
     options: AccessLogOptions,
     queue: SyncSender<Message>,
     control: Arc<Control>,
+    metrics: Metrics,
     writer: Option<JoinHandle<()>>,
 }
 
@@ -208,11 +217,11 @@ impl AccessLog {
         };
         let thread = std::thread::Builder::new().name("access-log".to_owned());
         let writer = thread.spawn(move || writer.run()).map_err(LogOpenError::Thread)?;
-        Ok(Self { options, queue, control, writer: Some(writer) })
+        Ok(Self { options, queue, control, metrics: metrics.clone(), writer: Some(writer) })
     }
 
-    /// The handle for one event thread, which counts its losses in `metrics`.
-    pub fn handle(&self, metrics: ThreadMetrics) -> AccessLogHandle {
+    /// A handle for one event thread.
+    pub fn handle(&self) -> AccessLogHandle {
         AccessLogHandle {
             formatter: Formatter::new(self.options.format),
             batch_bytes: self.options.batch_bytes,
@@ -220,7 +229,7 @@ impl AccessLog {
             entries: 0,
             at: Duration::ZERO,
             queue: self.queue.clone(),
-            metrics,
+            metrics: self.metrics.clone(),
         }
     }
 
@@ -283,7 +292,7 @@ pub struct AccessLogHandle {
     entries: u64,
     at: Duration,
     queue: SyncSender<Message>,
-    metrics: ThreadMetrics,
+    metrics: Metrics,
 }
 
 impl std::fmt::Debug for AccessLogHandle {
@@ -312,21 +321,21 @@ impl AccessLogHandle {
         if self.entries == 0 {
             return;
         }
-        let batch = Batch { lines: std::mem::take(&mut self.lines), entries: self.entries, at: self.at };
-        self.entries = 0;
-        match self.queue.try_send(Message::Batch(batch)) {
-            Ok(()) => {}
-            Err(TrySendError::Full(message) | TrySendError::Disconnected(message)) => {
-                self.drop_batch(message)
-            }
-        }
-    }
-
-    fn drop_batch(&mut self, message: Message) {
-        if let Message::Batch(mut batch) = message {
-            self.metrics.add(Metric::LogEntriesDropped, batch.entries);
-            batch.lines.clear();
-            self.lines = batch.lines;
+        let batch = Batch {
+            lines: std::mem::take(&mut self.lines),
+            entries: std::mem::take(&mut self.entries),
+            at: self.at,
+            metrics: self.metrics.clone(),
+        };
+        let Err(TrySendError::Full(refused) | TrySendError::Disconnected(refused)) =
+            self.queue.try_send(Message::Batch(batch))
+        else {
+            return;
+        };
+        if let Message::Batch(mut batch) = refused {
+            // The buffer serves the next batch; dropping the rest counts the entries.
+            self.lines = std::mem::take(&mut batch.lines);
+            self.lines.clear();
         }
     }
 }
@@ -351,7 +360,7 @@ impl Writer {
         while let Some(message) = self.next() {
             self.obey_reopen();
             if let Message::Batch(batch) = message {
-                self.write(&batch);
+                self.write(batch);
             }
         }
         self.obey_reopen();
@@ -362,10 +371,7 @@ impl Writer {
         if !self.control.is_closing.load(Ordering::Acquire) {
             return self.batches.recv().ok();
         }
-        match self.batches.try_recv() {
-            Ok(message) => Some(message),
-            Err(TryRecvError::Empty | TryRecvError::Disconnected) => None,
-        }
+        self.batches.try_recv().ok()
     }
 
     fn obey_reopen(&mut self) {
@@ -387,16 +393,15 @@ impl Writer {
         }
     }
 
-    fn write(&mut self, batch: &Batch) {
+    fn write(&mut self, mut batch: Batch) {
         match self.sink.write_batch(&batch.lines) {
             Ok(()) => {
-                self.metrics.add(Metric::LogEntriesWritten, batch.entries);
+                self.metrics.add(Metric::LogEntriesWritten, std::mem::take(&mut batch.entries));
                 self.metrics.add(Metric::LogBytesWritten, batch.lines.len() as u64);
             }
             Err(error) => {
                 self.metrics.inc(Metric::LogWriteErrors);
-                self.metrics.add(Metric::LogEntriesDropped, batch.entries);
-                self.faults.failed_write(error, batch);
+                self.faults.failed_write(error, &batch);
             }
         }
     }
