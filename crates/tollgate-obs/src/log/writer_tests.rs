@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use super::{AccessLog, AccessLogOptions, FileSink, LogOpenError, LogSink};
+use super::{AccessLog, AccessLogOptions, LogOpenError, LogSink};
 use crate::log::{LogEntry, LogFormat};
 use crate::metrics::{Metric, Metrics};
 
@@ -224,17 +224,6 @@ fn reopened_log_writes_to_a_new_file_after_rotation() {
     log.close();
     assert_eq!(std::fs::read_to_string(&rotated).unwrap(), all);
     assert!(std::fs::read_to_string(&path).unwrap().starts_with("4.000 "));
-}
-
-#[test]
-fn torn_line_is_ended_before_the_next_batch() {
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("access.log");
-    let mut sink = FileSink::open(&path).unwrap();
-    sink.write_batch(b"half a li").unwrap();
-    sink.write_batch(b"whole\n").unwrap();
-    sink.write_batch(b"whole\n").unwrap();
-    assert_eq!(std::fs::read_to_string(&path).unwrap(), "half a li\nwhole\nwhole\n");
 }
 
 #[test]
