@@ -11,12 +11,12 @@ mod entry;
 mod escape;
 mod field;
 mod format;
+mod sink;
 mod time;
 mod writer;
 
 pub use self::entry::{CacheResult, Hierarchy, LogEntry};
 pub use self::field::{FieldDef, LogField};
 pub use self::format::{Formatter, LogFormat};
-pub use self::writer::{
-    AccessLog, AccessLogHandle, AccessLogOptions, FileSink, LogFault, LogOpenError, LogSink, Reopening,
-};
+pub use self::sink::{FileSink, LogOpenError, LogSink};
+pub use self::writer::{AccessLog, AccessLogHandle, AccessLogOptions, LogFault, Reopening};

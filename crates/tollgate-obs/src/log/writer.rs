@@ -6,14 +6,11 @@
 //! counted exactly once, as written or as dropped; reopening and closing get through a full queue; no clock is read,
 //! the minute of a fault report is told by the entries' own times.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{
-    Receiver, RecvError, Sender, SyncSender, TryRecvError, TrySendError, channel, sync_channel,
-};
+use std::sync::mpsc::{Receiver, RecvError, Sender, SyncSender, TrySendError, channel, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -21,93 +18,11 @@ use parking_lot::Mutex;
 
 use super::entry::LogEntry;
 use super::format::{Formatter, LogFormat};
+use super::sink::{FileSink, LogOpenError, LogSink};
 use crate::metrics::{Metric, Metrics, ThreadMetrics};
 
 /// How long further faults are only counted after one was reported.
 const FAULT_REPORT_INTERVAL: Duration = Duration::from_secs(60);
-
-/// Where batches of lines go. Used by the writing thread only.
-pub trait LogSink: Send {
-    /// Writes whole lines.
-    ///
-    /// # Errors
-    /// Whatever the destination says; the batch is then counted as dropped.
-    fn write_batch(&mut self, lines: &[u8]) -> io::Result<()>;
-
-    /// Opens the destination anew, for rotation. On failure the old one stays in use.
-    ///
-    /// # Errors
-    /// Whatever opening says.
-    fn reopen(&mut self) -> io::Result<()>;
-}
-
-/// A log file, opened for appending.
-#[derive(Debug)]
-pub struct FileSink {
-    path: PathBuf,
-    file: File,
-    /// A failed write left part of a line at the end of the file.
-    is_torn: bool,
-}
-
-impl FileSink {
-    /// Opens or creates the file.
-    ///
-    /// # Errors
-    /// If it can be neither opened nor created.
-    pub fn open(path: &Path) -> Result<Self, LogOpenError> {
-        let open = |source| LogOpenError::File { path: path.to_owned(), source };
-        Ok(Self { path: path.to_owned(), file: append_to(path).map_err(open)?, is_torn: false })
-    }
-}
-
-fn append_to(path: &Path) -> io::Result<File> {
-    OpenOptions::new().append(true).create(true).open(path)
-}
-
-impl LogSink for FileSink {
-    fn write_batch(&mut self, lines: &[u8]) -> io::Result<()> {
-        if self.is_torn {
-            self.file.write_all(b"\n")?;
-            self.is_torn = false;
-        }
-        let mut rest = lines;
-        while !rest.is_empty() {
-            match self.file.write(rest) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(n) => {
-                    self.is_torn = rest[n - 1] != b'\n';
-                    rest = &rest[n..];
-                }
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(e),
-            }
-        }
-        Ok(())
-    }
-
-    fn reopen(&mut self) -> io::Result<()> {
-        self.file = append_to(&self.path)?;
-        self.is_torn = false;
-        Ok(())
-    }
-}
-
-/// Why a log could not be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum LogOpenError {
-    /// The file could not be opened or created.
-    #[error("cannot open access log {}: {source}", path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// The writing thread could not be started.
-    #[error("cannot start the access log's thread: {0}")]
-    Thread(io::Error),
-}
 
 /// What the fault callback is told, on the writing thread, once a minute at most.
 #[derive(Debug)]
@@ -138,11 +53,21 @@ impl AccessLogOptions {
     }
 }
 
+/// Lines on their way. Dropped with entries in it, it counts them as dropped, wherever that happens.
 struct Batch {
     lines: Vec<u8>,
     entries: u64,
     /// The end of the latest entry, since 1970.
     at: Duration,
+    metrics: Metrics,
+}
+
+impl Drop for Batch {
+    fn drop(&mut self) {
+        if self.entries > 0 {
+            self.metrics.add(Metric::LogEntriesDropped, self.entries);
+        }
+    }
 }
 
 enum Message {
@@ -164,6 +89,7 @@ pub struct AccessLog {
     options: AccessLogOptions,
     queue: SyncSender<Message>,
     control: Arc<Control>,
+    metrics: Metrics,
     writer: Option<JoinHandle<()>>,
 }
 
@@ -208,11 +134,11 @@ impl AccessLog {
         };
         let thread = std::thread::Builder::new().name("access-log".to_owned());
         let writer = thread.spawn(move || writer.run()).map_err(LogOpenError::Thread)?;
-        Ok(Self { options, queue, control, writer: Some(writer) })
+        Ok(Self { options, queue, control, metrics: metrics.clone(), writer: Some(writer) })
     }
 
-    /// The handle for one event thread, which counts its losses in `metrics`.
-    pub fn handle(&self, metrics: ThreadMetrics) -> AccessLogHandle {
+    /// A handle for one event thread.
+    pub fn handle(&self) -> AccessLogHandle {
         AccessLogHandle {
             formatter: Formatter::new(self.options.format),
             batch_bytes: self.options.batch_bytes,
@@ -220,7 +146,7 @@ impl AccessLog {
             entries: 0,
             at: Duration::ZERO,
             queue: self.queue.clone(),
-            metrics,
+            metrics: self.metrics.clone(),
         }
     }
 
@@ -283,7 +209,7 @@ pub struct AccessLogHandle {
     entries: u64,
     at: Duration,
     queue: SyncSender<Message>,
-    metrics: ThreadMetrics,
+    metrics: Metrics,
 }
 
 impl std::fmt::Debug for AccessLogHandle {
@@ -312,21 +238,21 @@ impl AccessLogHandle {
         if self.entries == 0 {
             return;
         }
-        let batch = Batch { lines: std::mem::take(&mut self.lines), entries: self.entries, at: self.at };
-        self.entries = 0;
-        match self.queue.try_send(Message::Batch(batch)) {
-            Ok(()) => {}
-            Err(TrySendError::Full(message) | TrySendError::Disconnected(message)) => {
-                self.drop_batch(message)
-            }
-        }
-    }
-
-    fn drop_batch(&mut self, message: Message) {
-        if let Message::Batch(mut batch) = message {
-            self.metrics.add(Metric::LogEntriesDropped, batch.entries);
-            batch.lines.clear();
-            self.lines = batch.lines;
+        let batch = Batch {
+            lines: std::mem::take(&mut self.lines),
+            entries: std::mem::take(&mut self.entries),
+            at: self.at,
+            metrics: self.metrics.clone(),
+        };
+        let Err(TrySendError::Full(refused) | TrySendError::Disconnected(refused)) =
+            self.queue.try_send(Message::Batch(batch))
+        else {
+            return;
+        };
+        if let Message::Batch(mut batch) = refused {
+            // The buffer serves the next batch; dropping the rest counts the entries.
+            self.lines = std::mem::take(&mut batch.lines);
+            self.lines.clear();
         }
     }
 }
@@ -351,7 +277,7 @@ impl Writer {
         while let Some(message) = self.next() {
             self.obey_reopen();
             if let Message::Batch(batch) = message {
-                self.write(&batch);
+                self.write(batch);
             }
         }
         self.obey_reopen();
@@ -362,10 +288,7 @@ impl Writer {
         if !self.control.is_closing.load(Ordering::Acquire) {
             return self.batches.recv().ok();
         }
-        match self.batches.try_recv() {
-            Ok(message) => Some(message),
-            Err(TryRecvError::Empty | TryRecvError::Disconnected) => None,
-        }
+        self.batches.try_recv().ok()
     }
 
     fn obey_reopen(&mut self) {
@@ -387,16 +310,15 @@ impl Writer {
         }
     }
 
-    fn write(&mut self, batch: &Batch) {
+    fn write(&mut self, mut batch: Batch) {
         match self.sink.write_batch(&batch.lines) {
             Ok(()) => {
-                self.metrics.add(Metric::LogEntriesWritten, batch.entries);
+                self.metrics.add(Metric::LogEntriesWritten, std::mem::take(&mut batch.entries));
                 self.metrics.add(Metric::LogBytesWritten, batch.lines.len() as u64);
             }
             Err(error) => {
                 self.metrics.inc(Metric::LogWriteErrors);
-                self.metrics.add(Metric::LogEntriesDropped, batch.entries);
-                self.faults.failed_write(error, batch);
+                self.faults.failed_write(error, &batch);
             }
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use super::{AccessLog, AccessLogOptions, FileSink, LogOpenError, LogSink};
+use super::{AccessLog, AccessLogOptions, LogOpenError, LogSink};
 use crate::log::{LogEntry, LogFormat};
 use crate::metrics::{Metric, Metrics};
 
@@ -50,7 +50,7 @@ fn full_queue_drops_whole_batches_and_counts_their_entries() {
     let metrics = Metrics::new();
     let (sink, gate) = gated();
     let log = AccessLog::with_sink(sink, options(2), &metrics, |_| {}).unwrap();
-    let mut handle = log.handle(metrics.thread());
+    let mut handle = log.handle();
     let mut flush_entries = |n: u64| {
         (0..n).for_each(|_| handle.log(&entry(n)));
         handle.flush();
@@ -79,7 +79,7 @@ fn batch_is_handed_over_when_it_is_large_enough() {
     let (sink, gate) = gated();
     let options = AccessLogOptions { batch_bytes: 1000, ..options(8) };
     let log = AccessLog::with_sink(sink, options, &metrics, |_| {}).unwrap();
-    let mut handle = log.handle(metrics.thread());
+    let mut handle = log.handle();
     let line_bytes = {
         handle.log(&entry(1));
         handle.lines.len()
@@ -105,7 +105,7 @@ fn write_errors_are_counted_and_told_once_a_minute() {
     let told = Arc::clone(&faults);
     let on_fault = move |fault: super::LogFault| told.lock().push((fault.failed_writes, fault.lost_entries));
     let log = AccessLog::with_sink(sink, options(8), &metrics, on_fault).unwrap();
-    let mut handle = log.handle(metrics.thread());
+    let mut handle = log.handle();
     for (second, entries) in [(1000, 1), (1030, 2), (1059, 3), (1060, 4), (1061, 5)] {
         (0..entries).for_each(|_| handle.log(&entry(second)));
         handle.flush();
@@ -128,7 +128,7 @@ fn reopen_gets_through_a_full_queue_and_tells_its_outcome() {
     let faults = Arc::new(Mutex::new(0));
     let told = Arc::clone(&faults);
     let log = AccessLog::with_sink(sink, options(1), &metrics, move |_| *told.lock() += 1).unwrap();
-    let mut handle = log.handle(metrics.thread());
+    let mut handle = log.handle();
     for second in 0..2 {
         handle.log(&entry(second));
         handle.flush();
@@ -150,7 +150,7 @@ fn entries_logged_after_closing_count_as_dropped() {
     let metrics = Metrics::new();
     let (sink, _gate) = gated();
     let log = AccessLog::with_sink(sink, options(1), &metrics, |_| {}).unwrap();
-    let mut handle = log.handle(metrics.thread());
+    let mut handle = log.handle();
     log.close();
     handle.log(&entry(1));
     drop(handle);
@@ -167,7 +167,7 @@ fn lines_of_all_threads_reach_the_file_whole() {
     let log = AccessLog::open(&path, options(1000), &metrics, |_| {}).unwrap();
     std::thread::scope(|scope| {
         for thread in 0..3_u64 {
-            let mut handle = log.handle(metrics.thread());
+            let mut handle = log.handle();
             scope.spawn(move || {
                 for i in 0..200 {
                     handle.log(&entry(thread * 1000 + i));
@@ -200,7 +200,7 @@ fn reopened_log_writes_to_a_new_file_after_rotation() {
     let (path, rotated) = (dir.path().join("access.log"), dir.path().join("access.log.1"));
     let metrics = Metrics::new();
     let log = AccessLog::open(&path, options(8), &metrics, |_| {}).unwrap();
-    let mut handle = log.handle(metrics.thread());
+    let mut handle = log.handle();
     handle.log(&entry(1));
     handle.flush();
     // The first line is in the old file for certain once a reopening has been answered after it.
@@ -218,23 +218,12 @@ fn reopened_log_writes_to_a_new_file_after_rotation() {
     let log = AccessLog::open(&path, options(8), &metrics, |_| {}).unwrap();
     std::fs::rename(&path, &rotated).unwrap();
     log.reopen().wait().unwrap();
-    let mut handle = log.handle(metrics.thread());
+    let mut handle = log.handle();
     handle.log(&entry(4));
     drop(handle);
     log.close();
     assert_eq!(std::fs::read_to_string(&rotated).unwrap(), all);
     assert!(std::fs::read_to_string(&path).unwrap().starts_with("4.000 "));
-}
-
-#[test]
-fn torn_line_is_ended_before_the_next_batch() {
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("access.log");
-    let mut sink = FileSink::open(&path).unwrap();
-    sink.write_batch(b"half a li").unwrap();
-    sink.write_batch(b"whole\n").unwrap();
-    sink.write_batch(b"whole\n").unwrap();
-    assert_eq!(std::fs::read_to_string(&path).unwrap(), "half a li\nwhole\nwhole\n");
 }
 
 #[test]
