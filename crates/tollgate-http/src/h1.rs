@@ -75,6 +75,11 @@ pub struct HeadScanner {
 }
 
 impl HeadScanner {
+    /// Whether nothing was scanned yet.
+    pub fn is_fresh(&self) -> bool {
+        self.scanned == 0
+    }
+
     /// Looks at what `buffer` has grown by. `Ok(Some(n))`: the head is the first `n` bytes, its empty line included.
     /// The buffer must start with the start line (see [`skip_empty_lines`]).
     pub fn find_end(&mut self, buffer: &[u8], limits: &Limits) -> Result<Option<usize>, HeadError> {
