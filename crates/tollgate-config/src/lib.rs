@@ -8,8 +8,11 @@
 
 #![forbid(unsafe_code)]
 
+pub mod files;
+pub mod ip;
 mod problem;
 pub mod records;
+pub mod remap;
 
 pub use problem::{Problem, Severity};
 pub use records::{Records, TxnRecords, ids};
