@@ -203,7 +203,8 @@ impl RemapTable {
             RuleKind::ReverseMap => &mut self.reverse_maps,
         };
         self.rules.push(Arc::clone(&rule));
-        store.insert(rule)
+        // ATS: a query in the from URL is compared with the path, which has none.
+        if rule.from.query.is_some() { Insertion::Done } else { store.insert(rule) }
     }
 
     fn seal(&mut self) {
