@@ -13,6 +13,7 @@ pub mod ip;
 mod problem;
 pub mod records;
 pub mod remap;
+mod yaml;
 
 pub use problem::{Problem, Severity};
 pub use records::{Records, TxnRecords, ids};
