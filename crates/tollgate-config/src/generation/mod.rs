@@ -16,7 +16,7 @@ use std::sync::Arc;
 pub use disk::DiskFiles;
 
 use crate::Problem;
-use crate::files::{FileSource, MemoryFiles};
+use crate::files::FileSource;
 use crate::hooks_config::{self, HooksConfig};
 use crate::hosts::HostsFile;
 use crate::ip_allow::IpAllow;
@@ -67,13 +67,12 @@ pub struct Loaded {
 
 /// Loads a configuration whose files are on the disk.
 pub fn load_from_disk(source: &ConfigSource) -> Loaded {
-    match &source.dir {
-        Some(dir) => load(source, &DiskFiles::new(dir)),
-        None => load(source, &MemoryFiles::new()),
-    }
+    let dir = source.dir.clone().unwrap_or_default();
+    load(source, &DiskFiles::new(dir))
 }
 
-/// Loads a configuration. `files` holds the files of `source.dir`, if there is one.
+/// Loads a configuration. `files` holds the files of `source.dir`; without a directory only files that records
+/// name by an absolute path are read.
 pub fn load(source: &ConfigSource, files: &dyn FileSource) -> Loaded {
     let mut loader = Loader { source, files, problems: Vec::new() };
     let generation = loader.generation();
@@ -166,7 +165,7 @@ impl Loader<'_> {
         self.read(records.str(path), missing, HostsFile::parse)
     }
 
-    /// Reads file `name` and gives its text to `parse`; without the file, or without any files, the default.
+    /// Reads file `name` and gives its text to `parse`; the default if it is not there.
     fn read<T: Default>(
         &mut self,
         name: &str,

@@ -1,6 +1,7 @@
 //! Tests of loading as a whole.
 
 use super::*;
+use crate::files::MemoryFiles;
 use crate::records::Source;
 
 fn source(dir: Option<&str>) -> ConfigSource {
@@ -139,6 +140,17 @@ fn files_may_have_other_names_and_the_rest_of_the_files_is_read() {
     assert_eq!(generation.hooks.offs.len(), 1);
     let outside = "192.0.2.1".parse().expect("address");
     assert!(generation.ip_allow.denies_all(crate::ip_allow::Side::In, outside));
+}
+
+#[test]
+fn absolute_files_need_no_directory() {
+    let files =
+        MemoryFiles::new().with("/etc/hosts", "192.0.2.7 origin.test\n").with("remap.config", "nonsense");
+    let mut from = source(None);
+    from.sets.push(pair("proxy.config.hostdb.host_file.path", "/etc/hosts"));
+    let loaded = load(&from, &files);
+    assert_eq!(texts(&loaded), Vec::<String>::new());
+    assert_eq!(loaded.generation.expect("generation").hosts.lookup("origin.test").len(), 1);
 }
 
 #[test]

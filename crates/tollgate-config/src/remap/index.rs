@@ -91,7 +91,7 @@ impl Store {
     #[inline]
     pub(super) fn find(&self, wanted: &Wanted<'_>) -> Option<Found<'_>> {
         let mut lower = [0; MAX_HOST];
-        let host = lower_case(wanted.host, &mut lower)?;
+        let host = lower_case(wanted.host, &mut lower).unwrap_or_default();
         let by_name = if host.is_empty() { None } else { self.find_by_host(host, wanted) };
         if !self.regexes.is_empty() && !host.is_empty() {
             let limit = by_name.map_or(u32::MAX, |rule| rule.rank);

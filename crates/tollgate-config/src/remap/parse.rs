@@ -301,8 +301,11 @@ fn parse_referers(words: &[&str], place: &mut Place<'_>) -> Option<Referers> {
 }
 
 fn compile(from: &RuleUrl, to: &RuleUrl) -> Result<Regex, String> {
-    let regex =
-        RegexBuilder::new().jit_if_available(true).build(&from.host).map_err(|error| error.to_string())?;
+    let regex = RegexBuilder::new()
+        .caseless(true)
+        .jit_if_available(true)
+        .build(&from.host)
+        .map_err(|error| error.to_string())?;
     let groups = regex.captures_len();
     if groups > MAX_GROUPS {
         return Err(format!("{groups} groups including the whole, at most {MAX_GROUPS} are allowed"));

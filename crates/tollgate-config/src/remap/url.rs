@@ -3,7 +3,7 @@
 //! Responsible for: splitting a rule's URL into scheme, host, port and path, and printing it in the form that
 //! plugins are given.
 //! Not responsible for: which schemes a rule may have on which side (see [`super::rule`]).
-//! Invariants: the host is lower case and has no brackets; the path has no leading slash and no query.
+//! Invariants: the host is lower case (unless it is a regular expression) and has no brackets; the path has no leading slash and no query.
 //! User and password are dropped.
 
 use std::fmt;
@@ -65,7 +65,8 @@ impl Scheme {
 pub struct RuleUrl {
     /// Scheme; `None` if the URL names none.
     pub scheme: Option<Scheme>,
-    /// Host in lower case, without brackets; empty if the URL has only a path.
+    /// Host in lower case, without brackets; the expression as written in `regex_` rules; empty if the URL has
+    /// only a path.
     pub host: String,
     /// Port if the URL names one.
     pub port: Option<u16>,
@@ -109,6 +110,9 @@ impl RuleUrl {
             _ => (None, text.strip_prefix("//").unwrap_or(text)),
         };
         let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+        if scheme.is_none() && authority.ends_with(':') {
+            return Err(UrlError::Port(text.to_owned()));
+        }
         let (host, port) = split_port(authority).ok_or_else(|| UrlError::Port(text.to_owned()))?;
         let host = host_of(host, form).ok_or_else(|| UrlError::Host(text.to_owned()))?;
         let (path, query) = match path.split_once('?') {
@@ -165,16 +169,16 @@ fn split_port(authority: &str) -> Option<(&str, Option<u16>)> {
 }
 
 fn host_of(host: &str, form: HostForm) -> Option<String> {
-    if form == HostForm::Name {
-        let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
-        if let Some(rest) = host.strip_prefix('[') {
-            let address: std::net::Ipv6Addr = rest.strip_suffix(']')?.parse().ok()?;
-            return Some(address.to_string());
-        }
-        let is_plain = !host.contains(['[', ']', ':', '\\', '<', '>', '"', '\'', ' ']);
-        return is_plain.then(|| host.to_ascii_lowercase());
+    if form == HostForm::Regex {
+        return Some(host.to_owned());
     }
-    Some(host.to_ascii_lowercase())
+    let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
+    if let Some(rest) = host.strip_prefix('[') {
+        let address: std::net::Ipv6Addr = rest.strip_suffix(']')?.parse().ok()?;
+        return Some(address.to_string());
+    }
+    let is_plain = !host.contains(['[', ']', ':', '\\', '<', '>', '"', '\'', ' ']);
+    is_plain.then(|| host.to_ascii_lowercase())
 }
 
 #[cfg(test)]
@@ -201,9 +205,15 @@ mod tests {
 
     #[test]
     fn bad_urls_are_refused() {
-        for bad in
-            ["gopher://a/", "\"http://a/\"", "http://a:0/", "http://a:70000/", "http://[::1", "http://[x]/"]
-        {
+        for bad in [
+            "gopher://a/",
+            "http:/a/",
+            "\"http://a/\"",
+            "http://a:0/",
+            "http://a:70000/",
+            "http://[::1",
+            "http://[x]/",
+        ] {
             assert!(canonical(bad).is_err(), "{bad}");
         }
     }
@@ -211,7 +221,7 @@ mod tests {
     #[test]
     fn a_regular_expression_ends_at_the_port_or_the_first_slash() {
         let url = RuleUrl::parse(r"http://(?:A|b)\.c[0-9]:8080/p", HostForm::Regex).expect("url");
-        assert_eq!(url.host, r"(?:a|b)\.c[0-9]");
+        assert_eq!(url.host, r"(?:A|b)\.c[0-9]");
         assert_eq!(url.port, Some(8080));
         assert_eq!(url.path, "p");
     }
