@@ -64,10 +64,8 @@ fn parse_short_address(text: &str) -> Option<IpAddr> {
         return text.parse().ok();
     }
     let mut octets = [0; 4];
-    let mut count = 0;
-    for part in text.split('.') {
-        *octets.get_mut(count)? = part.parse().ok()?;
-        count += 1;
+    for (place, part) in text.split('.').enumerate() {
+        *octets.get_mut(place)? = part.parse().ok()?;
     }
     Some(IpAddr::V4(Ipv4Addr::from(octets)))
 }

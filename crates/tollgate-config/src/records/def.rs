@@ -345,7 +345,6 @@ macro_rules! records {
             use $crate::records::{FloatRecord as Float, IntRecord as Int, StrRecord as Str};
 
             #[expect(non_camel_case_types, reason = "the variants are the constants' names")]
-            #[expect(clippy::upper_case_acronyms, reason = "the variants are the constants' names")]
             #[repr(u16)]
             enum Index { $($constant),* }
             $(

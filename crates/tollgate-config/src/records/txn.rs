@@ -13,13 +13,13 @@ use super::{FloatRecord, IntRecord, RecordId, Records, StrRecord, Value, ValueEr
 #[derive(Clone, Debug)]
 pub struct TxnRecords {
     base: Arc<Records>,
-    overrides: Option<Box<Vec<(RecordId, Value)>>>,
+    overrides: Vec<(RecordId, Value)>,
 }
 
 impl TxnRecords {
     /// The generation's records, nothing overridden.
     pub fn new(base: Arc<Records>) -> Self {
-        TxnRecords { base, overrides: None }
+        TxnRecords { base, overrides: Vec::new() }
     }
 
     /// The generation's records.
@@ -29,12 +29,12 @@ impl TxnRecords {
 
     /// Whether any record is overridden.
     pub fn has_overrides(&self) -> bool {
-        self.overrides.is_some()
+        !self.overrides.is_empty()
     }
 
     /// The overridden records and their values, in the order of their first being set.
     pub fn overrides(&self) -> impl Iterator<Item = (RecordId, &Value)> {
-        self.overrides.iter().flat_map(|list| list.iter()).map(|(id, value)| (*id, value))
+        self.overrides.iter().map(|(id, value)| (*id, value))
     }
 
     /// The value of an integer record.
@@ -125,20 +125,16 @@ impl TxnRecords {
             return Err(ValueError::NotOverridable { name: def.name });
         }
         let value = def.check(value)?;
-        let list = self.overrides.get_or_insert_default();
-        match list.iter_mut().find(|(known, _)| *known == id) {
+        match self.overrides.iter_mut().find(|(known, _)| *known == id) {
             Some((_, old)) => *old = value,
-            None => list.push((id, value)),
+            None => self.overrides.push((id, value)),
         }
         Ok(())
     }
 
     #[inline]
     fn overridden(&self, id: RecordId) -> Option<&Value> {
-        match &self.overrides {
-            None => None,
-            Some(list) => list.iter().find(|(known, _)| *known == id).map(|(_, value)| value),
-        }
+        self.overrides.iter().find(|(known, _)| *known == id).map(|(_, value)| value)
     }
 }
 

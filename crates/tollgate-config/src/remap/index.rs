@@ -91,7 +91,7 @@ impl Store {
     #[inline]
     pub(super) fn find(&self, wanted: &Wanted<'_>) -> Option<Found<'_>> {
         let mut lower = [0; MAX_HOST];
-        let host = lower_case(wanted.host, &mut lower)?;
+        let host = lower_case(wanted.host, &mut lower).unwrap_or_default();
         let by_name = if host.is_empty() { None } else { self.find_by_host(host, wanted) };
         if !self.regexes.is_empty() && !host.is_empty() {
             let limit = by_name.map_or(u32::MAX, |rule| rule.rank);
@@ -142,8 +142,14 @@ fn lower_case<'b>(host: &[u8], buffer: &'b mut [u8; MAX_HOST]) -> Option<&'b [u8
 /// The `to` host with the groups of the rule's expression filled in, if the expression matches.
 fn match_host(rule: &Rule, host: &[u8]) -> Option<String> {
     let regex = rule.regex.as_ref()?;
-    let mut groups = regex.capture_locations();
     // An expression that exceeds the library's limits does not match.
+    if !regex.is_match(host).unwrap_or(false) {
+        return None;
+    }
+    if !rule.to.host.contains('$') {
+        return Some(rule.to.host.clone());
+    }
+    let mut groups = regex.capture_locations();
     regex.captures_read(&mut groups, host).ok().flatten()?;
     let template = &rule.to.host;
     let mut filled = String::with_capacity(template.len() + host.len());
@@ -174,8 +180,8 @@ struct PathIndex {
 }
 
 struct PathEntry {
-    /// Index into `rules`.
-    rule: usize,
+    /// The rule's path.
+    path: Box<[u8]>,
     /// Entry of the longest proper prefix.
     parent: Option<usize>,
     /// Index into `rules` of the lowest rank among this path and its prefixes.
@@ -200,14 +206,14 @@ impl PathIndex {
         let mut chain: Vec<usize> = Vec::new();
         for rule in order {
             while let Some(top) = chain.last()
-                && !self.path(rule).starts_with(self.path(self.entries[*top].rule))
+                && !self.path(rule).starts_with(&self.entries[*top].path)
             {
                 chain.pop();
             }
             let parent = chain.last().copied();
             let best = parent.map_or(rule, |parent| rule.min(self.entries[parent].best));
             chain.push(self.entries.len());
-            self.entries.push(PathEntry { rule, parent, best });
+            self.entries.push(PathEntry { path: self.path(rule).into(), parent, best });
         }
     }
 
@@ -220,10 +226,10 @@ impl PathIndex {
         if let [only] = self.rules.as_slice() {
             return path.starts_with(only.from.path.as_bytes()).then_some(only);
         }
-        let above = self.entries.partition_point(|entry| self.path(entry.rule) <= path);
+        let above = self.entries.partition_point(|entry| *entry.path <= *path);
         let mut place = above.checked_sub(1)?;
-        let common = common_prefix(self.path(self.entries[place].rule), path);
-        while self.path(self.entries[place].rule).len() > common {
+        let common = common_prefix(&self.entries[place].path, path);
+        while self.entries[place].path.len() > common {
             place = self.entries[place].parent?;
         }
         Some(&self.rules[self.entries[place].best])

@@ -93,16 +93,20 @@ impl MappedUrl<'_> {
         self.port.unwrap_or_else(|| self.scheme.default_port())
     }
 
+    /// Host and port as a Host header has them.
+    pub fn authority(&self) -> String {
+        let (open, close) = if self.host.contains(':') { ("[", "]") } else { ("", "") };
+        match self.port {
+            Some(port) => format!("{open}{}{close}:{port}", self.host),
+            None => format!("{open}{}{close}", self.host),
+        }
+    }
+
     /// The URL as a text, such as for a Location header, with `query` (without its question mark) if there
     /// is one.
     pub fn to_text(&self, query: Option<&[u8]>) -> String {
-        let (open, close) = if self.host.contains(':') { ("[", "]") } else { ("", "") };
-        let mut text = format!("{}://{open}{}{close}", self.scheme.as_str(), self.host);
-        if let Some(port) = self.port {
-            text.push_str(&format!(":{port}"));
-        }
-        text.push('/');
-        text.push_str(&String::from_utf8_lossy(&self.path));
+        let path = String::from_utf8_lossy(&self.path);
+        let mut text = format!("{}://{}/{path}", self.scheme.as_str(), self.authority());
         if let Some(query) = query {
             text.push('?');
             text.push_str(&String::from_utf8_lossy(query));
@@ -203,7 +207,8 @@ impl RemapTable {
             RuleKind::ReverseMap => &mut self.reverse_maps,
         };
         self.rules.push(Arc::clone(&rule));
-        store.insert(rule)
+        // ATS: a query in the from URL is compared with the path, which has none.
+        if rule.from.query.is_some() { Insertion::Done } else { store.insert(rule) }
     }
 
     fn seal(&mut self) {

@@ -75,18 +75,13 @@ impl<'f> RemapParser<'f> {
     /// Adds a rule of the command line (see [`RemapTable::from_maps`]).
     pub fn add_map(&mut self, from: &str, to: &str) {
         let state = FileState { file: Arc::from("--map"), checks_ip_allow: true };
-        let from =
-            if from.contains("://") || from.starts_with('/') { from.to_owned() } else { format!("//{from}") };
-        let words = RuleWords {
-            kind: RuleKind::Map,
-            is_regex: false,
-            has_referers: false,
-            from: &from,
-            to,
-            rest: &[],
-        };
+        let words =
+            RuleWords { kind: RuleKind::Map, is_regex: false, has_referers: false, from, to, rest: &[] };
+        let before = self.problems.len();
         let mut place = Place { file: &state.file, line: 0, problems: &mut self.problems };
-        if let Some(mut rule) = build_rule(&words, Options::default(), &state, &mut place) {
+        if let Some(mut rule) = build_rule(&words, Options::default(), &state, &mut place)
+            && !self.has_errors_since(before)
+        {
             rule.matches_any_port = true;
             self.add_rule(rule);
         }
@@ -166,6 +161,7 @@ impl<'f> RemapParser<'f> {
     }
 
     fn add_rule_line(&mut self, line: u32, words: &[&str], options: &[&str], state: &FileState) {
+        let before = self.problems.len();
         let mut place = Place { file: &state.file, line, problems: &mut self.problems };
         let &[type_name, from, to, ref rest @ ..] = words else {
             return place.error("a rule needs a type, a from URL and a to URL");
@@ -178,7 +174,9 @@ impl<'f> RemapParser<'f> {
         let options = Options::parse(options, &mut place);
         let has_referers = has_referers || (kind == RuleKind::Map && options.has_referer_flag);
         let words = RuleWords { kind, is_regex: plain.is_some(), has_referers, from, to, rest };
-        if let Some(mut rule) = build_rule(&words, options, state, &mut place) {
+        if let Some(mut rule) = build_rule(&words, options, state, &mut place)
+            && !self.has_errors_since(before)
+        {
             rule.acl.splice(0..0, self.filters.active().cloned());
             self.add_rule(rule);
         }
@@ -187,15 +185,19 @@ impl<'f> RemapParser<'f> {
     fn add_rule(&mut self, mut rule: Rule) {
         rule.rank = u32::try_from(self.table.rules().len()).unwrap_or(u32::MAX);
         let (file, line) = (Arc::clone(&rule.file), rule.line);
-        if let Insertion::Shadowed(first) = self.table.insert(Arc::new(rule)) {
-            let at = if first.line > 0 {
-                format!("{}:{}", first.file, first.line)
-            } else {
-                first.file.to_string()
-            };
-            let message = format!("{} has a rule already ({at})", first.from_text);
-            self.problems.push(Problem::error(&file, line, message));
+        let Insertion::Shadowed(first) = self.table.insert(Arc::new(rule)) else { return };
+        let mut place = Place { file: &file, line, problems: &mut self.problems };
+        if first.line == 0 && line > 0 {
+            place.warning(format!("{} is overridden by {}", first.from_text, first.file));
+        } else if line == 0 {
+            place.error(format!("{} has a rule already", first.from_text));
+        } else {
+            place.error(format!("{} has a rule already ({}:{})", first.from_text, first.file, first.line));
         }
+    }
+
+    fn has_errors_since(&self, before: usize) -> bool {
+        self.problems[before..].iter().any(Problem::is_error)
     }
 }
 
@@ -227,7 +229,6 @@ fn build_rule(
     state: &FileState,
     place: &mut Place<'_>,
 ) -> Option<Rule> {
-    let problems_before = place.problems.iter().filter(|problem| problem.is_error()).count();
     let is_unique = words.from.len() > 2 && words.from.ends_with("//") && !words.from.ends_with("://");
     let from_text = if is_unique { &words.from[..words.from.len() - 2] } else { words.from };
     let form = if words.is_regex { HostForm::Regex } else { HostForm::Name };
@@ -241,7 +242,7 @@ fn build_rule(
     if !options.plugins.is_empty() && matches!(words.kind, RuleKind::Redirect { .. } | RuleKind::ReverseMap) {
         place.warning("plugins have no effect in redirect and reverse_map rules");
     }
-    let rule = Rule {
+    Some(Rule {
         kind: words.kind,
         rank: 0,
         from_text: from.to_string(),
@@ -260,9 +261,7 @@ fn build_rule(
         line: place.line,
         matches_any_port: false,
         regex,
-    };
-    let problems_after = place.problems.iter().filter(|problem| problem.is_error()).count();
-    (problems_after == problems_before).then_some(rule)
+    })
 }
 
 fn keep<T>(result: Result<T, impl ToString>, what: &str, place: &mut Place<'_>) -> Option<T> {
@@ -271,6 +270,9 @@ fn keep<T>(result: Result<T, impl ToString>, what: &str, place: &mut Place<'_>) 
 
 fn check_urls(kind: RuleKind, from: &RuleUrl, to: &RuleUrl, place: &mut Place<'_>) {
     let is_map = matches!(kind, RuleKind::Map | RuleKind::MapWithRecvPort);
+    if to.query.is_some() {
+        place.warning("the query of the to URL is ignored");
+    }
     if from.host.is_empty() && !is_map {
         place.error("only map rules may have a from URL without a host");
     } else if from.host.is_empty() && from.scheme.is_some() {
@@ -284,8 +286,8 @@ fn check_urls(kind: RuleKind, from: &RuleUrl, to: &RuleUrl, place: &mut Place<'_
     if from.scheme.is_some_and(Scheme::is_websocket) && !to.effective_scheme().is_websocket() {
         place.error("ws and wss can only be mapped to ws or wss");
     }
-    if from.path.contains('?') {
-        place.warning("a query in the from URL never matches");
+    if from.query.is_some() {
+        place.warning("a rule whose from URL has a query matches nothing");
     }
 }
 
@@ -299,8 +301,11 @@ fn parse_referers(words: &[&str], place: &mut Place<'_>) -> Option<Referers> {
 }
 
 fn compile(from: &RuleUrl, to: &RuleUrl) -> Result<Regex, String> {
-    let regex =
-        RegexBuilder::new().jit_if_available(true).build(&from.host).map_err(|error| error.to_string())?;
+    let regex = RegexBuilder::new()
+        .caseless(true)
+        .jit_if_available(true)
+        .build(&from.host)
+        .map_err(|error| error.to_string())?;
     let groups = regex.captures_len();
     if groups > MAX_GROUPS {
         return Err(format!("{groups} groups including the whole, at most {MAX_GROUPS} are allowed"));

@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use pcre2::bytes::Regex;
+use pcre2::bytes::{Regex, RegexBuilder};
 
 use super::acl::{self, AclFilter, AclOutcome, AclRequest};
 use super::url::{RuleUrl, Scheme};
@@ -22,7 +22,7 @@ pub enum RuleKind {
     MapWithRecvPort,
     /// `redirect` and `redirect_temporary`: tried when no map rule matches.
     Redirect {
-        /// 301 rather than 302.
+        /// 301 rather than 307.
         permanent: bool,
     },
     /// `reverse_map`: rewrites the Location of origin responses.
@@ -34,7 +34,7 @@ impl RuleKind {
     pub fn redirect_status(self) -> Option<u16> {
         match self {
             RuleKind::Redirect { permanent: true } => Some(301),
-            RuleKind::Redirect { permanent: false } => Some(302),
+            RuleKind::Redirect { permanent: false } => Some(307),
             _ => None,
         }
     }
@@ -216,7 +216,9 @@ impl Referers {
                 (true, "*") => referers.is_optional = true,
                 (false, "*") => referers.patterns.push(RefererPattern { is_negated, regex: None }),
                 _ => {
-                    let regex = Regex::new(text)
+                    let regex = RegexBuilder::new()
+                        .caseless(true)
+                        .build(text)
                         .map_err(|error| format!("bad referer pattern \"{text}\": {error}"))?;
                     referers.patterns.push(RefererPattern { is_negated, regex: Some(regex) });
                 }

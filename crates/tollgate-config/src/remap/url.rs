@@ -3,8 +3,8 @@
 //! Responsible for: splitting a rule's URL into scheme, host, port and path, and printing it in the form that
 //! plugins are given.
 //! Not responsible for: which schemes a rule may have on which side (see [`super::rule`]).
-//! Invariants: the host is lower case and has no brackets; the path has no leading slash. A query is part of
-//! the path, as in Traffic Server.
+//! Invariants: the host is lower case (unless it is a regular expression) and has no brackets; the path has no leading slash and no query.
+//! User and password are dropped.
 
 use std::fmt;
 
@@ -65,20 +65,20 @@ impl Scheme {
 pub struct RuleUrl {
     /// Scheme; `None` if the URL names none.
     pub scheme: Option<Scheme>,
-    /// Host in lower case, without brackets; empty if the URL has only a path.
+    /// Host in lower case, without brackets; the expression as written in `regex_` rules; empty if the URL has
+    /// only a path.
     pub host: String,
     /// Port if the URL names one.
     pub port: Option<u16>,
-    /// Path without its leading slash, with the query if there is one.
+    /// Path without its leading slash.
     pub path: String,
+    /// Query without its question mark.
+    pub query: Option<String>,
 }
 
 /// Why a text is not a rule's URL.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UrlError {
-    /// Starts with neither a scheme nor a slash.
-    #[error("\"{0}\" has no scheme and does not begin with a slash")]
-    Relative(String),
     /// A scheme remap rules do not know.
     #[error(
         "unknown scheme in \"{0}\": only http, https, ws, wss, tunnel and (on the left) file are supported"
@@ -106,20 +106,20 @@ impl RuleUrl {
                 let scheme = Scheme::from_name(name).ok_or_else(|| UrlError::Scheme(text.to_owned()))?;
                 (Some(scheme), rest)
             }
-            _ => match text.strip_prefix("//") {
-                Some(rest) => (None, rest),
-                None => return Self::path_only(text),
-            },
+            // ATS: `host/path` is a host and a path, `/path` is a path only.
+            _ => (None, text.strip_prefix("//").unwrap_or(text)),
         };
         let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+        if scheme.is_none() && authority.ends_with(':') {
+            return Err(UrlError::Port(text.to_owned()));
+        }
         let (host, port) = split_port(authority).ok_or_else(|| UrlError::Port(text.to_owned()))?;
         let host = host_of(host, form).ok_or_else(|| UrlError::Host(text.to_owned()))?;
-        Ok(RuleUrl { scheme, host, port, path: path.to_owned() })
-    }
-
-    fn path_only(text: &str) -> Result<Self, UrlError> {
-        let path = text.strip_prefix('/').ok_or_else(|| UrlError::Relative(text.to_owned()))?;
-        Ok(RuleUrl { scheme: None, host: String::new(), port: None, path: path.to_owned() })
+        let (path, query) = match path.split_once('?') {
+            Some((path, query)) => (path, Some(query.to_owned())),
+            None => (path, None),
+        };
+        Ok(RuleUrl { scheme, host, port, path: path.to_owned(), query })
     }
 
     /// The scheme, `http` if the URL names none.
@@ -148,7 +148,8 @@ impl fmt::Display for RuleUrl {
         if let Some(port) = self.port {
             write!(f, ":{port}")?;
         }
-        write!(f, "/{}", self.path)
+        write!(f, "/{}", self.path)?;
+        self.query.as_ref().map_or(Ok(()), |query| write!(f, "?{query}"))
     }
 }
 
@@ -168,16 +169,16 @@ fn split_port(authority: &str) -> Option<(&str, Option<u16>)> {
 }
 
 fn host_of(host: &str, form: HostForm) -> Option<String> {
-    if form == HostForm::Name {
-        if let Some(rest) = host.strip_prefix('[') {
-            let address: std::net::Ipv6Addr = rest.strip_suffix(']')?.parse().ok()?;
-            return Some(address.to_string());
-        }
-        if host.contains(['@', '[', ']', ':']) {
-            return None;
-        }
+    if form == HostForm::Regex {
+        return Some(host.to_owned());
     }
-    Some(host.to_ascii_lowercase())
+    let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
+    if let Some(rest) = host.strip_prefix('[') {
+        let address: std::net::Ipv6Addr = rest.strip_suffix(']')?.parse().ok()?;
+        return Some(address.to_string());
+    }
+    let is_plain = !host.contains(['[', ']', ':', '\\', '<', '>', '"', '\'', ' ']);
+    is_plain.then(|| host.to_ascii_lowercase())
 }
 
 #[cfg(test)]
@@ -196,24 +197,31 @@ mod tests {
         assert_eq!(canonical("//a.b/foo"), Ok("http://a.b/foo".into()));
         assert_eq!(canonical("http://[::1]:80/"), Ok("http://[::1]:80/".into()));
         assert_eq!(canonical("http://a.b/c?d=http://e/"), Ok("http://a.b/c?d=http://e/".into()));
+        assert_eq!(canonical("a.b/c"), Ok("http://a.b/c".into()));
+        assert_eq!(canonical("http://u:p@h:8/"), Ok("http://h:8/".into()));
         assert_eq!(canonical("http://a.b:/"), Ok("http://a.b/".into()));
         assert_eq!(canonical("tunnel://a.b:443"), Ok("tunnel://a.b:443/".into()));
     }
 
     #[test]
     fn bad_urls_are_refused() {
-        for bad in
-            ["example.com/", "gopher://a/", "http://a:0/", "http://a:70000/", "http://[::1", "http://[x]/"]
-        {
+        for bad in [
+            "gopher://a/",
+            "http:/a/",
+            "\"http://a/\"",
+            "http://a:0/",
+            "http://a:70000/",
+            "http://[::1",
+            "http://[x]/",
+        ] {
             assert!(canonical(bad).is_err(), "{bad}");
         }
-        assert!(matches!(canonical("http://u:p@h/"), Err(UrlError::Host(_))));
     }
 
     #[test]
     fn a_regular_expression_ends_at_the_port_or_the_first_slash() {
         let url = RuleUrl::parse(r"http://(?:A|b)\.c[0-9]:8080/p", HostForm::Regex).expect("url");
-        assert_eq!(url.host, r"(?:a|b)\.c[0-9]");
+        assert_eq!(url.host, r"(?:A|b)\.c[0-9]");
         assert_eq!(url.port, Some(8080));
         assert_eq!(url.path, "p");
     }
