@@ -136,6 +136,13 @@ impl Conn {
         poll_fn(|cx| Pin::new(&mut self.stream).poll_shutdown(cx)).await
     }
 
+    /// Whether the event loop has reported bytes, an end or an error since the last read found nothing more. Costs no
+    /// system call; for connections on which no task waits.
+    pub fn has_news(&self) -> bool {
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        self.stream.poll_read_ready(&mut cx).is_ready()
+    }
+
     /// What a non-blocking look at the connection finds: whether it may be used for another request.
     pub fn idle_state(&self) -> IdleState {
         let mut byte = [std::mem::MaybeUninit::uninit()];

@@ -220,11 +220,11 @@ pub struct Alternate<'a> {
     /// The stored response header.
     pub cached_response: &'a tollgate_http::Response,
     /// The quality, 0 to 1; the highest wins, 0 is never served. Handlers may change it.
-    pub quality: f32,
+    pub quality: std::cell::Cell<f32>,
 }
 
 impl HookPoint for SelectAlt {
-    type Input<'a> = &'a mut Alternate<'a>;
+    type Input<'a> = &'a Alternate<'a>;
     type Output<'a> = ();
     const NAME: &'static str = "SELECT_ALT";
     const MODE: Mode = Mode::Void;

@@ -114,7 +114,9 @@ impl BodyFactory {
                 Ok(text) if text.len() <= max_bytes && !name.starts_with('.') => {
                     templates.insert(name, text);
                 }
-                Ok(_) => tracing::warn!("body_factory: {name} is larger than {max_bytes} bytes and is not used"),
+                Ok(_) => {
+                    tracing::warn!("body_factory: {name} is larger than {max_bytes} bytes and is not used")
+                }
                 Err(error) => tracing::warn!("body_factory: {name} cannot be read: {error}"),
             }
         }
@@ -136,7 +138,9 @@ impl BodyFactory {
 
 fn built_in(kind: ErrorKind) -> String {
     let (code, reason, text) = (kind.status(), status::reason(kind.status()), kind.text());
-    format!("<!DOCTYPE html>\n<html><head><title>{code} {reason}</title></head>\n<body><h1>{reason}</h1>\n<p>{text}</p></body></html>\n")
+    format!(
+        "<!DOCTYPE html>\n<html><head><title>{code} {reason}</title></head>\n<body><h1>{reason}</h1>\n<p>{text}</p></body></html>\n"
+    )
 }
 
 /// Replaces `%<field>`: pssc (status), cquc (URL), cqhm (method), crc (our reason), text.
@@ -181,7 +185,9 @@ mod tests {
 
     #[test]
     fn templates_are_filled_and_foreign_text_escaped() {
-        let factory = BodyFactory { templates: [("access#denied".to_string(), "%<pssc> %<cquc> %<nothing>! 100%".to_string())].into() };
+        let factory = BodyFactory {
+            templates: [("access#denied".to_string(), "%<pssc> %<cquc> %<nothing>! 100%".to_string())].into(),
+        };
         let request = Request::new(tollgate_http::Method::Get, "http://h/<b>".parse().expect("URL"));
         let page = factory.page(ErrorKind::Denied, Some(&request), "");
         assert_eq!(page.body, "403 http://h/&lt;b&gt; ! 100%");

@@ -35,5 +35,16 @@ pub(crate) fn request_head(records: &TxnRecords) -> Limits {
 /// Limits on a response header.
 pub(crate) fn response_head(records: &TxnRecords) -> Limits {
     let bytes = size(records, ids::HTTP_RESPONSE_HEADER_MAX_SIZE);
-    Limits { start_line_bytes: bytes, head_bytes: bytes, fields: size(records, ids::TOLLGATE_HTTP_RESPONSE_HEADER_MAX_FIELDS) }
+    Limits {
+        start_line_bytes: bytes,
+        head_bytes: bytes,
+        fields: size(records, ids::TOLLGATE_HTTP_RESPONSE_HEADER_MAX_FIELDS),
+    }
 }
+
+/// LIMIT: how long, and for how many bytes, a closing connection is read on so that the client can read the response.
+pub(crate) const LINGER: Duration = Duration::from_secs(2);
+/// See [`LINGER`].
+pub(crate) const LINGER_BYTES: usize = 1024 * 1024;
+/// How long an origin that was sent `Expect: 100-continue` may stay silent before the client is told to go on.
+pub(crate) const CONTINUE_WAIT: Duration = Duration::from_secs(1);

@@ -98,6 +98,14 @@ impl Wire {
         Ok(!self.unread.is_empty())
     }
 
+    /// Ready with `true` once bytes are there, with `false` at the end of the stream.
+    pub(crate) fn poll_some(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        if self.unread.is_empty() {
+            self.unread = ready!(self.poll_read(cx))?;
+        }
+        Poll::Ready(Ok(!self.unread.is_empty()))
+    }
+
     /// Ready when the peer has closed or reset. Bytes that it sends meanwhile are kept, up to one read.
     pub(crate) fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if !self.unread.is_empty() {
@@ -112,7 +120,11 @@ impl Wire {
     }
 
     /// Reads one message head, its empty line included. Empty lines before it are skipped.
-    pub(crate) async fn read_head(&mut self, limits: &Limits, may_start: fn(&[u8]) -> bool) -> Result<Bytes, HeadReadError> {
+    pub(crate) async fn read_head(
+        &mut self,
+        limits: &Limits,
+        may_start: fn(&[u8]) -> bool,
+    ) -> Result<Bytes, HeadReadError> {
         let mut scanner = HeadScanner::default();
         // Usually the whole head came in one read and is a slice of it.
         if !self.unread.is_empty() || self.first_read().await? {
@@ -123,7 +135,8 @@ impl Wire {
         }
         let mut partial = BytesMut::from(&self.take_unread()[..]);
         loop {
-            let more = poll_fn(|cx| self.poll_read(cx)).await.map_err(|e| read_error(&e, !partial.is_empty()))?;
+            let more =
+                poll_fn(|cx| self.poll_read(cx)).await.map_err(|e| read_error(&e, !partial.is_empty()))?;
             if more.is_empty() {
                 return Err(HeadReadError::Closed { partial: !partial.is_empty() });
             }
@@ -159,7 +172,12 @@ impl Wire {
         }
     }
 
-    fn scan(&self, scanner: &mut HeadScanner, limits: &Limits, may_start: fn(&[u8]) -> bool) -> Result<Option<usize>, HeadReadError> {
+    fn scan(
+        &self,
+        scanner: &mut HeadScanner,
+        limits: &Limits,
+        may_start: fn(&[u8]) -> bool,
+    ) -> Result<Option<usize>, HeadReadError> {
         if !may_start(&self.unread) {
             return Err(HeadReadError::Bad(HeadError::Method));
         }
@@ -253,7 +271,12 @@ impl BodyReader {
     }
 
     /// The next piece; `None` at the end. `trailers` gets the trailer fields of a chunked body.
-    pub(crate) fn poll_next(&mut self, wire: &mut Wire, cx: &mut Context<'_>, trailers: &mut Option<HeaderBlock>) -> Poll<Result<Option<Bytes>, BodyError>> {
+    pub(crate) fn poll_next(
+        &mut self,
+        wire: &mut Wire,
+        cx: &mut Context<'_>,
+        trailers: &mut Option<HeaderBlock>,
+    ) -> Poll<Result<Option<Bytes>, BodyError>> {
         let result = ready!(self.poll_piece(wire, cx, trailers));
         if result.is_err() {
             *self = BodyReader::Failed;
@@ -261,7 +284,12 @@ impl BodyReader {
         Poll::Ready(result)
     }
 
-    fn poll_piece(&mut self, wire: &mut Wire, cx: &mut Context<'_>, trailers: &mut Option<HeaderBlock>) -> Poll<Result<Option<Bytes>, BodyError>> {
+    fn poll_piece(
+        &mut self,
+        wire: &mut Wire,
+        cx: &mut Context<'_>,
+        trailers: &mut Option<HeaderBlock>,
+    ) -> Poll<Result<Option<Bytes>, BodyError>> {
         loop {
             match self {
                 BodyReader::Done => return Poll::Ready(Ok(None)),
@@ -284,7 +312,11 @@ impl BodyReader {
     }
 
     /// Takes payload out of `unread`; `None`: none there yet, or the end.
-    fn take(&mut self, unread: &mut Bytes, trailers: &mut Option<HeaderBlock>) -> Result<Option<Bytes>, BodyError> {
+    fn take(
+        &mut self,
+        unread: &mut Bytes,
+        trailers: &mut Option<HeaderBlock>,
+    ) -> Result<Option<Bytes>, BodyError> {
         match self {
             BodyReader::Length(remaining) => {
                 let n = usize::try_from(*remaining).unwrap_or(usize::MAX).min(unread.len());

@@ -22,6 +22,8 @@ pub(crate) struct H1Client {
     trailers: Option<HeaderBlock>,
     version: Version,
     awaits_continue: bool,
+    /// The client has ended its direction.
+    half_closed: bool,
     out: OutFraming,
     base: (u64, u64),
 }
@@ -34,6 +36,7 @@ impl H1Client {
             trailers: None,
             version: Version::Http11,
             awaits_continue: false,
+            half_closed: false,
             out: OutFraming::None,
             base: (0, 0),
         }
@@ -42,28 +45,6 @@ impl H1Client {
     /// Whether another request can follow: the request's body is out of the way.
     pub(crate) fn is_at_message_end(&self) -> bool {
         self.body.is_done() && !self.awaits_continue
-    }
-
-    /// Takes a small unread rest of a request body off the connection, so that it can be used again.
-    pub(crate) async fn discard_body(&mut self) -> bool {
-        if self.awaits_continue {
-            return false;
-        }
-        let mut left = limits::DISCARD_BYTES;
-        loop {
-            let piece = std::future::poll_fn(|cx| {
-                // Only what is already there: a client that is slow to send its body loses the connection.
-                match self.poll_body(cx) {
-                    Poll::Pending => Poll::Ready(Err(BodyError::Timeout)),
-                    ready => ready,
-                }
-            });
-            match piece.await {
-                Ok(None) => return true,
-                Ok(Some(piece)) if piece.len() <= left => left -= piece.len(),
-                _ => return false,
-            }
-        }
     }
 
     async fn write(&mut self, parts: [&[u8]; 3]) -> Result<(), ClientGone> {
@@ -108,7 +89,8 @@ impl ClientStream for H1Client {
         })?;
         self.wire.set_limit(limits::seconds(records, ids::HTTP_TRANSACTION_NO_ACTIVITY_TIMEOUT_IN));
         let request = h1::parse_request(head, &limits).map_err(RequestError::Head)?;
-        let framing = framing::of_request(request.version, &request.headers).map_err(RequestError::Framing)?;
+        let framing =
+            framing::of_request(request.version, &request.headers).map_err(RequestError::Framing)?;
         self.version = request.version;
         self.body = BodyReader::new(framing);
         self.trailers = None;
@@ -143,6 +125,25 @@ impl ClientStream for H1Client {
         self.body.remaining()
     }
 
+    fn can_discard_body(&self) -> Option<u64> {
+        let left = self.body.remaining().filter(|n| *n <= limits::DISCARD_BYTES as u64);
+        left.filter(|_| !self.awaits_continue)
+    }
+
+    async fn discard_body(&mut self) -> bool {
+        if self.awaits_continue {
+            return false;
+        }
+        let mut left = limits::DISCARD_BYTES;
+        loop {
+            match std::future::poll_fn(|cx| self.poll_body(cx)).await {
+                Ok(None) => return true,
+                Ok(Some(piece)) if piece.len() <= left => left -= piece.len(),
+                _ => return false,
+            }
+        }
+    }
+
     fn take_trailers(&mut self) -> Option<HeaderBlock> {
         self.trailers.take()
     }
@@ -159,7 +160,12 @@ impl ClientStream for H1Client {
         self.write([&out, &[], &[]]).await
     }
 
-    async fn send_head(&mut self, response: &Response, framing: OutFraming, first: Option<Bytes>) -> Result<(), ClientGone> {
+    async fn send_head(
+        &mut self,
+        response: &Response,
+        framing: OutFraming,
+        first: Option<Bytes>,
+    ) -> Result<(), ClientGone> {
         self.out = framing;
         let mut out = ScratchVec::take();
         h1::write_response(response, Version::Http11, &mut out);
@@ -178,7 +184,9 @@ impl ClientStream for H1Client {
 
     async fn send_piece(&mut self, piece: Bytes) -> Result<(), ClientGone> {
         match self.out {
-            OutFraming::Chunked => self.write([chunked::chunk_header(piece.len()).as_bytes(), &piece, b"\r\n"]).await,
+            OutFraming::Chunked => {
+                self.write([chunked::chunk_header(piece.len()).as_bytes(), &piece, b"\r\n"]).await
+            }
             OutFraming::None => Ok(()),
             OutFraming::Length(_) | OutFraming::UntilClose => self.write([&piece, &[], &[]]).await,
         }
@@ -197,11 +205,17 @@ impl ClientStream for H1Client {
         self.version >= Version::Http11
     }
 
-    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if !self.body.is_done() {
+    fn poll_gone(&mut self, cx: &mut Context<'_>, half_open: bool) -> Poll<()> {
+        if !self.body.is_done() || self.half_closed {
             return Poll::Pending;
         }
         match self.wire.poll_closed(cx) {
+            // A limit on this wait is the origin's affair.
+            Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::TimedOut => Poll::Pending,
+            Poll::Ready(Ok(())) if half_open => {
+                self.half_closed = true;
+                Poll::Pending
+            }
             Poll::Ready(_) => Poll::Ready(()),
             Poll::Pending => Poll::Pending,
         }

@@ -131,7 +131,8 @@ impl Duplex for InternalClient {
 impl ClientStream for InternalClient {
     async fn read_request(&mut self, _: &TxnRecords) -> Result<(Request, Framing), RequestError> {
         let request = self.request.take().ok_or(RequestError::Closed)?;
-        let framing = if self.body.is_empty() { Framing::None } else { Framing::Length(self.body.len() as u64) };
+        let framing =
+            if self.body.is_empty() { Framing::None } else { Framing::Length(self.body.len() as u64) };
         Ok((request, framing))
     }
 
@@ -156,6 +157,14 @@ impl ClientStream for InternalClient {
         Some(self.body.len() as u64)
     }
 
+    fn can_discard_body(&self) -> Option<u64> {
+        None
+    }
+
+    async fn discard_body(&mut self) -> bool {
+        false
+    }
+
     fn take_trailers(&mut self) -> Option<HeaderBlock> {
         None
     }
@@ -164,7 +173,12 @@ impl ClientStream for InternalClient {
         Ok(())
     }
 
-    async fn send_head(&mut self, response: &Response, _: OutFraming, first: Option<Bytes>) -> Result<(), ClientGone> {
+    async fn send_head(
+        &mut self,
+        response: &Response,
+        _: OutFraming,
+        first: Option<Bytes>,
+    ) -> Result<(), ClientGone> {
         {
             let mut pipe = self.pipe.borrow_mut();
             pipe.head = Some(response.clone());
@@ -208,7 +222,7 @@ impl ClientStream for InternalClient {
         true
     }
 
-    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_gone(&mut self, cx: &mut Context<'_>, _: bool) -> Poll<()> {
         let mut pipe = self.pipe.borrow_mut();
         if pipe.reader_gone {
             return Poll::Ready(());

@@ -9,8 +9,8 @@ pub(crate) mod internal;
 use bytes::Bytes;
 use std::task::{Context, Poll};
 use tollgate_config::records::TxnRecords;
-use tollgate_http::h1::HeadError;
 use tollgate_http::framing::{Framing, FramingError};
+use tollgate_http::h1::HeadError;
 use tollgate_http::{HeaderBlock, Request, Response};
 use tollgate_plugin::BodyError;
 
@@ -81,6 +81,12 @@ pub(crate) trait ClientStream: Duplex {
     /// The request body's length, if known. 0: there is none.
     fn body_remaining(&self) -> Option<u64>;
 
+    /// Whether an unread rest of the request body is small enough to be taken off the connection: its length.
+    fn can_discard_body(&self) -> Option<u64>;
+
+    /// Takes that rest off; `false`: the connection cannot be used again.
+    async fn discard_body(&mut self) -> bool;
+
     /// The trailers of the request body, after its end.
     fn take_trailers(&mut self) -> Option<HeaderBlock>;
 
@@ -88,7 +94,12 @@ pub(crate) trait ClientStream: Duplex {
     async fn send_interim(&mut self, response: &Response) -> Result<(), ClientGone>;
 
     /// Sends the final response's header, with the body's first piece if it is there.
-    async fn send_head(&mut self, response: &Response, framing: OutFraming, first: Option<Bytes>) -> Result<(), ClientGone>;
+    async fn send_head(
+        &mut self,
+        response: &Response,
+        framing: OutFraming,
+        first: Option<Bytes>,
+    ) -> Result<(), ClientGone>;
 
     /// Sends a further piece of the body.
     async fn send_piece(&mut self, piece: Bytes) -> Result<(), ClientGone>;
@@ -99,8 +110,9 @@ pub(crate) trait ClientStream: Duplex {
     /// Whether responses may be chunked.
     fn can_chunk(&self) -> bool;
 
-    /// Ready when the client has closed. What it sends meanwhile is kept.
-    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()>;
+    /// Ready when the client has gone: reset its connection, or closed it and `half_open` does not let a client that
+    /// has only ended its own direction wait for the response. What it sends meanwhile is kept.
+    fn poll_gone(&mut self, cx: &mut Context<'_>, half_open: bool) -> Poll<()>;
 
     /// Bytes received and sent in this transaction.
     fn bytes(&self) -> (u64, u64);
