@@ -47,7 +47,8 @@ impl StoredHead {
         let mut meta = StoredMeta::of(self.meta.status, &headers, request_time, response_time);
         // `Age` is not stored as a field: the 304's own counts.
         meta.age_value = StoredMeta::new(response, request_time, response_time).age_value;
-        StoredHead { meta, reason: self.reason.clone(), headers, selecting: self.selecting.clone() }
+        let selecting = self.selecting.after_update(&headers);
+        StoredHead { meta, reason: self.reason.clone(), headers, selecting }
     }
 
     /// The facts for the freshness rules.

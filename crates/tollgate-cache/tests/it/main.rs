@@ -1,0 +1,10 @@
+//! The cache judged from outside: rules clause by clause, store and fills against models.
+
+mod fill;
+mod freshness;
+mod model;
+mod store;
+mod storing;
+mod support;
+mod validation;
+mod vary;
