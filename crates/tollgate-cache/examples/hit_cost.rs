@@ -9,22 +9,34 @@ use tollgate_cache::{
 };
 use tollgate_http::{HeaderBlock, Method, Request, Response};
 
-const OBJECTS: usize = 10_000;
 const LOOKUPS: usize = 4_000_000;
 const NOW: i64 = 1_790_000_000;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
+    for objects in [100, 10_000] {
+        measure(objects)?;
+    }
+    Ok(())
+}
+
+fn measure(objects: usize) -> Result<(), Box<dyn std::error::Error>> {
     let policy = Policy::default();
     let store = RamStore::new(RamStoreSettings::default());
-    let requests = (0..OBJECTS).map(request).collect::<Result<Vec<_>, _>>()?;
+    let requests = (0..objects).map(request).collect::<Result<Vec<_>, _>>()?;
     for request in &requests {
         store.insert(&CacheKey::for_url(&request.url, -1), Arc::new(object(request, &policy)?))?;
     }
     let stats = store.stats();
     println!("{} objects of 1 KB take {} bytes each", stats.objects, stats.bytes / stats.objects);
     for threads in [1, 2] {
-        let per_lookup = run(threads, &requests, |request, key| {
+        let look_up = run(threads, &requests, |request, key| {
             black_box(store.lookup(key, request));
+        });
+        let key = run(threads, &requests, |request, _| {
+            black_box(CacheKey::for_url(&request.url, -1));
+        });
+        let demands = run(threads, &requests, |request, _| {
+            black_box(request_policy(request, &policy));
         });
         let whole = run(threads, &requests, |request, _| {
             let key = CacheKey::for_url(&request.url, -1);
@@ -33,7 +45,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 black_box(freshness(object.meta(), NOW + 1, &wanted, &policy));
             }
         });
-        println!("{threads} thread(s): look-up {per_lookup:.0} ns, with key and freshness {whole:.0} ns");
+        let one = CacheKey::for_url(&requests[0].url, -1);
+        let same = run(threads, &requests, |request, _| {
+            black_box(store.lookup(&one, request));
+        });
+        println!(
+            "{threads} thread(s): look-up {look_up:.0} ns, key {key:.0}, request policy {demands:.0}, all with freshness {whole:.0}, look-up of one key by all {same:.0}"
+        );
     }
     Ok(())
 }

@@ -228,6 +228,13 @@ pub struct Stale {
     pub if_unreachable: bool,
 }
 
+impl Stale {
+    /// Whether the object may be served instead of an answer with that status (RFC 5861 §4).
+    pub fn may_replace(&self, status: u16) -> bool {
+        self.if_error && matches!(status, 500 | 502 | 503 | 504)
+    }
+}
+
 impl Freshness {
     /// Whether the object may be served without waiting for the origin.
     pub fn may_serve_now(&self) -> bool {

@@ -74,7 +74,8 @@ impl StoreDecision {
     }
 }
 
-/// Whether `response`, received at `now` for `request`, may be stored and used again.
+/// Whether `response`, received at `now` for `request`, may be stored and used again. `request` is the client's as
+/// it came, before remapping: `Content-Location` speaks of its URL.
 pub fn store_decision(request: &Request, response: &Response, now: i64, policy: &Policy) -> StoreDecision {
     let meta = StoredMeta::new(response, now, now);
     match refusal(request, response, &meta, policy) {

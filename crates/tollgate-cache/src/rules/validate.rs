@@ -35,6 +35,17 @@ pub fn validates(stored: &StoredHead, response: &Response) -> bool {
     }
 }
 
+/// Whether the 200 to a HEAD request shows that `stored` is no longer what the origin has (RFC 9111 §4.3.5): a
+/// validator or the length differs. The caller then removes it.
+pub fn head_contradicts(stored: &StoredHead, response: &Response) -> bool {
+    let differs = |name: Known| match (stored.headers().get(name), response.headers.get(name)) {
+        (Some(old), Some(new)) => old != new,
+        _ => false,
+    };
+    response.status == 200
+        && [names::ETAG, names::LAST_MODIFIED, names::CONTENT_LENGTH].into_iter().any(differs)
+}
+
 /// The stored header updated by a 304 that came at `now` (RFC 9111 §3.2): fields of the 304 replace those of the
 /// same name, except the ones that describe the stored content or the connection.
 pub fn merge_304(stored: &HeaderBlock, response: &HeaderBlock, now: i64) -> HeaderBlock {

@@ -372,3 +372,15 @@ fn readers_on_other_threads_get_all_bytes_of_a_paced_fill() {
         assert!(writer.finish(|_| {}).is_none());
     });
 }
+
+#[test]
+fn all_parts_can_be_used_from_any_thread() {
+    fn is_send<T: Send>() {}
+    fn is_shared<T: Send + Sync>() {}
+    is_send::<FillWriter>();
+    is_send::<FillFollower>();
+    is_send::<FillReader>();
+    is_shared::<Collapser>();
+    is_shared::<HitForMiss>();
+    is_shared::<RamStore>();
+}

@@ -222,6 +222,7 @@ fn stale_while_revalidate_has_a_window() {
 fn stale_if_error_has_a_window() {
     let fields = "Cache-Control: max-age=10, stale-if-error=20";
     assert!(stale(fields, &[], 29).if_error);
+    assert!(stale(fields, &[], 29).may_replace(503) && !stale(fields, &[], 29).may_replace(404));
     assert!(!stale(fields, &[], 30).if_error);
     assert!(stale("Cache-Control: max-age=10", &[("Cache-Control", "stale-if-error=20")], 15).if_error);
 }

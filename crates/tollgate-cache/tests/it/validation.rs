@@ -4,7 +4,7 @@ use crate::support::{T0, at, get, head, lines, response_of};
 use proptest::prelude::*;
 use tollgate_cache::range::{self, RangeAnswer, RangeSpec};
 use tollgate_cache::rules::{
-    Preconditions, conditional_headers, evaluate_preconditions, headers_for_304, validates,
+    Preconditions, conditional_headers, evaluate_preconditions, head_contradicts, headers_for_304, validates,
 };
 use tollgate_cache::{Body, StoredHead, StoredObject};
 use tollgate_http::names;
@@ -195,6 +195,29 @@ fn one_range_of_a_stored_object_is_answered_in_part() {
         assert_eq!(range::evaluate(&request, &stored, 10), expected, "{fields}");
     }
     assert_eq!(range::content_range(&(2..5), 10), "bytes 2-4/10");
+}
+
+#[test]
+fn a_part_keeps_the_other_stored_fields() {
+    let stored = head("ETag: \"a\"\nA: 1\nContent-Length: 10");
+    let headers = range::headers_for_206(stored.headers(), &(2..5), 10);
+    let get = |name: &str| headers.get_str(name);
+    assert_eq!((get("A"), get("ETag"), get("Content-Length")), (Some("1"), Some("\"a\""), Some("3")));
+    assert_eq!(get("Content-Range"), Some("bytes 2-4/10"));
+}
+
+#[test]
+fn a_head_response_shows_whether_the_object_changed() {
+    let stored = head("ETag: \"a\"\nContent-Length: 10");
+    for (fields, expected) in [
+        ("ETag: \"a\"\nContent-Length: 10", false),
+        ("X: y", false),
+        ("ETag: \"b\"", true),
+        ("Content-Length: 11", true),
+    ] {
+        assert_eq!(head_contradicts(&stored, &response_of(200, fields)), expected, "{fields}");
+    }
+    assert!(!head_contradicts(&stored, &response_of(500, "Content-Length: 11")));
 }
 
 proptest! {
