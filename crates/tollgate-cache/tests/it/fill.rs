@@ -31,16 +31,16 @@ fn cx() -> Context<'static> {
     Context::from_waker(Waker::noop())
 }
 
-fn limits(max_object_bytes: u64, window_bytes: u64) -> Collapser {
+pub(crate) fn limits(max_object_bytes: u64, window_bytes: u64) -> Collapser {
     Collapser::new(FillLimits { max_object_bytes, window_bytes })
 }
 
-fn shared_head() -> Arc<StoredHead> {
+pub(crate) fn shared_head() -> Arc<StoredHead> {
     Arc::new(head("Cache-Control: max-age=60"))
 }
 
 #[track_caller]
-fn lead(collapser: &Collapser) -> FillWriter {
+pub(crate) fn lead(collapser: &Collapser) -> FillWriter {
     match collapser.join(&key("a")) {
         Role::Leader(writer) => writer,
         Role::Follower(_) => panic!("someone leads already"),
@@ -48,7 +48,7 @@ fn lead(collapser: &Collapser) -> FillWriter {
 }
 
 #[track_caller]
-fn follow(collapser: &Collapser) -> FillFollower {
+pub(crate) fn follow(collapser: &Collapser) -> FillFollower {
     match collapser.join(&key("a")) {
         Role::Follower(follower) => follower,
         Role::Leader(_) => panic!("no one leads"),
@@ -322,65 +322,4 @@ proptest! {
             prop_assert_eq!(&*bytes, &sent);
         }
     }
-}
-
-struct Unpark(std::thread::Thread);
-
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
-    }
-}
-
-/// Polls until ready, parking in between.
-fn wait<T>(mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> T {
-    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
-    let mut cx = Context::from_waker(&waker);
-    loop {
-        match poll(&mut cx) {
-            Poll::Ready(value) => return value,
-            Poll::Pending => std::thread::park(),
-        }
-    }
-}
-
-#[test]
-fn readers_on_other_threads_get_all_bytes_of_a_paced_fill() {
-    const CHUNKS: usize = 2000;
-    let collapser = limits(5000, 1000);
-    let mut writer = lead(&collapser);
-    let expected: Vec<u8> = (0..CHUNKS).flat_map(|n| vec![(n % 251) as u8; n % 37 + 1]).collect();
-    std::thread::scope(|scope| {
-        for _ in 0..4 {
-            let mut follower = follow(&collapser);
-            let expected = &expected;
-            scope.spawn(move || {
-                assert!(matches!(wait(|cx| follower.poll_header(cx)), FollowerStart::Header(_)));
-                let mut reader = follower.into_reader(&get(&[]).headers).expect("same variant");
-                let mut bytes = Vec::new();
-                while let Some(chunk) = wait(|cx| reader.poll_chunk(cx)).expect("not aborted") {
-                    bytes.extend_from_slice(&chunk);
-                }
-                assert_eq!(&bytes, expected);
-            });
-        }
-        writer.publish_header(shared_head());
-        for n in 0..CHUNKS {
-            wait(|cx| writer.poll_ready(cx));
-            writer.append(vec![(n % 251) as u8; n % 37 + 1].into());
-        }
-        assert!(writer.finish(|_| {}).is_none());
-    });
-}
-
-#[test]
-fn all_parts_can_be_used_from_any_thread() {
-    fn is_send<T: Send>() {}
-    fn is_shared<T: Send + Sync>() {}
-    is_send::<FillWriter>();
-    is_send::<FillFollower>();
-    is_send::<FillReader>();
-    is_shared::<Collapser>();
-    is_shared::<HitForMiss>();
-    is_shared::<RamStore>();
 }

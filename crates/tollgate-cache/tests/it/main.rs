@@ -6,5 +6,6 @@ mod model;
 mod store;
 mod storing;
 mod support;
+mod threads;
 mod validation;
 mod vary;

@@ -1,12 +1,13 @@
 //! RFC 9111 §4.3 and RFC 9110 §13, §14: conditions, validation with the origin, ranges.
 
-use crate::support::{T0, at, get, head, lines, response_of};
+use crate::support::{T0, at, get, head, lines, response_of, stored};
 use proptest::prelude::*;
+use tollgate_cache::policy::SetCookiePolicy;
 use tollgate_cache::range::{self, RangeAnswer, RangeSpec};
 use tollgate_cache::rules::{
     Preconditions, conditional_headers, evaluate_preconditions, head_contradicts, headers_for_304, validates,
 };
-use tollgate_cache::{Body, StoredHead, StoredObject};
+use tollgate_cache::{Body, Policy, StoredHead, StoredObject};
 use tollgate_http::names;
 
 fn judge(stored: &StoredHead, fields: &str) -> Preconditions {
@@ -116,6 +117,17 @@ fn a_304_without_date_or_age_starts_a_new_life() {
     assert_eq!(after.meta().age(T0 + 105), 6);
     let after = merged("Cache-Control: max-age=10\nETag: \"a\"", "Age: 7\nDate: {+100}");
     assert_eq!(after.meta().age(T0 + 105), 13);
+}
+
+#[test]
+fn a_304_brings_no_cookie_into_an_object_that_has_them_stripped() {
+    for (set_cookie, expected) in [(SetCookiePolicy::Strip, false), (SetCookiePolicy::Replay, true)] {
+        let policy = Policy { set_cookie, ..Policy::default() };
+        let response = response_of(200, "ETag: \"a\"\nSet-Cookie: one");
+        let head = stored(&get(&[]), &response, &policy).expect("storable");
+        let after = head.updated_by_304(&response_of(304, "Set-Cookie: two"), T0, T0);
+        assert_eq!(after.headers().has(names::SET_COOKIE), expected);
+    }
 }
 
 #[test]
