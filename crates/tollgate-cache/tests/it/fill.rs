@@ -205,6 +205,19 @@ fn an_object_that_outgrows_the_limit_is_paced_by_the_slowest_reader() {
 }
 
 #[test]
+fn a_whole_window_ahead_of_the_slowest_reader_is_the_limit() {
+    let collapser = limits(0, 8);
+    let mut writer = lead(&collapser);
+    let reader = writer.reader().expect("not overflowed");
+    writer.append(Bytes::from_static(b"1234567"));
+    assert!(writer.poll_ready(&mut cx()).is_ready());
+    writer.append(Bytes::from_static(b"8"));
+    assert!(writer.poll_ready(&mut cx()).is_pending());
+    drop(reader);
+    assert!(writer.poll_ready(&mut cx()).is_ready(), "nobody is left to wait for");
+}
+
+#[test]
 fn the_writer_learns_when_the_last_reader_has_gone() {
     let collapser = limits(1000, 100);
     let mut writer = lead(&collapser);
@@ -248,6 +261,14 @@ fn keys_found_uncacheable_are_remembered_for_a_while_and_bounded() {
         memory.remember(&key(&i.to_string()), 100);
     }
     assert!(memory.len() <= 64);
+}
+
+#[test]
+fn a_key_noted_anew_is_remembered_from_then_on() {
+    let memory = HitForMiss::new(1, 10);
+    memory.remember(&key("a"), 100);
+    memory.remember(&key("a"), 106);
+    assert!(memory.contains(&key("a"), 115) && !memory.contains(&key("a"), 116));
 }
 
 /// What the threads and interleavings below do.

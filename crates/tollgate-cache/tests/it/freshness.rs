@@ -335,7 +335,12 @@ fn a_targeted_field_replaces_cache_control_and_expires() {
         ("CDN-Cache-Control: max-age=3600\nCache-Control: no-store", 3, true),
         ("CDN-Cache-Control: max-age=3600, &&&\nCache-Control: no-store", 0, false),
         ("CDN-Cache-Control: max-age=3600,\nCache-Control: no-store", 0, false),
-        ("CDN-Cache-Control: max-age=\"3600\"\nCache-Control: no-store", 0, false),
+        ("CDN-Cache-Control: max-age=\"3600\"\nCache-Control: no-store\nLast-Modified: {-86400}", 0, false),
+        (
+            "CDN-Cache-Control: max-age=\"1\", public\nCache-Control: no-store\nLast-Modified: {-86400}",
+            0,
+            true,
+        ),
         ("CDN-Cache-Control:\nCache-Control: no-store, max-age=60", 0, false),
     ]);
 }

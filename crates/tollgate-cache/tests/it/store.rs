@@ -113,6 +113,21 @@ fn a_scan_does_not_push_out_what_is_used() {
 }
 
 #[test]
+fn a_key_that_comes_back_soon_after_eviction_is_kept_through_the_next_scan() {
+    let store = store(4 << 20);
+    let body = vec![0; 4000];
+    let insert =
+        |path: &str| assert!(store.insert(&key(path), object("Cache-Control: max-age=60", &body)).is_ok());
+    let scan = |round: u32| (0..6000).for_each(|i| insert(&format!("scan{round}-{i}")));
+    insert("a");
+    scan(1);
+    assert!(!store.contains(&key("a")), "never asked for: gone with the scan");
+    insert("a");
+    scan(2);
+    assert!(store.contains(&key("a")));
+}
+
+#[test]
 fn the_key_is_the_url_without_user_and_fragment_and_with_host_in_lower_case() {
     let key = |text: &str| CacheKey::for_url(&crate::support::url(text), -1);
     for same in ["http://H.example:80/a?q", "http://user:pw@h.example/a?q#f", "http://h.example/a?q"] {

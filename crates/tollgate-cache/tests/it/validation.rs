@@ -73,6 +73,9 @@ fn if_match_compares_strongly() {
     let strong = head("Cache-Control: max-age=60\nETag: \"a\"\nLast-Modified: {-1000}");
     assert_eq!(judge(&strong, "If-Match: \"b\", \"a\""), Serve);
     assert_eq!(judge(&strong, "If-Match: W/\"a\""), PreconditionFailed);
+    let weak = head("Cache-Control: max-age=60\nETag: W/\"a\"");
+    assert_eq!(judge(&weak, "If-Match: \"a\""), PreconditionFailed);
+    assert_eq!(judge(&weak, "If-Match: *"), Serve);
     assert_eq!(judge(&strong, "If-Unmodified-Since: {-1001}"), PreconditionFailed);
     assert_eq!(judge(&strong, "If-Unmodified-Since: {-1000}"), Serve);
 }
@@ -207,6 +210,13 @@ fn one_range_of_a_stored_object_is_answered_in_part() {
         assert_eq!(range::evaluate(&request, &stored, 10), expected, "{fields}");
     }
     assert_eq!(range::content_range(&(2..5), 10), "bytes 2-4/10");
+}
+
+#[test]
+fn if_range_by_date_needs_a_strong_date() {
+    let stored = head("Last-Modified: {+0}\nDate: {+0}\nCache-Control: max-age=60");
+    let request = get(&[("Range", "bytes=0-1"), ("If-Range", &at(0))]);
+    assert_eq!(range::evaluate(&request, &stored, 10), RangeAnswer::Whole);
 }
 
 #[test]

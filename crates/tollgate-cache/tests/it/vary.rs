@@ -42,6 +42,15 @@ fn named_fields_must_be_equal_and_others_play_no_part() {
 }
 
 #[test]
+fn a_star_never_matches() {
+    for vary in ["*", "*, *", ", *", "*, Foo", "Foo, *"] {
+        let response: HeaderBlock = [("Vary", vary)].into_iter().collect();
+        let request = get(&[("Foo", "1")]).headers;
+        assert!(!Selecting::of(&request, &response).matches(&request, &response), "{vary}");
+    }
+}
+
+#[test]
 fn languages_and_encodings_are_sets_without_case() {
     for (name, first, second, expected) in [
         ("Accept-Language", "en, de", "de, en", true),
@@ -54,6 +63,8 @@ fn languages_and_encodings_are_sets_without_case() {
         ("Accept-Encoding", "gzip", "gzip, br", false),
         ("Accept-Encoding", "gzip;q=0", "gzip", false),
         ("Accept-Encoding", "a, a, b", "a, b, b", true),
+        ("Accept-Encoding", "a, a, b", "a, b, c", false),
+        ("Accept-Encoding", "a, b, c", "a, a, b", false),
     ] {
         assert_eq!(
             matches(name, &[(name, first)], &[(name, second)]),
