@@ -1,9 +1,13 @@
 //! RFC 9111 §3: what is stored, and as what.
 
 use crate::support::{T0, get, head, is_reused, request_to, response_of, stored};
+use proptest::prelude::*;
 use tollgate_cache::NoStoreReason as No;
 use tollgate_cache::policy::{CookieCaching, Policy, RequiredHeaders, SetCookiePolicy};
-use tollgate_cache::rules::{LookupSkip, invalidates, invalidation_targets, request_policy, store_decision};
+use tollgate_cache::range::{RangeAnswer, evaluate};
+use tollgate_cache::rules::{
+    LookupSkip, evaluate_preconditions, invalidates, invalidation_targets, request_policy, store_decision,
+};
 use tollgate_http::{Method, Response, names};
 
 #[track_caller]
@@ -255,4 +259,31 @@ fn locations_of_the_same_origin_are_invalidated_too() {
         targets("Location: http://other.example/\nContent-Location: https://h.example/"),
         ["http://h.example/d/a?q"]
     );
+}
+
+proptest! {
+    #[test]
+    fn references_and_tags_of_any_bytes_are_read_without_panic(
+        reference in proptest::collection::vec(any::<u8>(), 0..40), dotted in "[./?#:a]{0,30}"
+    ) {
+        for location in [&reference[..], dotted.as_bytes()] {
+            let mut response = response_of(200, "Cache-Control: max-age=60");
+            response.headers.append("Location", location);
+            response.headers.append("Content-Location", location);
+            response.headers.append("ETag", location);
+            let mut request = request_to(Method::Post, "http://h.example/d/a?q", &[]);
+            for url in invalidation_targets(&request, &response) {
+                prop_assert!(url.host.eq_ignore_ascii_case(b"h.example"), "never another origin's");
+                prop_assert!(!url.path.split(|b| *b == b'/').any(|s| s == b"..") || location.contains(&b':') || location.starts_with(b"//"));
+            }
+            request.method = Method::Get;
+            let head = stored(&request, &response, &Policy::default()).expect("storable");
+            request.headers.append("If-None-Match", location);
+            request.headers.append("If-Range", location);
+            request.headers.append("Range", "bytes=0-");
+            let answer = evaluate(&request, &head, 5);
+            prop_assert!(matches!(answer, RangeAnswer::Whole | RangeAnswer::Part(_)));
+            evaluate_preconditions(&request, &head);
+        }
+    }
 }
