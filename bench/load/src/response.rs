@@ -100,7 +100,7 @@ impl Reader {
         let start = before.saturating_sub(3);
         let end = self.header[start..].windows(4).position(|window| window == b"\r\n\r\n");
         let Some(end) = end.map(|end| start + end + 4) else {
-            return if self.header.len() > MAX_HEADER { Err(Fault::Syntax) } else { Ok(None) };
+            return if self.header.len() >= MAX_HEADER { Err(Fault::Syntax) } else { Ok(None) };
         };
         self.header.truncate(end);
         self.state = parse_header(&self.header)?;
