@@ -245,7 +245,7 @@ impl Bench<'_> {
         let processors = fs::read_to_string("/proc/cpuinfo").context("/proc/cpuinfo")?;
         let model = processors.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
         Ok(About {
-            date: one_line(workspace::read(command("date").args(["-u", "+%Y-%m-%d %H:%M UTC"]))?),
+            date: one_line(workspace::read(command("date").args(["-u", "+%Y-%m-%d %H:%M:%S UTC"]))?),
             processor: model.map_or("unknown", |(_, model)| model).to_owned(),
             kernel: one_line(workspace::read(command("uname").arg("-sr"))?),
             versions,

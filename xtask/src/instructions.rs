@@ -20,7 +20,7 @@ use clap::Args;
 use crate::setup;
 use crate::test::PROFILE;
 use crate::workspace::{self, built, cargo, command};
-use baseline::Counts;
+use baseline::{Counts, Scope};
 
 /// Accepted change of a count.
 const TOLERANCE: f64 = 0.05;
@@ -49,50 +49,47 @@ pub struct Options {
     /// Counted requests of the whole-server cases
     #[arg(long, default_value_t = REQUESTS)]
     requests: u64,
+    /// Another build of Tollgate for the whole-server cases
+    #[arg(long, value_name = "PATH")]
+    tollgate: Option<PathBuf>,
 }
 
 struct Measurement<'a> {
     profile: &'a str,
     requests: u64,
     cases: &'a [String],
+    tollgate: PathBuf,
     work: PathBuf,
 }
 
 /// Runs the chore.
 pub fn run(options: &Options) -> Result<ExitCode> {
     setup::ensure(&setup::FOR_INSTRUCTIONS)?;
-    let measurement = Measurement::new(&options.profile, options.requests, &options.cases)?;
+    let mut measurement = Measurement::new(&options.profile, options.requests, &options.cases)?;
+    if let Some(path) = &options.tollgate {
+        measurement.tollgate.clone_from(path);
+    }
     let counts = measurement.counts()?;
     ensure!(!counts.is_empty(), "no case has such a name");
     if options.update {
-        baseline::update(&baseline_path(), &options.profile, &counts)?;
+        let scope = if options.cases.is_empty() { Scope::Every } else { Scope::Chosen };
+        baseline::update(&baseline_path(), &options.profile, &counts, scope)?;
     }
-    let failures = compare(&options.profile, &counts, TOLERANCE)?;
-    println!("{} passed, {failures} failed", counts.len() - failures);
+    let (compared, failures) = measurement.compare(&counts, TOLERANCE)?;
+    println!("{} passed, {failures} failed", compared - failures);
     Ok(if failures == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// A short run with the tests' profile, for `cargo xtask test`.
 pub fn smoke() -> Result<()> {
-    let counts = Measurement::new(PROFILE, SMOKE_REQUESTS, &[])?.counts()?;
-    let failures = compare(PROFILE, &counts, SMOKE_TOLERANCE)?;
+    let measurement = Measurement::new(PROFILE, SMOKE_REQUESTS, &[])?;
+    let (_, failures) = measurement.compare(&measurement.counts()?, SMOKE_TOLERANCE)?;
     ensure!(failures == 0, "{failures} counts are outside their limits");
     Ok(())
 }
 
 fn baseline_path() -> PathBuf {
     workspace::root().join("bench/instructions/baseline.json")
-}
-
-/// Prints the comparison with the recorded counts; returns how many cases failed.
-fn compare(profile: &str, counts: &Counts, tolerance: f64) -> Result<usize> {
-    let recorded = baseline::read(&baseline_path())?.remove(profile).unwrap_or_default();
-    let (lines, failures) = baseline::report(counts, &recorded, tolerance);
-    println!("{:<28} {:>12}", "case", "instructions");
-    for line in lines {
-        println!("{line}");
-    }
-    Ok(failures)
 }
 
 impl<'a> Measurement<'a> {
@@ -102,11 +99,23 @@ impl<'a> Measurement<'a> {
         let programs =
             ["-p", "tollgate", "--bin", "tollgate", "-p", "bench-instructions", "--bin", "operations"];
         workspace::run(cargo(["build", "--locked", "--profile", profile]).args(programs))?;
-        Ok(Self { profile, requests, cases, work })
+        Ok(Self { profile, requests, cases, tollgate: built(profile, "tollgate"), work })
     }
 
     fn is_wanted(&self, case: &str) -> bool {
         self.cases.is_empty() || self.cases.iter().any(|part| case.contains(part.as_str()))
+    }
+
+    /// Prints the comparison with the recorded counts; returns how many cases there are and how many failed.
+    fn compare(&self, counts: &Counts, tolerance: f64) -> Result<(usize, usize)> {
+        let mut recorded = baseline::read(&baseline_path())?.remove(self.profile).unwrap_or_default();
+        recorded.retain(|case, _| self.is_wanted(case));
+        let (lines, failures) = baseline::report(counts, &recorded, tolerance);
+        println!("{:<28} {:>12}", "case", "instructions");
+        for line in &lines {
+            println!("{line}");
+        }
+        Ok((lines.len(), failures))
     }
 
     fn counts(&self) -> Result<Counts> {
@@ -117,9 +126,8 @@ impl<'a> Measurement<'a> {
             let count = |n| count_operation(&operations, case, n, &self.work);
             counts.insert(case.to_owned(), per_iteration(ITERATIONS, count)?);
         }
-        let program = built(self.profile, "tollgate");
         for case in whole_server::CASES.iter().filter(|case| self.is_wanted(case.name)) {
-            let count = |n| whole_server::count(case, &program, n, &self.work);
+            let count = |n| whole_server::count(case, &self.tollgate, n, &self.work);
             counts.insert(case.name.to_owned(), per_iteration(self.requests, count)?);
         }
         Ok(counts)

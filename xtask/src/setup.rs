@@ -108,6 +108,9 @@ fn privileged_shell() -> Result<Command> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+    use std::path::Path;
 
     #[test]
     fn only_packages_of_missing_programs_are_installed() {
@@ -122,10 +125,36 @@ mod tests {
         assert!(by_hand(&["nginx", "wrk"]).ends_with("nginx wrk"));
     }
 
+    /// Runs the script in a folder where `apt-get` is this shell text; returns whether it succeeded.
+    fn install_with(folder: &Path, apt_get: &str) -> bool {
+        for (program, text) in [("apt-get", apt_get), ("systemctl", "exit 0")] {
+            let path = folder.join(program);
+            fs::write(&path, format!("#!/bin/sh\n{text}\n")).expect("written");
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("executable");
+        }
+        let path = format!("{}:/usr/bin:/bin", folder.display());
+        let mut shell = workspace::command("sh");
+        shell.current_dir(folder).env("PATH", path).env("POLICY_FILE", folder.join("policy"));
+        shell.args(["-c", INSTALL, "install", "some-package"]).status().expect("sh runs").success()
+    }
+
     #[test]
-    fn the_script_is_valid_shell_and_forbids_daemons() {
-        let mut check = workspace::command("sh");
-        workspace::run(check.args(["-n", "-c", INSTALL])).expect("valid shell");
-        assert!(INSTALL.contains("exit 101"));
+    fn daemons_are_forbidden_while_packages_are_installed_and_only_then() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let policy = folder.path().join("policy");
+        assert!(install_with(folder.path(), "./policy; test $? = 101"));
+        assert!(!policy.exists(), "removed again");
+        fs::write(&policy, "before").expect("written");
+        assert!(install_with(folder.path(), "grep -q 101 policy"));
+        assert_eq!(fs::read_to_string(&policy).expect("put back"), "before");
+        assert!(!install_with(folder.path(), "exit 1"));
+        assert_eq!(fs::read_to_string(&policy).expect("put back after a failure"), "before");
+    }
+
+    #[test]
+    fn package_lists_are_fetched_if_a_package_is_not_found() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let needs_lists = "case $1 in update) touch lists;; *) test -e lists;; esac";
+        assert!(install_with(folder.path(), needs_lists));
     }
 }

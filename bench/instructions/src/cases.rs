@@ -16,8 +16,7 @@ pub(crate) struct Case {
 /// Every operation.
 pub(crate) const CASES: &[Case] = &[Case { name: "calibration", run: calibration }];
 
-/// A sum whose cost is known, one instruction or less per byte: if this count moves, the tools changed and not
-/// the program.
+/// A sum over a kilobyte that no change of the program can touch: if this count moves, the tools changed.
 fn calibration(iterations: u64) {
     let bytes = [7_u8; 1024];
     for _ in 0..iterations {

@@ -24,10 +24,22 @@ pub fn read(path: &Path) -> Result<Baseline> {
     serde_json::from_str(&text).with_context(|| format!("{}", path.display()))
 }
 
-/// Writes the counts of one profile, keeping the others and the cases that were not measured now.
-pub fn update(path: &Path, profile: &str, counts: &Counts) -> Result<()> {
+/// Which cases were measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// All of them.
+    Every,
+    /// Some of them: what is recorded of the others stays.
+    Chosen,
+}
+
+/// Writes the counts of one profile, keeping those of the others.
+pub fn update(path: &Path, profile: &str, counts: &Counts, scope: Scope) -> Result<()> {
     let mut baseline = if path.exists() { read(path)? } else { Baseline::new() };
     let recorded = baseline.entry(profile.to_owned()).or_default();
+    if scope == Scope::Every {
+        recorded.clear();
+    }
     recorded.extend(counts.iter().map(|(case, count)| (case.clone(), count.round())));
     let text = serde_json::to_string_pretty(&baseline)? + "\n";
     fs::write(path, text).with_context(|| format!("{}", path.display()))
@@ -74,6 +86,10 @@ pub fn report(counts: &Counts, recorded: &Counts, tolerance: f64) -> (Vec<String
         failures += usize::from(matches!(verdict, Verdict::Worse | Verdict::NotRecorded));
         lines.push(format!("{case:<28} {count:>12.0} {change:>9}  {note}"));
     }
+    for case in recorded.keys().filter(|case| !counts.contains_key(*case)) {
+        failures += 1;
+        lines.push(format!("{case:<28} {:>12} {:>9}  RECORDED BUT NOT MEASURED", "-", ""));
+    }
     (lines, failures)
 }
 
@@ -97,17 +113,25 @@ mod tests {
         assert_eq!(failures, 2);
         assert!(lines[1].contains("+100.0 %") && lines[1].contains("WORSE"), "{lines:?}");
         assert!(lines[2].contains("NOT RECORDED"));
+        let (lines, failures) = report(&Counts::new(), &recorded, 0.05);
+        assert_eq!((lines.len(), failures), (2, 2), "recorded cases that have gone");
     }
 
     #[test]
     fn an_update_keeps_what_was_not_measured() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("baseline.json");
-        update(&path, "release", &Counts::from([("a".to_owned(), 1.4)])).expect("written");
-        update(&path, "release", &Counts::from([("b".to_owned(), 2.0)])).expect("written");
-        update(&path, "fasttest", &Counts::from([("a".to_owned(), 9.0)])).expect("written");
+        let write = |profile, case: &str, count, scope| {
+            update(&path, profile, &Counts::from([(case.to_owned(), count)]), scope).expect("written");
+        };
+        write("release", "a", 1.4, Scope::Chosen);
+        write("release", "b", 2.0, Scope::Chosen);
+        write("fasttest", "a", 9.0, Scope::Every);
         let baseline = read(&path).expect("readable");
         assert_eq!(baseline["release"], Counts::from([("a".to_owned(), 1.0), ("b".to_owned(), 2.0)]));
         assert_eq!(baseline["fasttest"]["a"], 9.0);
+        write("release", "c", 3.0, Scope::Every);
+        let baseline = read(&path).expect("readable");
+        assert_eq!(baseline["release"], Counts::from([("c".to_owned(), 3.0)]));
     }
 }

@@ -1,9 +1,10 @@
 #!/bin/sh
 # Installs Debian packages, named as arguments, without letting any of them start a daemon.
 # Runs as root. Whatever /usr/sbin/policy-rc.d was there before is put back.
+# POLICY_FILE: that file, elsewhere.
 set -eu
 
-policy=/usr/sbin/policy-rc.d
+policy=${POLICY_FILE:-/usr/sbin/policy-rc.d}
 kept=
 if [ -e "$policy" ]; then
     kept=$(mktemp)
@@ -28,7 +29,10 @@ install() {
     apt-get install -y -q --no-install-recommends "$@"
 }
 # The package lists of a fresh machine are empty or old: fetch them once if the first try fails.
-install "$@" || { apt-get update -q && install "$@"; }
+if ! install "$@"; then
+    apt-get update -q
+    install "$@"
+fi
 
 # A later start of the machine must not bring them up either.
 if [ -d /run/systemd/system ]; then
