@@ -163,7 +163,7 @@ mod tests {
     #[test]
     fn files_are_found_in_folders_but_not_in_build_output() {
         let folder = tempfile::tempdir().expect("a folder");
-        for path in ["src/a.rs", "target/b.rs", "src/c.txt"] {
+        for path in ["src/a.rs", "out/CACHEDIR.TAG", "out/b.rs", ".git/d.rs", "src/c.txt"] {
             let path = folder.path().join(path);
             std::fs::create_dir_all(path.parent().expect("a parent")).expect("created");
             std::fs::write(path, "x").expect("written");

@@ -65,6 +65,7 @@ struct Measurement<'a> {
 /// Runs the chore.
 pub fn run(options: &Options) -> Result<ExitCode> {
     setup::ensure(&setup::FOR_INSTRUCTIONS)?;
+    build(&options.profile)?;
     let mut measurement = Measurement::new(&options.profile, options.requests, &options.cases)?;
     if let Some(path) = &options.tollgate {
         measurement.tollgate.clone_from(path);
@@ -80,7 +81,12 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     Ok(if failures == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// A short run with the tests' profile, for `cargo xtask test`.
+fn build(profile: &str) -> Result<()> {
+    let programs = ["-p", "tollgate", "--bin", "tollgate", "-p", "bench-instructions", "--bin", "operations"];
+    workspace::run(cargo(["build", "--locked", "--profile", profile]).args(programs))
+}
+
+/// A short run of what was built with the tests' profile, for `cargo xtask test`.
 pub fn smoke() -> Result<()> {
     let measurement = Measurement::new(PROFILE, SMOKE_REQUESTS, &[])?;
     let (_, failures) = measurement.compare(&measurement.counts()?, SMOKE_TOLERANCE)?;
@@ -96,9 +102,6 @@ impl<'a> Measurement<'a> {
     fn new(profile: &'a str, requests: u64, cases: &'a [String]) -> Result<Self> {
         let work = workspace::target().join("instructions");
         fs::create_dir_all(&work).with_context(|| work.display().to_string())?;
-        let programs =
-            ["-p", "tollgate", "--bin", "tollgate", "-p", "bench-instructions", "--bin", "operations"];
-        workspace::run(cargo(["build", "--locked", "--profile", profile]).args(programs))?;
         Ok(Self { profile, requests, cases, tollgate: built(profile, "tollgate"), work })
     }
 

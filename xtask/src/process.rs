@@ -39,6 +39,8 @@ impl Server {
     pub fn start(name: &str, shell_command: &str, cpus: Cpus, log: &Path) -> Result<Self> {
         let log_file = File::create(log).with_context(|| log.display().to_string())?;
         let mut start = command("setsid");
+        // If this chore is interrupted, the server must not stay behind.
+        start.args(["setpriv", "--pdeathsig", "TERM"]);
         if let Cpus::Only(cpu) = cpus {
             start.args(["taskset", "-c", &cpu.to_string()]);
         }
@@ -169,6 +171,11 @@ pub fn wait_until(limit: Duration, mut condition: impl FnMut() -> bool) -> bool 
     }
 }
 
+/// A word as the shell reads it, whatever is in it.
+pub fn shell_word(word: &str) -> String {
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
 /// Lets time pass in a measurement.
 #[expect(clippy::disallowed_methods, reason = "chores run on their own thread and measure over time")]
 pub fn pause(time: Duration) {
@@ -217,6 +224,14 @@ mod tests {
         drop(server);
         let is_left = || processes().iter().any(|left| family.iter().any(|member| member.is_same(left)));
         assert!(wait_until(Duration::from_secs(10), || !is_left()), "{family:?}");
+    }
+
+    #[test]
+    fn the_shell_reads_a_quoted_word_back() {
+        let word = "a b'c\"d$e";
+        let mut echo = command("sh");
+        echo.args(["-c", &format!("printf %s {}", shell_word(word))]);
+        assert_eq!(crate::workspace::read(&mut echo).expect("sh runs"), word);
     }
 
     #[test]

@@ -41,7 +41,7 @@ pub struct Options {
 pub fn run(options: &Options) -> Result<ExitCode> {
     let mut steps = Steps::default();
     if let Some(path) = &options.scenario {
-        if steps.run("build for scenarios", build_for_scenarios) {
+        if steps.run("build for scenarios", build_programs) {
             steps.run("scenario", || scenarios(&Against::Tollgate, path));
         }
         return Ok(steps.finish());
@@ -51,7 +51,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     }
     steps.run("unit tests", || workspace::run(&mut cargo(["test", "--workspace", "--locked"])));
     let folder = PathBuf::from("scenarios/");
-    let is_built = steps.run("build for scenarios", build_for_scenarios);
+    let is_built = steps.run("build for scenarios", build_programs);
     if is_built {
         steps.run("scenarios", || scenarios(&Against::Tollgate, &folder));
     } else {
@@ -79,9 +79,11 @@ fn slow_steps(steps: &mut Steps, is_built: bool, folder: &std::path::Path) {
     }
 }
 
-fn build_for_scenarios() -> Result<()> {
-    let programs = ["-p", "tollgate", "--bin", "tollgate", "-p", "tollgate-testkit", "--bin", "scenario"];
-    workspace::run(cargo(["build", "--locked", "--profile", PROFILE]).args(programs))
+/// Builds in one go, so that the crates they share are built once, with the same features.
+fn build_programs() -> Result<()> {
+    let packages = ["-p", "tollgate", "-p", "tollgate-testkit", "-p", "bench-instructions"];
+    let programs = ["--bin", "tollgate", "--bin", "scenario", "--bin", "operations"];
+    workspace::run(cargo(["build", "--locked", "--profile", PROFILE]).args(packages).args(programs))
 }
 
 /// What the scenarios are run against.

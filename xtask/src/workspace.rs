@@ -21,7 +21,7 @@ pub fn root() -> PathBuf {
 
 /// Cargo's target folder.
 pub fn target() -> PathBuf {
-    env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+    root().join(env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| OsString::from("target")))
 }
 
 /// The path of a program built with `profile`.

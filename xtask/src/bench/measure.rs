@@ -6,6 +6,7 @@
 //! Invariant: figures exist only for a run without errors, with whole bodies and with the origin reached exactly as
 //! often as the scenario says.
 
+use std::net::TcpStream;
 use std::time::Duration;
 
 use anyhow::{Result, bail, ensure};
@@ -17,7 +18,7 @@ use super::load::{self, Order};
 use super::scenario::{Load, Origin as Reaches, Scenario};
 use super::servers::{LOAD_CPU, Origin, SERVER_CPU};
 use crate::client;
-use crate::process::{Process, Server, pause};
+use crate::process::{Process, Server, pause, wait_until};
 
 /// What a run showed.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -136,6 +137,9 @@ impl Moment {
 
 /// Fills the cache and checks that the third answer is what the scenario says.
 fn prove(scenario: &Scenario, origin: &Origin) -> Result<()> {
+    // Of two listeners one may be ready before the other.
+    let is_listening = || TcpStream::connect(scenario.address()).is_ok();
+    ensure!(wait_until(Duration::from_secs(10), is_listening), "nothing listens on {}", scenario.address());
     for _ in 0..2 {
         client::get(scenario.address(), scenario.path)?;
         // Some servers write to their cache after they have answered.

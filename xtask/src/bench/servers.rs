@@ -16,7 +16,7 @@ use serde::Deserialize;
 
 use super::scenario;
 use crate::client;
-use crate::process::{Cpus, Server, wait_until};
+use crate::process::{Cpus, Server, shell_word, wait_until};
 use crate::workspace::{self, built, command};
 
 /// CPU of the server under test.
@@ -77,13 +77,13 @@ impl Places {
         Ok(Self { run, memory, tollgate })
     }
 
-    /// Fills in a template: `@RUN@`, `@MEMORY@`, `@TOLLGATE@` and `@BODY1K@`.
+    /// Fills in a template: `@RUN@`, `@MEMORY@`, `@BODY1K@`, and `@TOLLGATE@` as a shell word.
     pub fn fill(&self, template: &str) -> String {
         let path = |path: &Path| path.display().to_string();
         template
             .replace("@RUN@", &path(&self.run))
             .replace("@MEMORY@", &path(&self.memory))
-            .replace("@TOLLGATE@", &path(&self.tollgate))
+            .replace("@TOLLGATE@", &shell_word(&path(&self.tollgate)))
             .replace("@BODY1K@", &"x".repeat(1024))
     }
 
@@ -256,7 +256,7 @@ mod tests {
     #[test]
     fn templates_are_filled_in_completely() {
         let places = Places { run: "/r".into(), memory: "/m".into(), tollgate: "/t/tollgate".into() };
-        assert_eq!(places.fill("@RUN@ @MEMORY@ @TOLLGATE@"), "/r /m /t/tollgate");
+        assert_eq!(places.fill("@RUN@ @MEMORY@ @TOLLGATE@"), "/r /m '/t/tollgate'");
         let folder = workspace::root().join("bench/servers");
         for file in crate::check::source::read_files(&folder, &[".in", ".json"]).expect("readable") {
             let filled = places.fill(&file.text);

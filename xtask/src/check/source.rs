@@ -12,8 +12,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-/// Folders that hold no sources of the project.
-const SKIPPED_FOLDERS: [&str; 4] = ["target", ".git", "results", "node_modules"];
+/// Stands in every folder that cargo builds into.
+const CACHE_MARK: &str = "CACHEDIR.TAG";
 
 /// A text file of the repository.
 #[derive(Debug, Clone)]
@@ -74,11 +74,14 @@ pub fn read_files(root: &Path, ends: &[&str]) -> Result<Vec<SourceFile>> {
 }
 
 fn collect(folder: &Path, ends: &[&str], into: &mut Vec<std::path::PathBuf>) -> Result<()> {
+    if folder.join(CACHE_MARK).exists() {
+        return Ok(());
+    }
     for entry in fs::read_dir(folder).with_context(|| folder.display().to_string())? {
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();
         let kind = entry.file_type()?;
-        if kind.is_dir() && !SKIPPED_FOLDERS.contains(&name.as_str()) {
+        if kind.is_dir() && name != ".git" {
             collect(&entry.path(), ends, into)?;
         } else if kind.is_file() && ends.iter().any(|end| name.ends_with(end)) {
             into.push(entry.path());

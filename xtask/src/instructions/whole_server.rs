@@ -13,7 +13,7 @@ use anyhow::{Context, Result, ensure};
 
 use super::callgrind;
 use crate::client::{Connection, Origin, free_address};
-use crate::process::{Cpus, Server};
+use crate::process::{Cpus, Server, shell_word};
 
 /// Requests before the counted ones: they fill the cache and the origin pool.
 const WARM_UP: u64 = 20;
@@ -45,8 +45,8 @@ pub fn count(case: &Case, program: &Path, requests: u64, work: &Path) -> Result<
     let listen = free_address()?;
     let shell = format!(
         "exec {} {} run --threads 1 --listen {listen} --map http://{listen}/ http://{}/",
-        callgrind::prefix(&out).join(" "),
-        program.display(),
+        callgrind::prefix(&out).iter().map(|word| shell_word(word)).collect::<Vec<_>>().join(" "),
+        shell_word(&program.to_string_lossy()),
         origin.address()
     );
     let mut server = Server::start(case.name, &shell, Cpus::Any, &log)?;
