@@ -2,6 +2,8 @@
 //!
 //! Responsible for: room for many connections, and putting the old values back. Not responsible for: limits of
 //! single processes. Without root the settings stay as they are and a note says so.
+//!
+//! LIMIT: a run that is killed leaves them raised until the machine starts anew.
 
 use std::fs;
 

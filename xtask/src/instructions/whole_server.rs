@@ -44,7 +44,9 @@ pub fn count(case: &Case, program: &Path, requests: u64, work: &Path) -> Result<
     let origin = Origin::start()?;
     let listen = free_address()?;
     let shell = format!(
-        "exec {} {} run --threads 1 --listen {listen} --map http://{listen}/ http://{}/",
+        "cd {} && exec {} {} run --threads 1 --listen {listen} --map http://{listen}/ http://{}/",
+        // Whatever the server writes to its folder belongs to the measurement.
+        shell_word(&work.to_string_lossy()),
         callgrind::prefix(&out).iter().map(|word| shell_word(word)).collect::<Vec<_>>().join(" "),
         shell_word(&program.to_string_lossy()),
         origin.address()
