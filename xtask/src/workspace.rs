@@ -13,10 +13,11 @@ use anyhow::{Context, Result, bail};
 /// Folders that hold servers but are not on a user's `PATH` on Debian.
 const SYSTEM_FOLDERS: [&str; 4] = ["/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/bin"];
 
-/// The repository's root folder.
+/// The repository's root folder: that of the package cargo runs now, which need not be where it was compiled.
 pub fn root() -> PathBuf {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.parent().unwrap_or(here).to_path_buf()
+    let package = env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    let package = PathBuf::from(package);
+    package.parent().map_or_else(|| package.clone(), Path::to_path_buf)
 }
 
 /// Cargo's target folder.
