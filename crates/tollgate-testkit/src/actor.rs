@@ -7,7 +7,7 @@
 use crate::body::{Body, Received};
 use crate::conn::{Conn, Fill};
 use crate::framing::{BodyEnd, BodyReader, Framing, read_head};
-use crate::matcher::unmet_field;
+use crate::matcher::{found, unmet_field};
 use crate::message::{Role, head_of, judge_head, status_of};
 use crate::model::Reply;
 use crate::process::Subject;
@@ -229,6 +229,12 @@ impl<'a> Actor<'a> {
         }
     }
 
+    fn count_complete(&self) {
+        if let Some(counts) = self.counts {
+            counts.complete.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
     fn judge_body(&mut self, demand: &Demand) -> Result<(), Stop> {
         let stage = self.stage;
         let expand = |text: &str| stage.expand(text);
@@ -240,10 +246,14 @@ impl<'a> Actor<'a> {
         if let Some(unmet) = wanted.and_then(|body| received.unmet(body, &expand)) {
             return Err(Stop::failed(unmet.0, unmet.1));
         }
+        if let Some(pattern) = demand.body_lacks.iter().find(|pattern| found(pattern, received.bytes())) {
+            return Err(Stop::failed(format!("a body not matching /{pattern}/"), received.shown()));
+        }
         match (&end, demand.aborted, &demand.partial) {
             (BodyEnd::Partial, _, _) => self.body = Some((reader, received)),
             (BodyEnd::Complete(_), false, Some(_)) => self.body = Some((reader, received)),
             (BodyEnd::Complete(trailers), false, None) => {
+                self.count_complete();
                 if let Some((expected, got)) = unmet_field(trailers, &demand.trailers, &[], &expand) {
                     return Err(Stop::failed(format!("trailer {expected}"), got));
                 }
@@ -299,7 +309,11 @@ impl<'a> Actor<'a> {
         self.method = head.parts().0.to_owned();
         let mut received = Received::default();
         let framing = Framing::of_request(&head)?;
-        BodyReader::new(framing).read(self.conn()?, &mut received, u64::MAX)?;
+        if let BodyEnd::Aborted = BodyReader::new(framing).read(self.conn()?, &mut received, u64::MAX)? {
+            self.conn = None;
+            return Ok(());
+        }
+        self.count_complete();
         let stage = self.stage;
         let fits = |reply: &&Reply| match &reply.on {
             Some(demand) => judge_head(&head, demand, Role::Origin, &|text| stage.expand(text)).is_ok(),

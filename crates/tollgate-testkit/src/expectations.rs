@@ -22,14 +22,19 @@ pub fn judge(expect: &Expect, stage: &Stage, subject: &Subject) -> Result<(), St
 }
 
 fn origins(expect: &Expect, stage: &Stage) -> Result<(), Stop> {
-    let main = Counts { requests: expect.requests, connections: expect.connections };
+    let main = Counts {
+        requests: expect.requests,
+        complete_requests: expect.complete_requests,
+        connections: expect.connections,
+    };
     let named = expect.origins.iter().map(|(name, counts)| (name.as_str(), counts));
     for (name, wanted) in named.chain([("origin", &main)]) {
-        if wanted.requests.is_none() && wanted.connections.is_none() {
+        if *wanted == Counts::default() {
             continue;
         }
         let counts = stage.counts(name).ok_or_else(|| Stop::failed(format!("an origin called {name}"), "none"))?;
         settle(stage, &counts.requests, wanted.requests, &format!("requests at {name}"))?;
+        settle(stage, &counts.complete, wanted.complete_requests, &format!("complete requests at {name}"))?;
         settle(stage, &counts.connections, wanted.connections, &format!("connections at {name}"))?;
         nothing_forwarded(wanted, counts, name)?;
     }

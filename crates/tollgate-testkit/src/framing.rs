@@ -156,6 +156,9 @@ impl BodyReader {
     /// Reads into `received` until the body ends or `received` holds `limit` bytes.
     pub fn read(&mut self, conn: &mut Conn<'_>, received: &mut Received, limit: u64) -> Result<BodyEnd, Stop> {
         loop {
+            if received.size >= limit && self.framing != Framing::Length(0) {
+                return Ok(BodyEnd::Partial);
+            }
             let room = match &self.framing {
                 Framing::Length(0) => return Ok(BodyEnd::Complete(Vec::new())),
                 Framing::Length(left) | Framing::Chunked(Some(left)) => *left,
@@ -165,9 +168,6 @@ impl BodyReader {
                     None => continue,
                 },
             };
-            if received.size >= limit {
-                return Ok(BodyEnd::Partial);
-            }
             if conn.buffered().is_empty()
                 && let Fill::End(_) = conn.fill()?
             {

@@ -179,6 +179,8 @@ impl<'de> Deserialize<'de> for ClientSpec {
 pub struct Expect {
     /// Requests received by the origin called `origin`.
     pub requests: Option<u64>,
+    /// Requests of which it received the whole body.
+    pub complete_requests: Option<u64>,
     /// Connections accepted by the origin called `origin`.
     pub connections: Option<u64>,
     /// The same for origins by name.
@@ -202,11 +204,13 @@ pub struct Expect {
 }
 
 /// Counters of one origin.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Counts {
     /// Requests received.
     pub requests: Option<u64>,
+    /// Requests received with their whole bodies.
+    pub complete_requests: Option<u64>,
     /// Connections accepted.
     pub connections: Option<u64>,
 }

@@ -86,7 +86,7 @@ fn nginx(dir: &Path, addr: SocketAddr, origin: SocketAddr, cache: bool, extra: &
         "daemon off; master_process off; pid {d}/pid; error_log stderr warn;
 events {{ worker_connections 512; }}
 http {{
-  access_log off; keepalive_timeout 600; merge_slashes off;
+  access_log off; keepalive_timeout 600; merge_slashes off; client_max_body_size 0;
   client_body_temp_path {d}/t1; proxy_temp_path {d}/t2; fastcgi_temp_path {d}/t3;
   uwsgi_temp_path {d}/t4; scgi_temp_path {d}/t5;
   {}
@@ -175,6 +175,8 @@ CONFIG proxy.config.diags.output.error STRING L
     std::fs::write(etc.join("remap.config"), format!("map / http://{origin}/\n"))?;
     std::fs::write(etc.join("storage.config"), format!("{r}/cache 32M\n"))?;
     std::fs::write(etc.join("plugin.config"), "")?;
+    let allow = "ip_allow:\n  - apply: in\n    ip_addrs: 127.0.0.1\n    action: allow\n    methods: ALL\n";
+    std::fs::write(etc.join("ip_allow.yaml"), allow)?;
     let mut command = Command::new("traffic_server");
     command.arg(format!("--run-root={r}"));
     Ok(command)

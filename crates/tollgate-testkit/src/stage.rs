@@ -43,6 +43,8 @@ pub struct OriginCounts {
     pub connections: AtomicU64,
     /// Complete request headers received.
     pub requests: AtomicU64,
+    /// Requests received with their whole bodies.
+    pub complete: AtomicU64,
     /// Bytes received.
     pub bytes: AtomicU64,
 }

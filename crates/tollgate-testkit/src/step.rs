@@ -180,6 +180,8 @@ pub struct Demand {
     pub raw: Option<String>,
     /// The whole body.
     pub body: Option<Body>,
+    /// Regular expressions that must not be found in the body.
+    pub body_lacks: Vec<String>,
     /// Read only this much of the body and compare it; the rest is left to `expect_body`.
     pub partial: Option<Body>,
     /// Leave the body to a later `expect_body`.
