@@ -197,8 +197,11 @@ impl<'a> Actor<'a> {
 
     fn expect_response(&mut self, demand: &Demand) -> Result<(), Stop> {
         let (head, status) = loop {
-            let head = read_head(self.conn()?)?
-                .ok_or_else(|| Stop::failed("a response", "the connection ended without a byte of it"))?;
+            let head = match read_head(self.conn()?)? {
+                Some(head) => head,
+                None if demand.or_close => return Ok(()),
+                None => return Err(Stop::failed("a response", "the connection ended without a byte of it")),
+            };
             let status = status_of(&head)?;
             if !(demand.skip_interim && (100..200).contains(&status)) {
                 break (head, status);

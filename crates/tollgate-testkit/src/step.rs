@@ -192,6 +192,8 @@ pub struct Demand {
     pub aborted: bool,
     /// Method of the request this response answers, if not that of the last one sent.
     pub to: Option<String>,
+    /// A connection that ends without a byte of a response is as good.
+    pub or_close: bool,
     /// Read over interim (1xx) responses.
     pub skip_interim: bool,
 }
