@@ -263,7 +263,10 @@ impl<'a> Actor<'a> {
             }
             (BodyEnd::Aborted, true, _) => {}
             (BodyEnd::Complete(_), true, _) => {
-                return Err(Stop::failed("a body that ends too early", format!("complete, {}", received.shown())));
+                return Err(Stop::failed(
+                    "a body that ends too early",
+                    format!("complete, {}", received.shown()),
+                ));
             }
             (BodyEnd::Aborted, false, _) => {
                 return Err(Stop::failed("a complete body", format!("aborted after {}", received.shown())));
@@ -277,7 +280,10 @@ impl<'a> Actor<'a> {
         let conn = self.conn()?;
         while conn.buffered().len() < wanted.len() && wanted.starts_with(conn.buffered()) {
             if let Fill::End(end) = conn.fill()? {
-                return Err(Stop::failed(escaped(&wanted, 300), format!("{end:?} after {}", escaped(conn.buffered(), 300))));
+                return Err(Stop::failed(
+                    escaped(&wanted, 300),
+                    format!("{end:?} after {}", escaped(conn.buffered(), 300)),
+                ));
             }
         }
         if !conn.buffered().starts_with(&wanted) {
@@ -322,7 +328,8 @@ impl<'a> Actor<'a> {
             Some(demand) => judge_head(&head, demand, Role::Origin, &|text| stage.expand(text)).is_ok(),
             None => true,
         };
-        let reply = replies.iter().find(fits).ok_or_else(|| Stop::failed("a request with a reply", &head.start))?;
+        let reply =
+            replies.iter().find(fits).ok_or_else(|| Stop::failed("a request with a reply", &head.start))?;
         match &reply.send {
             Sending::Raw(text) => self.send_raw(text)?,
             Sending::Message(message) => self.send_message(message)?,

@@ -15,13 +15,14 @@ const SLICE: Duration = Duration::from_millis(20);
 #[derive(Debug, Default)]
 pub struct Barriers {
     missing: Mutex<BTreeMap<String, usize>>,
+    watchers: BTreeMap<String, usize>,
     opened: Condvar,
 }
 
 impl Barriers {
-    /// Barriers with the given number of parties each.
-    pub fn new(parties: BTreeMap<String, usize>) -> Self {
-        Self { missing: Mutex::new(parties), opened: Condvar::new() }
+    /// Barriers with the given number of parties each, of which so many watch a connection until all others came.
+    pub fn new(parties: BTreeMap<String, usize>, watchers: BTreeMap<String, usize>) -> Self {
+        Self { missing: Mutex::new(parties), watchers, opened: Condvar::new() }
     }
 
     /// Counts one party as arrived; returns at once.
@@ -38,6 +39,12 @@ impl Barriers {
     /// Whether every party has arrived. A name nobody declared is open.
     pub fn is_open(&self, name: &str) -> bool {
         self.lock().get(name).is_none_or(|left| *left == 0)
+    }
+
+    /// Whether every party that is not a watcher has arrived.
+    pub fn only_watchers_missing(&self, name: &str) -> bool {
+        let watchers = self.watchers.get(name).copied().unwrap_or(0);
+        self.lock().get(name).is_none_or(|left| *left <= watchers)
     }
 
     /// Waits until the barrier opens, or until `keep_waiting` returns an error.
@@ -60,7 +67,16 @@ mod tests {
     use super::*;
 
     fn two_parties() -> Barriers {
-        Barriers::new(BTreeMap::from([("b".to_owned(), 2)]))
+        Barriers::new(BTreeMap::from([("b".to_owned(), 2)]), BTreeMap::new())
+    }
+
+    #[test]
+    fn watchers_are_told_when_all_others_have_arrived() {
+        let counts = |n| BTreeMap::from([("b".to_owned(), n)]);
+        let barriers = Barriers::new(counts(3), counts(2));
+        assert!(!barriers.only_watchers_missing("b"));
+        barriers.arrive("b");
+        assert!(barriers.only_watchers_missing("b") && !barriers.is_open("b"));
     }
 
     #[test]

@@ -181,7 +181,9 @@ impl Received {
             }
             Body::Generated { size, any } => match self.first_difference {
                 _ if self.size != *size => Some((format!("body of {size} bytes"), self.shown())),
-                Some(at) if !any => Some(("the generated pattern".into(), format!("a difference at byte {at}"))),
+                Some(at) if !any => {
+                    Some(("the generated pattern".into(), format!("a difference at byte {at}")))
+                }
                 _ => None,
             },
         }

@@ -132,7 +132,9 @@ impl<'a> Conn<'a> {
 
     fn ended(&mut self, end: End) -> Fill {
         self.end = Some(end);
-        self.stage.transcript.note(&self.label, if end == End::Closed { "closed by peer" } else { "reset by peer" });
+        self.stage
+            .transcript
+            .note(&self.label, if end == End::Closed { "closed by peer" } else { "reset by peer" });
         Fill::End(end)
     }
 
@@ -194,24 +196,29 @@ impl<'a> Conn<'a> {
         }
     }
 
-    /// Demands that nothing arrives and the connection stays open until the barrier opens.
+    /// Demands that nothing arrives and the connection stays open until all others have reached the barrier.
+    ///
+    /// The watcher itself arrives last, so that what others send after the barrier cannot be taken for early bytes.
     pub fn expect_nothing_until(&mut self, barrier: &str) -> Result<(), Stop> {
-        self.stage.barriers.arrive(barrier);
         loop {
-            // The barrier is looked at before the socket, so bytes sent before it opened are still noticed.
-            let is_open = self.stage.barriers.is_open(barrier);
+            let is_over = self.stage.barriers.only_watchers_missing(barrier);
             if !self.buffered().is_empty() {
                 return Err(Stop::failed(format!("nothing before barrier {barrier}"), self.shown_rest()));
             }
             match self.fill_once()? {
-                Fill::Nothing if is_open => return Ok(()),
+                Fill::Nothing if is_over => break,
                 Fill::Nothing => self.stage.check()?,
                 Fill::Data => {}
                 Fill::End(end) => {
-                    return Err(Stop::failed(format!("an open connection until {barrier}"), format!("{end:?}")));
+                    return Err(Stop::failed(
+                        format!("an open connection until {barrier}"),
+                        format!("{end:?}"),
+                    ));
                 }
             }
         }
+        self.stage.barriers.arrive(barrier);
+        self.stage.barriers.wait(barrier, || self.stage.check())
     }
 
     fn shown_rest(&self) -> String {

@@ -32,7 +32,8 @@ fn origins(expect: &Expect, stage: &Stage) -> Result<(), Stop> {
         if *wanted == Counts::default() {
             continue;
         }
-        let counts = stage.counts(name).ok_or_else(|| Stop::failed(format!("an origin called {name}"), "none"))?;
+        let counts =
+            stage.counts(name).ok_or_else(|| Stop::failed(format!("an origin called {name}"), "none"))?;
         settle(stage, &counts.requests, wanted.requests, &format!("requests at {name}"))?;
         settle(stage, &counts.complete, wanted.complete_requests, &format!("complete requests at {name}"))?;
         settle(stage, &counts.connections, wanted.connections, &format!("connections at {name}"))?;
@@ -44,7 +45,9 @@ fn origins(expect: &Expect, stage: &Stage) -> Result<(), Stop> {
 fn settle(stage: &Stage, counter: &AtomicU64, wanted: Option<u64>, what: &str) -> Result<(), Stop> {
     let Some(wanted) = wanted else { return Ok(()) };
     let now = || counter.load(Ordering::SeqCst);
-    stage.poll(|| if now() < wanted { Err((format!("{wanted} {what}"), now().to_string())) } else { Ok(()) })?;
+    stage.poll(
+        || if now() < wanted { Err((format!("{wanted} {what}"), now().to_string())) } else { Ok(()) },
+    )?;
     if now() > wanted {
         return Err(Stop::failed(format!("{wanted} {what}"), now().to_string()));
     }
@@ -64,11 +67,15 @@ fn alive_or_exited(expect: &Expect, stage: &Stage, process: &Process) -> Result<
     match expect.exit {
         None => match process.exited() {
             None => Ok(()),
-            Some(status) => Err(Stop::failed("the proxy to be alive", format!("{status}: {}", process.output()))),
+            Some(status) => {
+                Err(Stop::failed("the proxy to be alive", format!("{status}: {}", process.output())))
+            }
         },
         Some(code) => {
             let wanted = format!("the proxy to end with status {code}");
-            stage.poll(|| process.exited().map(|_| ()).ok_or_else(|| (wanted.clone(), "still running".into())))?;
+            stage.poll(|| {
+                process.exited().map(|_| ()).ok_or_else(|| (wanted.clone(), "still running".into()))
+            })?;
             match process.exited().and_then(|status| status.code()) {
                 Some(got) if got == code => Ok(()),
                 got => Err(Stop::failed(wanted, format!("{got:?}: {}", process.output()))),

@@ -59,7 +59,10 @@ pub fn read_head(conn: &mut Conn<'_>) -> Result<Option<Head>, Stop> {
         if let Fill::End(end) = conn.fill()? {
             return match conn.buffered() {
                 [] => Ok(None),
-                some => Err(Stop::failed("a whole header block", format!("{end:?} after {}", escaped(some, 1000)))),
+                some => Err(Stop::failed(
+                    "a whole header block",
+                    format!("{end:?} after {}", escaped(some, 1000)),
+                )),
             };
         }
     }
@@ -67,10 +70,13 @@ pub fn read_head(conn: &mut Conn<'_>) -> Result<Option<Head>, Stop> {
 
 fn parse_head(raw: Vec<u8>) -> Result<Head, Stop> {
     let malformed = |line: &[u8]| Stop::failed("a well-formed header line", escaped(line, 300));
-    let mut lines = raw[..raw.len() - 4].split(|&b| b == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
-    let start = latin1(lines.next().unwrap_or_default());
+    let mut lines = raw[..raw.len() - 2]
+        .split_inclusive(|&b| b == b'\n')
+        .map(|line| line.strip_suffix(b"\r\n").ok_or(line));
+    let start = latin1(lines.next().unwrap_or(Ok(b"")).map_err(malformed)?);
     let mut fields = Vec::new();
     for line in lines {
+        let line = line.map_err(malformed)?;
         let colon = line.iter().position(|&b| b == b':').ok_or_else(|| malformed(line))?;
         let name = latin1(&line[..colon]);
         if name.is_empty() || name.contains([' ', '\t', '\r', '\0']) || line.contains(&b'\r') {
@@ -154,7 +160,12 @@ impl BodyReader {
     }
 
     /// Reads into `received` until the body ends or `received` holds `limit` bytes.
-    pub fn read(&mut self, conn: &mut Conn<'_>, received: &mut Received, limit: u64) -> Result<BodyEnd, Stop> {
+    pub fn read(
+        &mut self,
+        conn: &mut Conn<'_>,
+        received: &mut Received,
+        limit: u64,
+    ) -> Result<BodyEnd, Stop> {
         loop {
             if received.size >= limit && self.framing != Framing::Length(0) {
                 return Ok(BodyEnd::Partial);

@@ -163,9 +163,10 @@ pub fn unmet_field(
             return Some((format!("field {name}: {}", expand(&demand.to_string())), shown(&values)));
         }
     }
-    absent.iter().find(|name| !values(name).is_empty()).map(|name| {
-        (format!("no field {name}"), shown(&values(name)))
-    })
+    absent
+        .iter()
+        .find(|name| !values(name).is_empty())
+        .map(|name| (format!("no field {name}"), shown(&values(name))))
 }
 
 #[cfg(test)]

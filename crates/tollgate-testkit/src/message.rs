@@ -22,7 +22,10 @@ pub enum Role {
 pub fn head_of(message: &Message, role: Role, answered: &str, expand: &dyn Fn(&str) -> String) -> Vec<u8> {
     let version = message.version.as_deref().unwrap_or("HTTP/1.1");
     let has = |name: &str| {
-        message.headers.iter().any(|line| line.split(':').next().is_some_and(|n| n.eq_ignore_ascii_case(name)))
+        message
+            .headers
+            .iter()
+            .any(|line| line.split(':').next().is_some_and(|n| n.eq_ignore_ascii_case(name)))
     };
     let mut lines = match role {
         Role::Client => {
@@ -38,7 +41,10 @@ pub fn head_of(message: &Message, role: Role, answered: &str, expand: &dyn Fn(&s
         }
         Role::Origin => {
             let status = message.status.unwrap_or(200);
-            vec![format!("{version} {status} {}", message.reason.as_deref().unwrap_or_else(|| reason_of(status)))]
+            vec![format!(
+                "{version} {status} {}",
+                message.reason.as_deref().unwrap_or_else(|| reason_of(status))
+            )]
         }
     };
     lines.extend(message.headers.iter().cloned());
@@ -89,7 +95,12 @@ pub fn status_of(head: &Head) -> Result<u16, Stop> {
 }
 
 /// Compares everything of `demand` that concerns the header block.
-pub fn judge_head(head: &Head, demand: &Demand, role: Role, expand: &dyn Fn(&str) -> String) -> Result<(), Stop> {
+pub fn judge_head(
+    head: &Head,
+    demand: &Demand,
+    role: Role,
+    expand: &dyn Fn(&str) -> String,
+) -> Result<(), Stop> {
     let (first, second, third) = head.parts();
     let (version, method, target, status, reason) = match role {
         Role::Client => (first, "", "", second, third),

@@ -38,7 +38,10 @@ pub fn bind_all(specs: &BTreeMap<String, OriginSpec>) -> Result<Vec<Origin>, Sto
             Some(other) => bound.iter().find(|o| &o.name == other).map_or(0, |o| o.addr.port()),
             None => 0,
         };
-        bound.push(bind(name, spec, port).map_err(|e| Stop::failed(format!("to bind origin {name}"), e.to_string()))?);
+        bound.push(
+            bind(name, spec, port)
+                .map_err(|e| Stop::failed(format!("to bind origin {name}"), e.to_string()))?,
+        );
     }
     Ok(bound)
 }
@@ -93,7 +96,8 @@ impl Origin {
                     Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {}
                     Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                     Err(e) => {
-                        stage.fail(&format!("origin {}", self.name), Stop::failed("to accept", e.to_string()));
+                        stage
+                            .fail(&format!("origin {}", self.name), Stop::failed("to accept", e.to_string()));
                         return;
                     }
                 }

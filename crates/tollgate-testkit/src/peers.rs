@@ -65,7 +65,9 @@ pub fn start(peer: Peer, spec: &PeerSpec, origin: SocketAddr, stage: &Stage) -> 
     let process = Process::spawn(command, dir, stage)?.listening_on(vec![addr]);
     stage.poll(|| match (TcpStream::connect(addr), process.exited()) {
         (Ok(_), _) | (_, Some(_)) => Ok(()),
-        (Err(e), None) => Err((format!("{} to listen on {addr}", peer.name()), format!("{e}: {}", process.output()))),
+        (Err(e), None) => {
+            Err((format!("{} to listen on {addr}", peer.name()), format!("{e}: {}", process.output())))
+        }
     })?;
     match process.exited() {
         None => Ok(Subject::Peer(process)),
@@ -108,7 +110,13 @@ http {{
     Ok(command)
 }
 
-fn haproxy(dir: &Path, addr: SocketAddr, origin: SocketAddr, cache: bool, extra: &str) -> io::Result<Command> {
+fn haproxy(
+    dir: &Path,
+    addr: SocketAddr,
+    origin: SocketAddr,
+    cache: bool,
+    extra: &str,
+) -> io::Result<Command> {
     let config = format!(
         "global
   nbthread 1
@@ -136,7 +144,13 @@ backend o
     Ok(command)
 }
 
-fn traffic_server(dir: &Path, addr: SocketAddr, origin: SocketAddr, cache: bool, extra: &str) -> io::Result<Command> {
+fn traffic_server(
+    dir: &Path,
+    addr: SocketAddr,
+    origin: SocketAddr,
+    cache: bool,
+    extra: &str,
+) -> io::Result<Command> {
     let root = dir.join("root");
     let etc = root.join("etc/trafficserver");
     for folder in ["etc/trafficserver", "run", "log", "cache"] {
@@ -160,6 +174,7 @@ CONFIG proxy.config.admin.user_id STRING #-1
 CONFIG proxy.config.http.server_ports STRING {}:ip-in=127.0.0.1
 CONFIG proxy.config.http.cache.http INT {}
 CONFIG proxy.config.http.cache.required_headers INT 0
+CONFIG proxy.config.http.wait_for_cache INT 2
 CONFIG proxy.config.http.connect_attempts_max_retries INT 0
 CONFIG proxy.config.log.logging_enabled INT 0
 CONFIG proxy.config.reverse_proxy.enabled INT 1

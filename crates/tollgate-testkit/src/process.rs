@@ -108,7 +108,10 @@ impl Process {
         })?;
         let text = read(&self.stdout);
         if !text.lines().any(|line| line.trim() == "ready") {
-            return Err(Stop::failed("the proxy to start", format!("{:?}: {}", self.exited(), self.output())));
+            return Err(Stop::failed(
+                "the proxy to start",
+                format!("{:?}: {}", self.exited(), self.output()),
+            ));
         }
         let addresses = |kind: &str| -> Vec<SocketAddr> {
             let prefix = format!("listening {kind} ");
@@ -128,7 +131,10 @@ impl Process {
         let until = Instant::now() + limit;
         while self.exited().is_none() {
             if Instant::now() >= until {
-                return Err(Stop::failed(format!("the program to end within {limit:?} of SIGTERM"), "still there"));
+                return Err(Stop::failed(
+                    format!("the program to end within {limit:?} of SIGTERM"),
+                    "still there",
+                ));
             }
             std::thread::park_timeout(Duration::from_millis(5));
         }
@@ -189,9 +195,11 @@ impl Subject {
     pub fn listener(&self, index: usize) -> Result<SocketAddr, Stop> {
         match self {
             Self::Direct(addr) => Ok(*addr),
-            Self::Tollgate(p) | Self::Peer(p) => {
-                p.listeners.get(index).copied().ok_or_else(|| Stop::failed(format!("listener {index}"), "none"))
-            }
+            Self::Tollgate(p) | Self::Peer(p) => p
+                .listeners
+                .get(index)
+                .copied()
+                .ok_or_else(|| Stop::failed(format!("listener {index}"), "none")),
         }
     }
 

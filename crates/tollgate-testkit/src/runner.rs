@@ -78,7 +78,7 @@ fn failed(failure: Failure, transcript: String) -> Outcome {
 
 fn run(scenario: &Scenario, target: &Target) -> Outcome {
     let limit = Duration::from_secs(scenario.deadline);
-    let stage = Stage::new(limit, Barriers::new(parties(scenario)), scenario.origins.keys());
+    let stage = Stage::new(limit, barriers(scenario), scenario.origins.keys());
     let result = bind_all(&scenario.origins).map(|origins| play(scenario, target, &stage, &origins));
     if let Err(stop) = result {
         stage.fail("start", stop);
@@ -163,13 +163,17 @@ fn end(scenario: &Scenario, stage: &Stage, subject: &Subject) {
     }
 }
 
-/// How many steps name each barrier; a client that runs several times counts as often.
-fn parties(scenario: &Scenario) -> BTreeMap<String, usize> {
-    let mut parties = BTreeMap::new();
+/// The barriers of a scenario: how many steps name each, and how many of these watch a connection meanwhile.
+/// A client that runs several times counts as often.
+fn barriers(scenario: &Scenario) -> Barriers {
+    let (mut parties, mut watchers) = (BTreeMap::new(), BTreeMap::new());
     let mut count = |steps: &[Step], times: usize| {
         for step in steps {
             if let Step::Barrier(name) | Step::ExpectNothing(name) = step {
                 *parties.entry(name.clone()).or_insert(0) += times;
+            }
+            if let Step::ExpectNothing(name) = step {
+                *watchers.entry(name.clone()).or_insert(0) += times;
             }
         }
     };
@@ -179,5 +183,5 @@ fn parties(scenario: &Scenario) -> BTreeMap<String, usize> {
     for origin in scenario.origins.values() {
         origin.connections.iter().for_each(|steps| count(steps, 1));
     }
-    parties
+    Barriers::new(parties, watchers)
 }

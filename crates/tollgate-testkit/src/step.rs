@@ -34,7 +34,7 @@ pub enum Step {
     ExpectRaw(String),
     /// The peer ends the connection, nothing more arrives before.
     ExpectClose,
-    /// Nothing arrives and the connection stays open until this barrier opens; counts as reaching it.
+    /// Nothing arrives and the connection stays open until all others have reached this barrier; then reaches it too.
     ExpectNothing(String),
     /// Waits until every place that names this barrier is reached.
     Barrier(String),

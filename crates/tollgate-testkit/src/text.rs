@@ -109,7 +109,10 @@ mod tests {
     fn known_variables_are_replaced_and_unknown_ones_stay() {
         let mut vars = Vars::default();
         vars.set_server("origin", 81);
-        assert_eq!(vars.expand("${origin}/x ${origin.port} ${nope} ${"), "http://127.0.0.1:81/x 81 ${nope} ${");
+        assert_eq!(
+            vars.expand("${origin}/x ${origin.port} ${nope} ${"),
+            "http://127.0.0.1:81/x 81 ${nope} ${"
+        );
     }
 
     #[test]
