@@ -5,7 +5,8 @@
 //! Not responsible for: installing them.
 //! Invariant: everything a peer writes is in its temporary directory; its port is one the kernel had free.
 
-use crate::model::PeerSpec;
+use crate::matcher::Matcher;
+use crate::model::{PeerSpec, ProxySpec};
 use crate::process::{Process, Subject};
 use crate::stage::{Stage, Stop};
 use std::io;
@@ -14,6 +15,11 @@ use std::path::Path;
 use std::process::Command;
 use std::str::FromStr;
 use tempfile::TempDir;
+
+/// Traffic Server's configuration directory within the temporary directory.
+const ETC: &str = "root/etc/trafficserver";
+/// Files of which Traffic Server gets a form of its own.
+const OWN_FILES: [&str; 4] = ["remap.config", "records.config", "records.yaml", "plugin.config"];
 
 /// A peer program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +55,16 @@ impl FromStr for Peer {
 }
 
 /// Starts a peer in front of `origin` and waits until it accepts connections.
-pub fn start(peer: Peer, spec: &PeerSpec, origin: SocketAddr, stage: &Stage) -> Result<Subject, Stop> {
+///
+/// Traffic Server also gets the scenario's records and remap rules, which are in its own formats; the others are
+/// plain reverse proxies whatever the scenario says of the proxy.
+pub fn start(
+    peer: Peer,
+    spec: &PeerSpec,
+    proxy: &ProxySpec,
+    origin: SocketAddr,
+    stage: &Stage,
+) -> Result<Subject, Stop> {
     let start = || -> io::Result<(TempDir, Command, SocketAddr)> {
         let dir = TempDir::new()?;
         let addr = free_port()?;
@@ -57,7 +72,16 @@ pub fn start(peer: Peer, spec: &PeerSpec, origin: SocketAddr, stage: &Stage) -> 
         let command = match peer {
             Peer::Nginx => nginx(dir.path(), addr, origin, spec.cache, &extra)?,
             Peer::Haproxy => haproxy(dir.path(), addr, origin, spec.cache, &extra)?,
-            Peer::TrafficServer => traffic_server(dir.path(), addr, origin, spec.cache, &extra)?,
+            Peer::TrafficServer => {
+                let extra = format!("{}{extra}", records_of(proxy, stage));
+                let remap = remap_of(proxy, origin, stage);
+                let command = traffic_server(dir.path(), addr, &remap, spec.cache, &extra)?;
+                for (name, text) in proxy.files.iter().filter(|(name, _)| !OWN_FILES.contains(&name.as_str()))
+                {
+                    std::fs::write(dir.path().join(ETC).join(name), stage.expand(text))?;
+                }
+                command
+            }
         };
         Ok((dir, command, addr))
     };
@@ -144,15 +168,45 @@ backend o
     Ok(command)
 }
 
+/// The scenario's records as lines of records.config, without those only Tollgate has.
+fn records_of(proxy: &ProxySpec, stage: &Stage) -> String {
+    let line = |(name, value): (&String, &Matcher)| {
+        let Matcher::Exact(value) = value else { return String::new() };
+        let value = stage.expand(value);
+        let kind = match (value.parse::<i64>(), value.parse::<f64>()) {
+            _ if name.contains("ports") => "STRING",
+            (Ok(_), _) => "INT",
+            (_, Ok(_)) => "FLOAT",
+            _ => "STRING",
+        };
+        format!("CONFIG {name} {kind} {value}\n")
+    };
+    let own = proxy.set.iter().filter(|(name, _)| !name.starts_with("proxy.config.tollgate."));
+    let forward = if proxy.forward { "CONFIG proxy.config.url_remap.remap_required INT 0\n" } else { "" };
+    own.map(line).chain([forward.to_owned()]).collect()
+}
+
+/// The scenario's rules as remap.config.
+fn remap_of(proxy: &ProxySpec, origin: SocketAddr, stage: &Stage) -> String {
+    match (proxy.files.get("remap.config"), &proxy.map) {
+        (Some(text), _) => stage.expand(text),
+        (None, Some(maps)) => maps
+            .iter()
+            .map(|(from, to)| format!("map {} {}\n", stage.expand(from), stage.expand(to)))
+            .collect(),
+        (None, None) => format!("map / http://{origin}/\n"),
+    }
+}
+
 fn traffic_server(
     dir: &Path,
     addr: SocketAddr,
-    origin: SocketAddr,
+    remap: &str,
     cache: bool,
     extra: &str,
 ) -> io::Result<Command> {
     let root = dir.join("root");
-    let etc = root.join("etc/trafficserver");
+    let etc = dir.join(ETC);
     for folder in ["etc/trafficserver", "run", "log", "cache"] {
         std::fs::create_dir_all(root.join(folder))?;
     }
@@ -187,7 +241,7 @@ CONFIG proxy.config.diags.output.error STRING L
     );
     std::fs::write(root.join("runroot.yaml"), runroot)?;
     std::fs::write(etc.join("records.config"), records)?;
-    std::fs::write(etc.join("remap.config"), format!("map / http://{origin}/\n"))?;
+    std::fs::write(etc.join("remap.config"), remap)?;
     std::fs::write(etc.join("storage.config"), format!("{r}/cache 32M\n"))?;
     std::fs::write(etc.join("plugin.config"), "")?;
     let allow = "ip_allow:\n  - apply: in\n    ip_addrs: 127.0.0.1\n    action: allow\n    methods: ALL\n";

@@ -120,7 +120,7 @@ fn start(scenario: &Scenario, target: &Target, stage: &Stage, origins: &[Origin]
         Target::Peer(peer) => {
             let spec = scenario.peers.get(peer.name()).cloned().unwrap_or_default();
             let first = first.ok_or_else(|| Stop::failed("an origin", "none"))?;
-            peers::start(*peer, &spec, first, stage)
+            peers::start(*peer, &spec, &scenario.proxy, first, stage)
         }
     }
 }
