@@ -154,8 +154,12 @@ struct Directive<'a> {
 impl<'a> Directive<'a> {
     fn of(member: &'a [u8]) -> Self {
         match member.iter().position(|b| *b == b'=') {
-            // White space around `=` is not allowed: the name is still recognised, the value counts as malformed.
-            Some(at) => Directive { name: member[..at].trim_ascii_end(), value: Some(&member[at + 1..]) },
+            Some(at) => {
+                let name = member[..at].trim_ascii_end();
+                // White space before `=` is not allowed: the name is still recognised, the value is malformed.
+                let value = if name.len() == at { &member[at + 1..] } else { &[] };
+                Directive { name, value: Some(value) }
+            }
             None => Directive { name: member, value: None },
         }
     }

@@ -55,6 +55,12 @@ impl CacheKey {
         CacheKey::of_bytes(&bytes)
     }
 
+    /// A key whose hash collides with whatever the test likes.
+    #[cfg(test)]
+    pub(crate) fn with_hash(bytes: &[u8], hash: u64) -> CacheKey {
+        CacheKey { bytes: Arc::from(bytes), hash }
+    }
+
     fn of_bytes(bytes: &[u8]) -> CacheKey {
         CacheKey { bytes: Arc::from(bytes), hash: hash_of(bytes) }
     }

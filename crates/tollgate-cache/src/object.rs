@@ -23,6 +23,8 @@ pub struct StoredHead {
     reason: Option<Bytes>,
     headers: HeaderBlock,
     selecting: Selecting,
+    /// Holds for the fields of a later 304 too.
+    set_cookie: SetCookiePolicy,
 }
 
 impl StoredHead {
@@ -38,16 +40,18 @@ impl StoredHead {
             reason: response.reason.as_deref().map(Bytes::copy_from_slice),
             headers: stored_headers(&response.headers, meta.response_time, set_cookie),
             selecting: Selecting::of(&request.headers, &response.headers),
+            set_cookie,
         }
     }
 
     /// This head updated by a 304 for a request sent at `request_time`, received at `response_time`.
     pub fn updated_by_304(&self, response: &Response, request_time: i64, response_time: i64) -> StoredHead {
-        let headers = merge_304(&self.headers, &response.headers, response_time);
+        let headers = merge_304(&self.headers, &response.headers, response_time, self.set_cookie);
         let mut meta = StoredMeta::of(self.meta.status, &headers, request_time, response_time);
         // `Age` is not stored as a field: the 304's own counts.
         meta.age_value = StoredMeta::new(response, request_time, response_time).age_value;
-        StoredHead { meta, reason: self.reason.clone(), headers, selecting: self.selecting.clone() }
+        let selecting = self.selecting.after_update(&headers);
+        StoredHead { meta, reason: self.reason.clone(), headers, selecting, set_cookie: self.set_cookie }
     }
 
     /// The facts for the freshness rules.

@@ -28,7 +28,7 @@ pub enum WhenToRevalidate {
     IfHeuristic,
     /// 2: always.
     Always,
-    /// 3: never (what forbids reuse without validation still does).
+    /// 3: never, unless the response said `no-cache`.
     Never,
     /// 4: when stale, and always if the request carries `If-Modified-Since`.
     IfConditional,

@@ -127,3 +127,12 @@ fn if_range_matches(headers: &HeaderBlock, stored: &StoredHead) -> bool {
 pub fn content_range(part: &std::ops::Range<u64>, len: u64) -> String {
     format!("bytes {}-{}/{len}", part.start, part.end.saturating_sub(1))
 }
+
+/// The fields of the 206 that answers with `part` of a stored object of `len` bytes: all stored ones, with the
+/// length of the part (RFC 9110 §15.3.7).
+pub fn headers_for_206(stored: &HeaderBlock, part: &std::ops::Range<u64>, len: u64) -> HeaderBlock {
+    let mut headers = stored.clone();
+    headers.set(names::CONTENT_RANGE, content_range(part, len));
+    headers.set(names::CONTENT_LENGTH, part.end.saturating_sub(part.start).to_string());
+    headers
+}

@@ -17,4 +17,4 @@ pub use invalidate::{Invalidated, invalidates, invalidation_targets};
 pub use preconditions::{EntityTag, Preconditions, etag_list_matches, evaluate_preconditions};
 pub use request::{LookupSkip, RequestPolicy, request_policy};
 pub use storing::{NoStoreReason, StoreDecision, store_decision, stored_headers};
-pub use validate::{conditional_headers, headers_for_304, merge_304, validates};
+pub use validate::{conditional_headers, head_contradicts, headers_for_304, merge_304, validates};

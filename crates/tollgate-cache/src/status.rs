@@ -112,3 +112,59 @@ fn push_item(text: &mut String, item: &str) {
     }
     text.push('"');
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn member(outcome: CacheOutcome, details: CacheStatusDetails<'_>) -> String {
+        cache_status("Tollgate", outcome, &details)
+    }
+
+    #[test]
+    fn hits_and_forwards_are_told_apart() {
+        let none = CacheStatusDetails::default();
+        for (outcome, expected) in [
+            (CacheOutcome::Skipped, "Tollgate; fwd=bypass"),
+            (CacheOutcome::Miss, "Tollgate; fwd=uri-miss"),
+            (CacheOutcome::Hit, "Tollgate; hit"),
+            (CacheOutcome::Revalidated, "Tollgate; fwd=stale"),
+            (CacheOutcome::Refreshed, "Tollgate; fwd=stale"),
+            (CacheOutcome::StaleOnError, "Tollgate; hit"),
+            (CacheOutcome::StaleWhileRevalidate, "Tollgate; hit"),
+            (CacheOutcome::Collapsed, "Tollgate; fwd=uri-miss; collapsed"),
+            (CacheOutcome::OnlyIfCachedMiss, "Tollgate"),
+        ] {
+            assert_eq!(member(outcome, none), expected);
+        }
+    }
+
+    #[test]
+    fn details_follow_in_the_order_of_the_standard() {
+        let details = CacheStatusDetails {
+            forward: Some(Forward::VaryMiss),
+            forward_status: Some(200),
+            stored: true,
+            collapsed: true,
+            ttl: Some(-3),
+            detail: Some("no_store"),
+        };
+        assert_eq!(
+            member(CacheOutcome::Miss, details),
+            "Tollgate; fwd=vary-miss; fwd-status=200; stored; collapsed; ttl=-3; detail=no_store"
+        );
+        assert_eq!(
+            member(CacheOutcome::Hit, CacheStatusDetails { ttl: Some(30), ..details }),
+            "Tollgate; hit; stored; collapsed; ttl=30; detail=no_store"
+        );
+    }
+
+    #[test]
+    fn what_is_no_token_is_quoted() {
+        let details = CacheStatusDetails { detail: Some("a \"b\"\\\n"), ..CacheStatusDetails::default() };
+        assert_eq!(
+            cache_status("my cache", CacheOutcome::Hit, &details),
+            r#""my cache"; hit; detail="a \"b\"\\""#
+        );
+    }
+}

@@ -300,3 +300,38 @@ impl std::fmt::Debug for RamStore {
         f.debug_struct("RamStore").field("settings", &self.settings).field("stats", &self.stats()).finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::object::{Body, StoredHead};
+    use crate::policy::SetCookiePolicy;
+    use crate::rules::StoredMeta;
+    use tollgate_http::{Method, Response};
+
+    #[test]
+    fn keys_whose_hashes_collide_never_serve_each_others_objects() {
+        let request = Request::new(Method::Get, "http://h/".parse().expect("test URL"));
+        let object = |body: &'static str| {
+            let response = Response::new(200);
+            let meta = StoredMeta::new(&response, 0, 0);
+            let head = StoredHead::new(&request, &response, meta, SetCookiePolicy::Replay);
+            Arc::new(StoredObject::new(Arc::new(head), Body::from_bytes(body.into())))
+        };
+        let store = RamStore::new(RamStoreSettings::default());
+        let (one, two, three) =
+            (CacheKey::with_hash(b"1", 7), CacheKey::with_hash(b"2", 7), CacheKey::with_hash(b"3", 7));
+        for (key, body) in [(&one, "one"), (&two, "two")] {
+            assert_eq!(store.insert(key, object(body)), Ok(()));
+        }
+        let body = |key: &CacheKey| match store.lookup(key, &request) {
+            Lookup::Found(object) => Some(object.body().chunks().concat()),
+            Lookup::Miss | Lookup::VaryMiss => None,
+        };
+        assert_eq!(body(&one).as_deref(), Some(&b"one"[..]));
+        assert_eq!(body(&two).as_deref(), Some(&b"two"[..]));
+        assert_eq!(body(&three), None);
+        assert_eq!(store.remove(&one), 1);
+        assert_eq!(body(&two).as_deref(), Some(&b"two"[..]));
+    }
+}

@@ -58,6 +58,19 @@ impl Selecting {
         selecting
     }
 
+    /// The selecting fields after the response's header changed to `response` (a 304). A name that was not selected
+    /// by before has no known value, so that nothing matches any more and the next request fetches anew.
+    pub fn after_update(&self, response: &HeaderBlock) -> Selecting {
+        let mut updated = Selecting::of(&HeaderBlock::new(), response);
+        for field in &mut updated.fields {
+            match self.fields.iter().find(|f| f.name == field.name) {
+                Some(known) => field.value.clone_from(&known.value),
+                None => updated.never = true,
+            }
+        }
+        updated
+    }
+
     /// Whether there are none: every request matches.
     pub fn is_empty(&self) -> bool {
         self.fields.is_empty()

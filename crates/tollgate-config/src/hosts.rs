@@ -46,6 +46,11 @@ impl HostsFile {
         self.by_name.get(&name).map_or(&[], Vec::as_slice)
     }
 
+    /// All names, lower case, with their addresses.
+    pub fn entries(&self) -> impl Iterator<Item = (&str, &[IpAddr])> {
+        self.by_name.iter().map(|(name, addresses)| (name.as_str(), addresses.as_slice()))
+    }
+
     /// Whether it has no names.
     pub fn is_empty(&self) -> bool {
         self.by_name.is_empty()

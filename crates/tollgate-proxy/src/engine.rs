@@ -88,6 +88,12 @@ impl Engine {
         }
     }
 
+    /// Counts a reload whose files could not be read; hands the problems back.
+    pub fn refuse_reload(&self, problems: Vec<Problem>) -> Result<u64, Vec<Problem>> {
+        self.metrics.inc(Metric::ConfigReloadFailures);
+        Err(problems)
+    }
+
     /// The current generation.
     pub fn generation(&self) -> Arc<Generation> {
         self.generation.load_full()

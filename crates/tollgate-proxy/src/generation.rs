@@ -11,11 +11,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use tollgate_cache::Policy;
 use tollgate_config::ids;
+use tollgate_config::ip_allow::{IpAllow, Side};
 use tollgate_config::remap::RemapTable;
 use tollgate_config::{Problem, Records};
-use tollgate_hook::{Handlers, HookDescription, HookTable, OperatorRules, Registry};
-use tollgate_plugin::hooks::{AccessCheck, GlobalHooks, LogTransaction, SelectAlt, declare_server_points};
-use tollgate_plugin::{Plugin, PluginFactory, Registrar, RemapInstance, TransactionHook};
+use tollgate_hook::{AllOutcome, Handlers, HookDescription, HookTable, OperatorRules, Order, Registry, slot};
+use tollgate_plugin::hooks::{
+    AccessCheck, Denied, GlobalHooks, LogTransaction, SelectAlt, declare_server_points,
+};
+use tollgate_plugin::{Plugin, PluginFactory, Registrar, RemapInstance, Transaction, TransactionHook};
 
 /// What a generation is made of.
 pub struct GenerationParts {
@@ -23,6 +26,8 @@ pub struct GenerationParts {
     pub records: Arc<Records>,
     /// The remap rules.
     pub remap: Arc<RemapTable>,
+    /// Who may use the proxy; checked at ACCESS_CHECK.
+    pub ip_allow: Option<Arc<IpAllow>>,
     /// Global plugins: name, arguments, where they are configured (file, line).
     pub plugins: Vec<PluginUse>,
     /// Order and switches given by the operator.
@@ -111,6 +116,9 @@ impl Generation {
         let mut registry = Registry::new();
         TransactionHook::declare_all(&mut registry);
         declare_server_points(&mut registry);
+        if let Some(rules) = &parts.ip_allow {
+            register_ip_allow(&mut registry, Arc::clone(rules));
+        }
         register_plugins(&mut registry, &parts.plugins, plugins, &mut problems);
         let rule_plugins = rule_plugins(&parts.remap, plugins, &mut problems);
         let table = registry.seal(&parts.rules).map_err(|errors| {
@@ -161,6 +169,23 @@ impl Generation {
     pub fn table(&self) -> &HookTable {
         &self.table
     }
+}
+
+/// `ip_allow.yaml` as the module `ip_allow`: first of all access checks. Internal requests are not asked.
+fn register_ip_allow(registry: &mut Registry, rules: Arc<IpAllow>) {
+    registry.register::<AccessCheck>(
+        "ip_allow",
+        "client",
+        Order::slot(slot::REALLY_FIRST),
+        move |txn: &Transaction| {
+            let method = txn.client_request.method.as_str();
+            if txn.is_internal() || rules.allows(Side::In, txn.client_addr().ip(), method) {
+                AllOutcome::Ok
+            } else {
+                AllOutcome::Stop(Denied { status: 403 })
+            }
+        },
+    );
 }
 
 fn register_plugins(

@@ -46,9 +46,12 @@ impl HitForMiss {
         let hash = key.hash64();
         let until = now.saturating_add(self.lifetime_seconds);
         let mut memory = self.shard(key).lock();
-        if memory.until.insert(hash, until) == Some(until) {
+        // A busy key is noted anew only when half its time is over, so that it does not push out the others.
+        let half = now.saturating_add(self.lifetime_seconds / 2);
+        if memory.until.get(&hash).is_some_and(|noted| *noted > half) {
             return;
         }
+        memory.until.insert(hash, until);
         memory.order.push_back((hash, until));
         while memory.order.len() > self.per_shard {
             memory.forget_oldest();

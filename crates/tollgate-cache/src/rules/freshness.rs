@@ -107,9 +107,10 @@ impl StoredMeta {
 
     /// RFC 9111 §4.2.4: nothing but a successful validation allows serving it stale. `s-maxage` implies
     /// `proxy-revalidate` (§5.2.2.10).
-    pub fn must_revalidate(&self) -> bool {
+    pub fn must_revalidate(&self, policy: &Policy) -> bool {
         let c = &self.control;
-        c.must_revalidate || c.proxy_revalidate || c.no_cache || c.s_maxage.is_some()
+        let no_cache = c.no_cache && !policy.ignore_server_no_cache;
+        c.must_revalidate || c.proxy_revalidate || no_cache || c.s_maxage.is_some()
     }
 
     /// Whether there is any time at which it could be served without validation.
@@ -227,6 +228,13 @@ pub struct Stale {
     pub if_unreachable: bool,
 }
 
+impl Stale {
+    /// Whether the object may be served instead of an answer with that status (RFC 5861 §4).
+    pub fn may_replace(&self, status: u16) -> bool {
+        self.if_error && matches!(status, 500 | 502 | 503 | 504)
+    }
+}
+
 impl Freshness {
     /// Whether the object may be served without waiting for the origin.
     pub fn may_serve_now(&self) -> bool {
@@ -256,7 +264,7 @@ pub fn freshness(meta: &StoredMeta, now: i64, request: &RequestPolicy, policy: &
     let state = if is_fresh {
         FreshState::Fresh
     } else {
-        FreshState::Stale(staleness(meta, age.saturating_sub(lifetime), reason, request, policy))
+        FreshState::Stale(staleness(meta, age, lifetime, reason, request, policy))
     };
     Freshness { age, lifetime, source, state, reason }
 }
@@ -301,13 +309,14 @@ fn reason(
 
 fn staleness(
     meta: &StoredMeta,
-    by: u32,
+    age: u32,
+    lifetime: u32,
     reason: FreshnessReason,
     request: &RequestPolicy,
     policy: &Policy,
 ) -> Stale {
-    let no_cache_ignored = policy.ignore_server_no_cache && meta.control.no_cache;
-    let must_revalidate = meta.must_revalidate() && !no_cache_ignored;
+    let by = age.saturating_sub(lifetime);
+    let must_revalidate = meta.must_revalidate(policy);
     // A client's `no-cache` is for this request what the origin's is for all.
     if reason == FreshnessReason::ClientNoCache {
         return Stale { by, must_revalidate: true, ..Stale::default() };
@@ -322,15 +331,9 @@ fn staleness(
         must_revalidate,
         client_accepts: expired
             && request.max_stale.is_some_and(|max| by <= max)
-            && request.max_age.is_none_or(|max| meta_age_within(meta, by, max, policy)),
+            && request.max_age.is_none_or(|max| age <= max),
         while_revalidate: expired && meta.control.stale_while_revalidate.is_some_and(|w| by < w),
         if_error: error_window.is_some_and(|window| by < window),
         if_unreachable: by <= policy.max_stale_age,
     }
-}
-
-/// Whether an object that is stale by `by` is no older than the client's `max-age` plus the staleness it accepts.
-fn meta_age_within(meta: &StoredMeta, by: u32, max_age: u32, policy: &Policy) -> bool {
-    let age = meta.lifetime(policy).0.saturating_add(by);
-    age <= max_age
 }

@@ -14,7 +14,8 @@ pub fn invalidates(method: &Method, status: u16) -> bool {
 }
 
 /// The URLs to invalidate after `request` (whose URL is absolute) got `response`: the target, and `Location` and
-/// `Content-Location` where they have the same origin. Empty when nothing is invalidated.
+/// `Content-Location` where they have the same origin. Empty when nothing is invalidated. The URLs are those of the
+/// client's view: a proxy that remaps maps them before it makes keys of them.
 pub fn invalidation_targets(request: &Request, response: &Response) -> Invalidated {
     let mut urls = Invalidated::new();
     if !invalidates(&request.method, response.status) {

@@ -97,14 +97,15 @@ fn lookup_skip(request: &Request, policy: &Policy) -> Option<LookupSkip> {
     }
 }
 
-fn has_body(request: &Request) -> bool {
+/// Whether the request announces content, which the cache key does not cover.
+pub(super) fn has_body(request: &Request) -> bool {
     let headers = &request.headers;
     headers.has(names::TRANSFER_ENCODING)
         || headers.get(names::CONTENT_LENGTH).is_some_and(|v| v.iter().any(|b| *b != b'0'))
 }
 
 /// ATS: a query, `;`, or a path that ends in `cgi` or `.asp`.
-pub(crate) fn looks_dynamic(url: &Url) -> bool {
+pub(super) fn looks_dynamic(url: &Url) -> bool {
     let ends = |suffix: &[u8]| {
         url.path.len().checked_sub(suffix.len()).is_some_and(|at| url.path[at..].eq_ignore_ascii_case(suffix))
     };

@@ -2,7 +2,7 @@
 
 use super::freshness::StoredMeta;
 use super::invalidate::names_same_resource;
-use super::request::looks_dynamic;
+use super::request::{has_body, looks_dynamic};
 use crate::control::RequestControl;
 use crate::policy::{Policy, RequiredHeaders, SetCookiePolicy};
 use crate::tokens::tokens;
@@ -74,7 +74,8 @@ impl StoreDecision {
     }
 }
 
-/// Whether `response`, received at `now` for `request`, may be stored and used again.
+/// Whether `response`, received at `now` for `request`, may be stored and used again. `request` is the client's as
+/// it came, before remapping: `Content-Location` speaks of its URL.
 pub fn store_decision(request: &Request, response: &Response, now: i64, policy: &Policy) -> StoreDecision {
     let meta = StoredMeta::new(response, now, now);
     match refusal(request, response, &meta, policy) {
@@ -105,12 +106,7 @@ fn request_refusal(
         return Some(NoStoreReason::Disabled);
     }
     match request.method {
-        Method::Get if request.headers.has(names::TRANSFER_ENCODING) => {
-            return Some(NoStoreReason::RequestBody);
-        }
-        Method::Get if request.headers.get(names::CONTENT_LENGTH).is_some_and(|v| v != b"0") => {
-            return Some(NoStoreReason::RequestBody);
-        }
+        Method::Get if has_body(request) => return Some(NoStoreReason::RequestBody),
         Method::Get => {}
         // RFC 9110 §9.3.3: a POST response with an explicit lifetime that names the target as its own location
         // may answer later GETs.

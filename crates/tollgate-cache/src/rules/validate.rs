@@ -3,6 +3,7 @@
 use super::preconditions::EntityTag;
 use super::storing::{is_connection_field, is_named_by_connection};
 use crate::object::StoredHead;
+use crate::policy::SetCookiePolicy;
 use smallvec::SmallVec;
 use tollgate_http::{HeaderBlock, Known, Response, date, names};
 
@@ -35,9 +36,26 @@ pub fn validates(stored: &StoredHead, response: &Response) -> bool {
     }
 }
 
+/// Whether the 200 to a HEAD request shows that `stored` is no longer what the origin has (RFC 9111 §4.3.5): a
+/// validator or the length differs. The caller then removes it.
+pub fn head_contradicts(stored: &StoredHead, response: &Response) -> bool {
+    let differs = |name: Known| match (stored.headers().get(name), response.headers.get(name)) {
+        (Some(old), Some(new)) => old != new,
+        _ => false,
+    };
+    response.status == 200
+        && [names::ETAG, names::LAST_MODIFIED, names::CONTENT_LENGTH].into_iter().any(differs)
+}
+
 /// The stored header updated by a 304 that came at `now` (RFC 9111 §3.2): fields of the 304 replace those of the
-/// same name, except the ones that describe the stored content or the connection.
-pub fn merge_304(stored: &HeaderBlock, response: &HeaderBlock, now: i64) -> HeaderBlock {
+/// same name, except the ones that describe the stored content or the connection, and `Set-Cookie` unless it is
+/// replayed.
+pub fn merge_304(
+    stored: &HeaderBlock,
+    response: &HeaderBlock,
+    now: i64,
+    set_cookie: SetCookiePolicy,
+) -> HeaderBlock {
     let updates = |name: &[u8], known: Option<Known>| {
         response.iter().any(|f| f.known == known && f.name.eq_ignore_ascii_case(name))
     };
@@ -51,7 +69,8 @@ pub fn merge_304(stored: &HeaderBlock, response: &HeaderBlock, now: i64) -> Head
     }
     for field in response.iter() {
         let connection = is_connection_field(&field) || is_named_by_connection(field.name, response);
-        if is_updatable(field.known) && !connection {
+        let cookie = field.known == Some(names::SET_COOKIE) && set_cookie != SetCookiePolicy::Replay;
+        if is_updatable(field.known) && !connection && !cookie {
             merged.append(field.name, field.value);
         }
     }

@@ -1,0 +1,129 @@
+//! Runs scenario files: `scenario [--bin PATH] [--peer NAME | --direct] [--jobs N] [FILES or folders...]`.
+//!
+//! Responsible for: the command line, finding files, running several at once, one line per scenario.
+//! Exit status: 0 when nothing failed, 1 when something did, 2 for a bad command line.
+#![forbid(unsafe_code)]
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+use tollgate_testkit::{Outcome, Target, run_file};
+
+/// Environment variable with the path of the binary under test.
+const BIN_VARIABLE: &str = "TOLLGATE_BIN";
+/// Build folders in which the binary is looked for.
+const PROFILES: [&str; 3] = ["fasttest", "release", "debug"];
+
+struct Options {
+    target: Target,
+    jobs: usize,
+    verbose: bool,
+    files: Vec<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    let options = match options(std::env::args().skip(1)) {
+        Ok(options) => options,
+        Err(message) => {
+            eprintln!("{message}");
+            return ExitCode::from(2);
+        }
+    };
+    let (passed, failed, skipped) = run_all(&options);
+    println!("{passed} passed, {failed} failed, {skipped} skipped");
+    if failed > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+fn options(mut args: impl Iterator<Item = String>) -> Result<Options, String> {
+    let (mut bin, mut target, mut jobs, mut verbose, mut paths) = (None, None, 1, false, Vec::new());
+    while let Some(arg) = args.next() {
+        let mut value = || args.next().ok_or_else(|| format!("{arg} needs a value"));
+        match arg.as_str() {
+            "--bin" => bin = Some(PathBuf::from(value()?)),
+            "--peer" => target = Some(Target::Peer(value()?.parse()?)),
+            "--direct" => target = Some(Target::Direct),
+            "--jobs" => jobs = value()?.parse().map_err(|_| "--jobs needs a number".to_owned())?,
+            "--verbose" => verbose = true,
+            other if other.starts_with('-') => return Err(format!("unknown option {other}")),
+            path => paths.push(PathBuf::from(path)),
+        }
+    }
+    if paths.is_empty() {
+        paths.push(PathBuf::from("scenarios"));
+    }
+    let mut files = Vec::new();
+    for path in &paths {
+        find_files(path, &mut files)?;
+    }
+    files.sort();
+    let target = match target {
+        Some(target) => target,
+        None => Target::Tollgate(binary(bin)?),
+    };
+    Ok(Options { target, jobs, verbose, files })
+}
+
+fn binary(given: Option<PathBuf>) -> Result<PathBuf, String> {
+    let given = given.or_else(|| std::env::var_os(BIN_VARIABLE).map(PathBuf::from));
+    let built = || PROFILES.iter().map(|profile| Path::new("target").join(profile).join("tollgate"));
+    let path = given
+        .or_else(|| built().find(|path| path.is_file()))
+        .ok_or_else(|| format!("no tollgate binary: build it, or give --bin or {BIN_VARIABLE}"))?;
+    path.canonicalize().map_err(|e| format!("{}: {e}", path.display()))
+}
+
+fn find_files(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), String> {
+    let problem = |e: std::io::Error| format!("{}: {e}", path.display());
+    if path.is_dir() {
+        for entry in std::fs::read_dir(path).map_err(problem)? {
+            let entry = entry.map_err(problem)?.path();
+            if entry.is_dir() || entry.extension().is_some_and(|e| e == "yaml") {
+                find_files(&entry, files)?;
+            }
+        }
+        Ok(())
+    } else if path.is_file() {
+        files.push(path.to_owned());
+        Ok(())
+    } else {
+        Err(format!("{}: no such file or folder", path.display()))
+    }
+}
+
+fn run_all(options: &Options) -> (usize, usize, usize) {
+    let (next, counts) = (AtomicUsize::new(0), Mutex::new((0, 0, 0)));
+    std::thread::scope(|scope| {
+        for _ in 0..options.jobs.max(1) {
+            scope.spawn(|| {
+                while let Some(file) = options.files.get(next.fetch_add(1, Ordering::SeqCst)) {
+                    let start = Instant::now();
+                    let outcome = run_file(file, &options.target);
+                    let mut counts = counts.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                    match &outcome {
+                        Outcome::Passed => counts.0 += 1,
+                        Outcome::Failed { .. } => counts.1 += 1,
+                        Outcome::Skipped(_) => counts.2 += 1,
+                    }
+                    report(file, &outcome, start, options.verbose);
+                }
+            });
+        }
+    });
+    counts.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+fn report(file: &Path, outcome: &Outcome, start: Instant, verbose: bool) {
+    let (file, ms) = (file.display(), start.elapsed().as_millis());
+    match outcome {
+        Outcome::Passed => println!("ok   {file} ({ms} ms)"),
+        Outcome::Skipped(reason) if verbose => println!("skip {file}: {reason}"),
+        Outcome::Skipped(_) => println!("skip {file}"),
+        Outcome::Failed { .. } => println!("FAIL {file} ({ms} ms)\n{}", indented(&outcome.to_string())),
+    }
+}
+
+fn indented(text: &str) -> String {
+    text.lines().map(|line| format!("     {line}\n")).collect()
+}

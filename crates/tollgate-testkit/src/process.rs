@@ -1,0 +1,375 @@
+//! The program under test: Tollgate, a peer, or none.
+//!
+//! Responsible for: starting it in a directory of its own, learning its ports, collecting its output, signals,
+//! ending it. Not responsible for: peers' configuration files (see [`peers`](crate::peers)).
+//! Invariant: dropping a [`Process`] ends the program and waits for it.
+
+use crate::matcher::{Matcher, found};
+use crate::metrics;
+use crate::model::ProxySpec;
+use crate::stage::{Stage, Stop};
+use rustix::process::{Pid, Signal, kill_process};
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// Record with the address of the admin listener.
+const ADMIN_RECORD: &str = "proxy.config.tollgate.admin.listen";
+/// Record with the directory of the access log.
+const LOG_DIR_RECORD: &str = "proxy.config.log.logfile_dir";
+/// Records the runner sets unless the scenario does.
+const DEFAULT_RECORDS: &[(&str, &str)] = &[("proxy.config.http.connect_attempts_max_retries", "0")];
+/// Name of the plugin that writes hook sequences, one transaction per line, to the file it is given.
+const HOOK_TRACE_PLUGIN: &str = "hook-trace";
+
+/// Lines collected from a pipe.
+type Lines = Arc<Mutex<String>>;
+
+/// A running program.
+#[derive(Debug)]
+pub struct Process {
+    child: Mutex<Child>,
+    pid: Pid,
+    dir: TempDir,
+    stdout: Lines,
+    stderr: Lines,
+    listeners: Vec<SocketAddr>,
+    admin: Option<SocketAddr>,
+}
+
+/// What the clients talk to.
+#[derive(Debug)]
+pub enum Subject {
+    /// The first origin itself: tests of the runner.
+    Direct(SocketAddr),
+    /// Tollgate.
+    Tollgate(Process),
+    /// A peer.
+    Peer(Process),
+}
+
+impl Process {
+    /// Starts `command` with the pipes collected; ports are not known yet.
+    pub fn spawn(mut command: Command, dir: TempDir, stage: &Stage) -> Result<Self, Stop> {
+        stage.transcript.note("runner", &format!("starts {command:?}"));
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(|e| Stop::failed(format!("to start {command:?}"), e.to_string()))?;
+        let (stdout, stderr) = (collect(child.stdout.take()), collect(child.stderr.take()));
+        let pid = Pid::from_child(&child);
+        Ok(Self { child: Mutex::new(child), pid, dir, stdout, stderr, listeners: Vec::new(), admin: None })
+    }
+
+    /// Sets where clients connect.
+    pub fn listening_on(mut self, listeners: Vec<SocketAddr>) -> Self {
+        self.listeners = listeners;
+        self
+    }
+
+    /// The directory with configuration and logs.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Everything written to standard output and standard error.
+    pub fn output(&self) -> String {
+        format!("{}{}", read(&self.stdout), read(&self.stderr))
+    }
+
+    /// Whether the program has ended, and how.
+    pub fn exited(&self) -> Option<ExitStatus> {
+        self.child.lock().unwrap_or_else(PoisonError::into_inner).try_wait().ok().flatten()
+    }
+
+    /// Peak resident memory in kilobytes.
+    pub fn peak_rss_kb(&self) -> Option<u64> {
+        let pid = self.pid.as_raw_nonzero();
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+        let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+        line.split_whitespace().nth(1)?.parse().ok()
+    }
+
+    /// Waits until the program has printed `ready`, and takes the ports from its lines.
+    fn await_ready(&mut self, stage: &Stage) -> Result<(), Stop> {
+        stage.poll(|| {
+            let text = read(&self.stdout);
+            if text.lines().any(|line| line.trim() == "ready") || self.exited().is_some() {
+                return Ok(());
+            }
+            Err(("the line `ready` on standard output".into(), self.output()))
+        })?;
+        let text = read(&self.stdout);
+        if !text.lines().any(|line| line.trim() == "ready") {
+            return Err(Stop::failed(
+                "the proxy to start",
+                format!("{:?}: {}", self.exited(), self.output()),
+            ));
+        }
+        let addresses = |kind: &str| -> Vec<SocketAddr> {
+            let prefix = format!("listening {kind} ");
+            text.lines().filter_map(|line| line.strip_prefix(&prefix)?.trim().parse().ok()).collect()
+        };
+        self.listeners = addresses("http");
+        self.admin = addresses("admin").first().copied();
+        Ok(())
+    }
+
+    /// Asks the program to end and waits for it; kills it when it does not.
+    pub fn stop(&self, limit: Duration) -> Result<(), Stop> {
+        if self.exited().is_some() {
+            return Ok(());
+        }
+        kill_process(self.pid, Signal::TERM).map_err(|e| Stop::failed("to send SIGTERM", e.to_string()))?;
+        let until = Instant::now() + limit;
+        while self.exited().is_none() {
+            if Instant::now() >= until {
+                return Err(Stop::failed(
+                    format!("the program to end within {limit:?} of SIGTERM"),
+                    "still there",
+                ));
+            }
+            std::thread::park_timeout(Duration::from_millis(5));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let child = self.child.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if !matches!(child.try_wait(), Ok(Some(_))) && child.kill().is_ok() {
+            // Only fails when the child is gone already, which is what is wanted.
+            let _ = child.wait();
+        }
+    }
+}
+
+fn collect(pipe: Option<impl Read + Send + 'static>) -> Lines {
+    let lines = Lines::default();
+    if let Some(pipe) = pipe {
+        let lines = lines.clone();
+        std::thread::spawn(move || {
+            let mut pipe = BufReader::new(pipe);
+            let mut line = Vec::new();
+            while matches!(pipe.read_until(b'\n', &mut line), Ok(n) if n > 0) {
+                let mut all = lines.lock().unwrap_or_else(PoisonError::into_inner);
+                all.push_str(&String::from_utf8_lossy(&line));
+                line.clear();
+            }
+        });
+    }
+    lines
+}
+
+fn read(lines: &Lines) -> String {
+    lines.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+impl Subject {
+    /// Starts Tollgate for a scenario. `first_origin` is where everything goes unless the scenario maps.
+    pub fn tollgate(
+        bin: &Path,
+        spec: &ProxySpec,
+        first_origin: Option<SocketAddr>,
+        hooks: bool,
+        stage: &Stage,
+    ) -> Result<Self, Stop> {
+        let dir = TempDir::new().map_err(|e| Stop::failed("a temporary directory", e.to_string()))?;
+        let command = tollgate_command(bin, spec, first_origin, hooks, dir.path(), stage)?;
+        let mut process = Process::spawn(command, dir, stage)?;
+        if spec.command.is_none() {
+            process.await_ready(stage)?;
+        }
+        Ok(Self::Tollgate(process))
+    }
+
+    /// The address of a listener.
+    pub fn listener(&self, index: usize) -> Result<SocketAddr, Stop> {
+        match self {
+            Self::Direct(addr) => Ok(*addr),
+            Self::Tollgate(p) | Self::Peer(p) => p
+                .listeners
+                .get(index)
+                .copied()
+                .ok_or_else(|| Stop::failed(format!("listener {index}"), "none")),
+        }
+    }
+
+    /// The program, if there is one.
+    pub fn process(&self) -> Option<&Process> {
+        match self {
+            Self::Direct(_) => None,
+            Self::Tollgate(p) | Self::Peer(p) => Some(p),
+        }
+    }
+
+    fn tollgate_process(&self) -> Result<&Process, Stop> {
+        match self {
+            Self::Tollgate(p) => Ok(p),
+            _ => Err(Stop::failed("Tollgate as the program under test", "another one")),
+        }
+    }
+
+    /// Sends a signal by name.
+    pub fn signal(&self, name: &str) -> Result<(), Stop> {
+        let signal = match name {
+            "HUP" => Signal::HUP,
+            "INT" => Signal::INT,
+            "TERM" => Signal::TERM,
+            other => return Err(Stop::failed("HUP, INT or TERM", other)),
+        };
+        let pid = self.tollgate_process()?.pid;
+        kill_process(pid, signal).map_err(|e| Stop::failed(format!("to send SIG{name}"), e.to_string()))
+    }
+
+    /// Writes a file of the configuration directory, replacing the old one at once.
+    pub fn write_file(&self, name: &str, text: &str) -> Result<(), Stop> {
+        let config = config_dir(self.tollgate_process()?.dir());
+        let aside = config.join(".new");
+        std::fs::write(&aside, text)
+            .and_then(|()| std::fs::rename(&aside, config.join(name)))
+            .map_err(|e| Stop::failed(format!("to write {name}"), e.to_string()))
+    }
+
+    /// What the diagnostics do not contain, as (expected, got).
+    pub fn unmet_diagnostics(&self, pattern: &str) -> Result<(), (String, String)> {
+        let text = self.process().map(|p| read(&p.stderr)).unwrap_or_default();
+        match found(&format!("(?m){pattern}"), text.as_bytes()) {
+            true => Ok(()),
+            false => Err((format!("diagnostics matching /{pattern}/"), text)),
+        }
+    }
+
+    /// The first metric that has not the demanded value, as (expected, got).
+    pub fn unmet_metric(&self, demands: &BTreeMap<String, Matcher>) -> Result<(), (String, String)> {
+        let Some(admin) = self.process().and_then(|p| p.admin) else {
+            return Err(("metrics".into(), "no admin listener".into()));
+        };
+        match metrics::fetch(admin) {
+            Ok(values) => metrics::unmet(&values, demands),
+            Err(e) => Err(("metrics".into(), e)),
+        }
+    }
+
+    /// The hook sequences written so far.
+    pub fn hook_lines(&self) -> Vec<String> {
+        let path = self.process().map(|p| hook_file(p.dir()));
+        let text = path.and_then(|path| std::fs::read_to_string(path).ok()).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    /// The text of all access logs.
+    pub fn access_log(&self) -> String {
+        let Some(process) = self.process() else { return String::new() };
+        let Ok(entries) = std::fs::read_dir(log_dir(process.dir())) else { return String::new() };
+        let texts = entries.flatten().filter_map(|entry| std::fs::read_to_string(entry.path()).ok());
+        texts.collect()
+    }
+}
+
+fn config_dir(dir: &Path) -> PathBuf {
+    dir.join("config")
+}
+
+fn log_dir(dir: &Path) -> PathBuf {
+    dir.join("log")
+}
+
+fn hook_file(dir: &Path) -> PathBuf {
+    dir.join("hooks")
+}
+
+fn tollgate_command(
+    bin: &Path,
+    spec: &ProxySpec,
+    first_origin: Option<SocketAddr>,
+    hooks: bool,
+    dir: &Path,
+    stage: &Stage,
+) -> Result<Command, Stop> {
+    let config = config_dir(dir);
+    stage.with_vars(|vars| vars.set("config", config.display().to_string()));
+    let mut files = spec.files.clone();
+    if hooks {
+        let rest = files.remove("plugin.config").unwrap_or_default();
+        let text = format!("{HOOK_TRACE_PLUGIN} {}\n{rest}", hook_file(dir).display());
+        files.insert("plugin.config".to_owned(), text);
+    }
+    write_files(dir, &files, stage).map_err(|e| Stop::failed("to write the configuration", e.to_string()))?;
+
+    let mut command = Command::new(bin);
+    command.current_dir(dir).envs(spec.env.iter().map(|(k, v)| (k, stage.expand(v))));
+    match &spec.command {
+        Some(words) => {
+            command.args(words);
+            if words.first().is_some_and(|word| word == "check") || !files.is_empty() {
+                command.arg("--config").arg(&config);
+            }
+        }
+        None => {
+            command.arg("run").args(["--threads", &spec.threads.unwrap_or(1).to_string()]);
+            (0..spec.listeners.unwrap_or(1)).for_each(|_| {
+                command.args(["--listen", "127.0.0.1:0"]);
+            });
+            add_settings(&mut command, spec, dir, stage);
+            add_maps(&mut command, spec, first_origin, stage);
+            if !files.is_empty() {
+                command.arg("--config").arg(&config);
+            }
+        }
+    }
+    command.args(spec.args.iter().map(|arg| stage.expand(arg)));
+    Ok(command)
+}
+
+fn write_files(dir: &Path, files: &BTreeMap<String, String>, stage: &Stage) -> std::io::Result<()> {
+    std::fs::create_dir_all(log_dir(dir))?;
+    std::fs::create_dir_all(config_dir(dir))?;
+    for (name, text) in files {
+        let path = config_dir(dir).join(name);
+        path.parent().map_or(Ok(()), std::fs::create_dir_all)?;
+        std::fs::write(path, stage.expand(text))?;
+    }
+    Ok(())
+}
+
+fn add_settings(command: &mut Command, spec: &ProxySpec, dir: &Path, stage: &Stage) {
+    let mut set = |name: &str, value: &str| {
+        command.arg("--set").arg(format!("{name}={value}"));
+    };
+    set(ADMIN_RECORD, "127.0.0.1:0");
+    set(LOG_DIR_RECORD, &log_dir(dir).display().to_string());
+    for (name, value) in DEFAULT_RECORDS.iter().filter(|(name, _)| !spec.set.contains_key(*name)) {
+        set(name, value);
+    }
+    for (name, value) in &spec.set {
+        if let Matcher::Exact(value) = value {
+            set(name, &stage.expand(value));
+        }
+    }
+}
+
+fn add_maps(command: &mut Command, spec: &ProxySpec, first_origin: Option<SocketAddr>, stage: &Stage) {
+    if spec.forward {
+        command.arg("--forward");
+    }
+    match (&spec.map, first_origin) {
+        (Some(maps), _) => {
+            for (from, to) in maps {
+                command.args(["--map", &stage.expand(from), &stage.expand(to)]);
+            }
+        }
+        (None, Some(origin)) if !spec.forward && !spec.files.contains_key("remap.config") => {
+            command.args(["--map", "/", &format!("http://{origin}/")]);
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,123 @@
+//! Text of a scenario as bytes, and bytes as text of a transcript.
+//!
+//! Responsible for: the rule that each character of a scenario string is one byte (Latin-1, so YAML's `"\xff"` is
+//! the byte 255 and `"\0"` the byte 0), `${name}` variables, and the escaped form in which bytes are shown.
+//! Not responsible for: YAML's own escapes, which the YAML parser has already resolved.
+
+use std::collections::BTreeMap;
+
+/// The bytes that `text` stands for; characters beyond U+00FF are sent as UTF-8.
+pub fn bytes_of(text: &str) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    for c in text.chars() {
+        match u8::try_from(u32::from(c)) {
+            Ok(byte) => out.push(byte),
+            Err(_) => out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+        }
+    }
+    out
+}
+
+/// The inverse of [`bytes_of`] for any bytes: one character per byte.
+pub fn latin1(bytes: &[u8]) -> String {
+    bytes.iter().map(|&b| char::from(b)).collect()
+}
+
+/// Printable form with `\r`, `\n`, `\t`, `\xNN` escapes; at most `limit` bytes are shown.
+pub fn escaped(bytes: &[u8], limit: usize) -> String {
+    let mut out = String::new();
+    for &b in bytes.iter().take(limit) {
+        match b {
+            b'\r' => out.push_str("\\r"),
+            b'\n' => out.push_str("\\n"),
+            b'\t' => out.push_str("\\t"),
+            b'\\' => out.push_str("\\\\"),
+            0x20..=0x7e => out.push(char::from(b)),
+            _ => out.push_str(&format!("\\x{b:02x}")),
+        }
+    }
+    if bytes.len() > limit {
+        out.push_str(&format!("... ({} bytes)", bytes.len()));
+    }
+    out
+}
+
+/// Variables of a running scenario: `${origin}`, `${origin.port}`, `${proxy}` and so on.
+#[derive(Clone, Debug, Default)]
+pub struct Vars(BTreeMap<String, String>);
+
+impl Vars {
+    /// Sets one variable.
+    pub fn set(&mut self, name: impl Into<String>, value: impl Into<String>) {
+        self.0.insert(name.into(), value.into());
+    }
+
+    /// Sets `NAME` (a URL), `NAME.addr` (host:port) and `NAME.port` for a server on the loopback.
+    pub fn set_server(&mut self, name: &str, port: u16) {
+        self.set(name, format!("http://127.0.0.1:{port}"));
+        self.set(format!("{name}.addr"), format!("127.0.0.1:{port}"));
+        self.set(format!("{name}.port"), port.to_string());
+    }
+
+    /// Replaces every `${name}` that is known; unknown ones stay as they are. `${repeat:N:text}` repeats a text.
+    pub fn expand(&self, text: &str) -> String {
+        let mut out = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some(start) = rest.find("${") {
+            let Some(end) = rest[start..].find('}') else { break };
+            let name = &rest[start + 2..start + end];
+            out.push_str(&rest[..start]);
+            match self.0.get(name).cloned().or_else(|| repeated(name)) {
+                Some(value) => out.push_str(&value),
+                None => out.push_str(&rest[start..=start + end]),
+            }
+            rest = &rest[start + end + 1..];
+        }
+        out.push_str(rest);
+        out
+    }
+}
+
+/// The value of a `repeat:N:text` variable.
+fn repeated(name: &str) -> Option<String> {
+    let (count, text) = name.strip_prefix("repeat:")?.split_once(':')?;
+    let count: usize = count.parse().ok()?;
+    Some(if text.contains("%d") {
+        (0..count).map(|i| text.replace("%d", &i.to_string())).collect()
+    } else {
+        text.repeat(count)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_character_up_to_ff_is_one_byte() {
+        assert_eq!(bytes_of("a\u{0}\r\n\u{ff}"), b"a\0\r\n\xff");
+        assert_eq!(bytes_of(&latin1(&[0, 128, 255])), [0, 128, 255]);
+    }
+
+    #[test]
+    fn escaped_form_shows_controls_and_cuts_at_the_limit() {
+        assert_eq!(escaped(b"a\r\n\0\\", 100), "a\\r\\n\\x00\\\\");
+        assert_eq!(escaped(b"abcdef", 3), "abc... (6 bytes)");
+    }
+
+    #[test]
+    fn known_variables_are_replaced_and_unknown_ones_stay() {
+        let mut vars = Vars::default();
+        vars.set_server("origin", 81);
+        assert_eq!(
+            vars.expand("${origin}/x ${origin.port} ${nope} ${"),
+            "http://127.0.0.1:81/x 81 ${nope} ${"
+        );
+    }
+
+    #[test]
+    fn repeat_variable_numbers_its_copies() {
+        assert_eq!(Vars::default().expand("${repeat:3:ab}"), "ababab");
+        assert_eq!(Vars::default().expand("${repeat:2:X-%d: v\r\n}"), "X-0: v\r\nX-1: v\r\n");
+    }
+}
