@@ -1,1 +1,16 @@
-//! The admin listener: metrics.
+//! The admin listener: what an operator or a scraper may read of a running server.
+//!
+//! Responsible for: `GET /metrics` (Prometheus), `/metrics.json`, `/health` and `/hooks`.
+//! Not responsible for: binding, what hooks there are, changing anything: every resource is read-only.
+//! Entry point: [`serve`].
+//! Invariants: an address other than loopback is refused unless asked for; a connection limit and time limits bound
+//! what clients of this listener can cost; the data path never waits for it.
+
+#![forbid(unsafe_code)]
+
+mod connection;
+mod routes;
+mod server;
+
+pub use self::routes::{AdminState, Health};
+pub use self::server::{AdminError, Exposure, SHUTDOWN_GRACE, serve};

@@ -1,1 +1,18 @@
-//! Event threads, sockets, timers, DNS, task threads.
+//! Event threads and everything that names the async runtime.
+//!
+//! Responsible for: one OS thread per core with its own event loop, timers, sockets and listeners; DNS; work that
+//! blocks (task threads).
+//! Not responsible for: HTTP.
+//! Invariants: only this crate names the runtime's sockets; a connection never leaves the thread that accepted or
+//! opened it; every wait on a connection can be given a limit ([`net::Conn::set_timeout`]).
+#![forbid(unsafe_code)]
+
+pub mod clock;
+pub mod dns;
+pub mod net;
+pub mod pool;
+pub mod task;
+pub mod thread;
+pub mod timer;
+
+pub use thread::{EventThread, spawn_local};

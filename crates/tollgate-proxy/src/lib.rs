@@ -1,1 +1,29 @@
-//! Sessions, transactions, next hop, origin pools, tunnels.
+//! The engine: sessions, transactions, origins.
+//!
+//! Responsible for: carrying a request from the client through hooks, remapping and cache to the origin and its
+//! response back; what happens when anything on that way fails.
+//! Not responsible for: sockets (`tollgate-event`), rules of caching (`tollgate-cache`), files (`tollgate-config`),
+//! C plugins.
+//! Entry points: [`Engine`], [`serve`]; to read a transaction from top to bottom, start at `txn/mod.rs`.
+//! Invariants: no lock or borrow is held while plugin code runs; every transaction ends with one
+//! `TransactionEnd`; nothing ambiguous in framing is forwarded.
+#![forbid(unsafe_code)]
+
+mod body;
+mod client;
+mod engine;
+mod error_page;
+mod generation;
+mod host;
+mod limits;
+mod origin;
+mod policy;
+mod server;
+mod session;
+mod thread;
+mod txn;
+mod wire;
+
+pub use engine::Engine;
+pub use generation::{Generation, GenerationParts, PluginSet, PluginUse};
+pub use server::{ListenerSet, serve};

@@ -1,0 +1,116 @@
+//! The reading side of a fill: the leader's own client and the transactions that wait for the same object.
+
+use super::state::{End, Fill, Header};
+use super::{AbortReason, FillAborted};
+use crate::object::StoredHead;
+use bytes::Bytes;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use tollgate_http::HeaderBlock;
+
+/// The response's `Vary` does not let this request share it: it goes to the origin itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the shared response was chosen by other request fields")]
+pub struct VaryMismatch;
+
+/// What a follower waited for.
+#[derive(Clone, Debug)]
+pub enum FollowerStart {
+    /// The header; [`FillFollower::into_reader`] gives the body.
+    Header(Arc<StoredHead>),
+    /// The response is not to be shared: go to the origin, without joining again.
+    Uncacheable,
+    /// The fetch failed before its header: join again or go to the origin.
+    Aborted(AbortReason),
+}
+
+/// A transaction that waits for another one's response header.
+#[derive(Debug)]
+pub struct FillFollower {
+    reader: FillReader,
+}
+
+impl FillFollower {
+    pub(super) fn new(reader: FillReader) -> FillFollower {
+        FillFollower { reader }
+    }
+
+    /// Ready with the header, or with the news that there will be none.
+    pub fn poll_header(&mut self, cx: &mut Context<'_>) -> Poll<FollowerStart> {
+        let mut state = self.reader.fill.lock();
+        let start = match (&state.header, state.end) {
+            (Header::Known(head), _) => FollowerStart::Header(Arc::clone(head)),
+            (Header::Uncacheable, _) => FollowerStart::Uncacheable,
+            (Header::Awaited, End::Aborted(reason)) => FollowerStart::Aborted(reason),
+            (Header::Awaited, End::Complete) => FollowerStart::Aborted(AbortReason::WriterDropped),
+            (Header::Awaited, End::Open) => {
+                state.wait_as_reader(self.reader.number, cx);
+                return Poll::Pending;
+            }
+        };
+        Poll::Ready(start)
+    }
+
+    /// The body, if a request with these fields may share the response whose header is known by now.
+    pub fn into_reader(self, request: &HeaderBlock) -> Result<FillReader, VaryMismatch> {
+        let shares = match &self.reader.fill.lock().header {
+            Header::Known(head) => head.matches(request),
+            _ => false,
+        };
+        if shares { Ok(self.reader) } else { Err(VaryMismatch) }
+    }
+}
+
+/// Reads a fill's body from its first byte. Dropping it detaches it.
+#[derive(Debug)]
+pub struct FillReader {
+    fill: Arc<Fill>,
+    number: usize,
+}
+
+impl FillReader {
+    pub(super) fn new(fill: Arc<Fill>, number: usize) -> FillReader {
+        FillReader { fill, number }
+    }
+
+    /// The header, once it is published.
+    pub fn head(&self) -> Option<Arc<StoredHead>> {
+        match &self.fill.lock().header {
+            Header::Known(head) => Some(Arc::clone(head)),
+            _ => None,
+        }
+    }
+
+    /// The next chunk, `None` after the last one, the error after the last chunk of an aborted fill.
+    pub fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, FillAborted>> {
+        let (number, limits) = (self.number, self.fill.limits);
+        self.fill.change(|state, wakers| {
+            let first = state.first_chunk;
+            let next = state.reader_mut(number).map_or(0, |r| r.next_chunk);
+            let chunk = state.chunks.get(next.saturating_sub(first) as usize).cloned();
+            if let Some(chunk) = chunk {
+                if let Some(reader) = state.reader_mut(number) {
+                    reader.next_chunk += 1;
+                    reader.taken_bytes += chunk.len() as u64;
+                }
+                state.release_passed(&limits, wakers);
+                return Poll::Ready(Ok(Some(chunk)));
+            }
+            match state.end {
+                End::Complete => Poll::Ready(Ok(None)),
+                End::Aborted(reason) => Poll::Ready(Err(FillAborted { reason })),
+                End::Open => {
+                    state.wait_as_reader(number, cx);
+                    Poll::Pending
+                }
+            }
+        })
+    }
+}
+
+impl Drop for FillReader {
+    fn drop(&mut self) {
+        let (number, limits) = (self.number, self.fill.limits);
+        self.fill.change(|state, wakers| state.remove_reader(number, &limits, wakers));
+    }
+}

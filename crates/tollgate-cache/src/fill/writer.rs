@@ -1,0 +1,177 @@
+//! The writing side of a fill: the transaction that fetches.
+
+use super::state::{End, Fill, Header, register};
+use super::{AbortReason, Collapser, FillReader};
+use crate::key::CacheKey;
+use crate::object::{Body, StoredHead, StoredObject};
+use bytes::Bytes;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+/// Publishes a response to all readers of a fill. Dropping it without [`finish`](Self::finish) aborts the fill.
+#[derive(Debug)]
+pub struct FillWriter {
+    fill: Arc<Fill>,
+    /// Where the fill can be joined, as long as it can.
+    entry: Option<(Collapser, CacheKey)>,
+    ended: bool,
+}
+
+impl FillWriter {
+    pub(super) fn new(fill: Arc<Fill>, entry: Option<(Collapser, CacheKey)>) -> FillWriter {
+        FillWriter { fill, entry, ended: false }
+    }
+
+    /// A reader from the first byte on, for the leader's own client; `None` after an overflow.
+    pub fn reader(&self) -> Option<FillReader> {
+        Fill::attach(&self.fill)
+    }
+
+    /// Makes the header known to all followers.
+    pub fn publish_header(&self, head: Arc<StoredHead>) {
+        self.fill.change(|state, wakers| {
+            state.header = Header::Known(head);
+            state.wake_readers(wakers);
+        });
+    }
+
+    /// Appends body bytes. They should not be a slice of a much larger buffer: readers may keep them long.
+    pub fn append(&mut self, chunk: Bytes) {
+        if chunk.is_empty() {
+            return;
+        }
+        let limits = self.fill.limits;
+        let overflows = self.fill.change(|state, wakers| {
+            state.total_bytes += chunk.len() as u64;
+            state.chunks.push_back(chunk);
+            let overflows = !state.overflowed && state.total_bytes > limits.max_object_bytes;
+            state.overflowed |= overflows;
+            state.release_passed(&limits, wakers);
+            state.wake_readers(wakers);
+            overflows
+        });
+        if overflows {
+            self.leave();
+        }
+    }
+
+    /// Streams without keeping from now on: as if the object had outgrown its limit. For a response that may be
+    /// shared by those already waiting but is known to be too large to store.
+    pub fn overflow(&mut self) {
+        let limits = self.fill.limits;
+        self.fill.change(|state, wakers| {
+            state.overflowed = true;
+            state.release_passed(&limits, wakers);
+        });
+        self.leave();
+    }
+
+    /// Whether the object has outgrown its limit and can no longer be stored.
+    pub fn has_overflowed(&self) -> bool {
+        self.fill.lock().overflowed
+    }
+
+    /// Bytes appended so far.
+    pub fn total_bytes(&self) -> u64 {
+        self.fill.lock().total_bytes
+    }
+
+    /// Ready when the next chunk may be appended: at once, except after an overflow when the slowest reader is a
+    /// whole window behind.
+    pub fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.fill.lock();
+        if state.is_ready(&self.fill.limits) {
+            return Poll::Ready(());
+        }
+        register(&mut state.writer_waker, cx);
+        Poll::Pending
+    }
+
+    /// Whether any reader or follower is attached.
+    pub fn has_readers(&self) -> bool {
+        self.fill.lock().has_readers()
+    }
+
+    /// Ready when no reader or follower is attached.
+    pub fn poll_no_readers(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.fill.lock();
+        if !state.has_readers() {
+            return Poll::Ready(());
+        }
+        register(&mut state.idle_waker, cx);
+        Poll::Pending
+    }
+
+    /// The body is complete. The object is given to `store` before any reader learns of the end, so that a client
+    /// that has read to the end and asks again finds it stored. `None`, and `store` is not called, after an
+    /// overflow or without a header: there is nothing to store.
+    pub fn finish(mut self, store: impl FnOnce(&Arc<StoredObject>)) -> Option<Arc<StoredObject>> {
+        let (head, chunks) = {
+            let state = self.fill.lock();
+            let head = match &state.header {
+                Header::Known(head) if !state.overflowed => Some(Arc::clone(head)),
+                _ => None,
+            };
+            let chunks: Vec<Bytes> =
+                if head.is_some() { state.chunks.iter().cloned().collect() } else { Vec::new() };
+            (head, chunks)
+        };
+        let object = head.map(|head| Arc::new(StoredObject::new(head, Body::from_chunks(&chunks))));
+        if let Some(object) = &object {
+            store(object);
+        }
+        self.end(End::Complete);
+        object
+    }
+
+    /// Gives a complete object to all readers: the stored one, after a 304 or a second look-up found it.
+    pub fn finish_with(mut self, object: &StoredObject) {
+        self.fill.change(|state, wakers| {
+            state.header = Header::Known(Arc::clone(object.head()));
+            state.chunks.extend(object.body().chunks().iter().filter(|c| !c.is_empty()).cloned());
+            state.total_bytes += object.body().len();
+            state.wake_readers(wakers);
+        });
+        self.end(End::Complete);
+    }
+
+    /// Ends the fill early: readers get the bytes so far and then the error.
+    pub fn abort(mut self, reason: AbortReason) {
+        self.end(End::Aborted(reason));
+    }
+
+    /// The response is not to be shared: followers are released at once and go to the origin themselves.
+    pub fn uncacheable(mut self) {
+        self.leave();
+        self.fill.change(|state, wakers| {
+            state.header = Header::Uncacheable;
+            state.wake_readers(wakers);
+        });
+        self.end(End::Aborted(AbortReason::Cancelled));
+    }
+
+    fn end(&mut self, end: End) {
+        self.ended = true;
+        self.leave();
+        self.fill.change(|state, wakers| {
+            state.end = end;
+            state.writer_waker = None;
+            state.idle_waker = None;
+            state.wake_readers(wakers);
+        });
+    }
+
+    fn leave(&mut self) {
+        if let Some((collapser, key)) = self.entry.take() {
+            collapser.leave(&key, &self.fill);
+        }
+    }
+}
+
+impl Drop for FillWriter {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.end(End::Aborted(AbortReason::WriterDropped));
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! The cache key: scheme, host, port, path and query of the URL that is looked up, and a generation number.
+//!
+//! Responsible for: one compact byte string per URL with its hash, cheap to build (one allocation) and to clone.
+//! Not responsible for: which URL that is (after remapping, or set by a plugin), alternates (`vary`).
+//! Invariants: two keys are equal only if all their bytes are; the hash is seeded per process, so it must never
+//! be written to disk or sent anywhere.
+
+use smallvec::SmallVec;
+use std::hash::{BuildHasher, Hash, Hasher};
+use std::sync::{Arc, OnceLock};
+use tollgate_http::{Scheme, Url};
+
+/// Bytes in front of the host: scheme (1), port (2), generation (8).
+const PREFIX_BYTES: usize = 11;
+
+fn hash_of(bytes: &[u8]) -> u64 {
+    static SEED: OnceLock<foldhash::fast::RandomState> = OnceLock::new();
+    SEED.get_or_init(foldhash::fast::RandomState::default).hash_one(bytes)
+}
+
+/// Identifies an object with all its alternates.
+#[derive(Clone)]
+pub struct CacheKey {
+    bytes: Arc<[u8]>,
+    hash: u64,
+}
+
+impl CacheKey {
+    /// The key of `url`. The host counts without regard to case, a missing port as the scheme's default, a
+    /// missing scheme as `http`; user information and fragment do not count. A different `generation` (record
+    /// `proxy.config.http.cache.generation`) makes every older object unreachable.
+    pub fn for_url(url: &Url, generation: i64) -> CacheKey {
+        let query_bytes = url.query.as_ref().map_or(0, |q| q.len() + 1);
+        let len = PREFIX_BYTES + url.host.len() + 1 + url.path.len() + query_bytes;
+        let mut bytes = SmallVec::<[u8; 256]>::with_capacity(len);
+        bytes.push(scheme_number(url.scheme.unwrap_or(Scheme::Http)));
+        bytes.extend_from_slice(&url.effective_port().to_be_bytes());
+        bytes.extend_from_slice(&generation.to_be_bytes());
+        bytes.extend_from_slice(&url.host);
+        bytes[PREFIX_BYTES..].make_ascii_lowercase();
+        bytes.push(b'/');
+        bytes.extend_from_slice(&url.path);
+        if let Some(query) = &url.query {
+            bytes.push(b'?');
+            bytes.extend_from_slice(query);
+        }
+        CacheKey::of_bytes(&bytes)
+    }
+
+    /// The key under which only requests of one variant are collapsed; see [`crate::vary::variant_hash`].
+    pub fn for_variant(&self, variant: u64) -> CacheKey {
+        let mut bytes = SmallVec::<[u8; 256]>::from_slice(&self.bytes);
+        bytes.push(0);
+        bytes.extend_from_slice(&variant.to_be_bytes());
+        CacheKey::of_bytes(&bytes)
+    }
+
+    /// A key whose hash collides with whatever the test likes.
+    #[cfg(test)]
+    pub(crate) fn with_hash(bytes: &[u8], hash: u64) -> CacheKey {
+        CacheKey { bytes: Arc::from(bytes), hash }
+    }
+
+    fn of_bytes(bytes: &[u8]) -> CacheKey {
+        CacheKey { bytes: Arc::from(bytes), hash: hash_of(bytes) }
+    }
+
+    /// The hash, for tables of this process only.
+    pub fn hash64(&self) -> u64 {
+        self.hash
+    }
+
+    /// The key's bytes: what equality compares.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Bytes this key holds on the heap.
+    pub fn heap_bytes(&self) -> usize {
+        self.bytes.len() + 2 * size_of::<usize>()
+    }
+
+    /// The key as a URL, for logs and `explain`; the generation follows as `#generation` unless it is -1.
+    pub fn to_text(&self) -> String {
+        let Some((prefix, rest)) = self.bytes.split_at_checked(PREFIX_BYTES) else { return String::new() };
+        let scheme = SCHEMES.get(prefix[0] as usize).map_or("?", |s| s.as_str());
+        let port = u16::from_be_bytes([prefix[1], prefix[2]]);
+        let host_len = rest.iter().position(|b| *b == b'/').unwrap_or(rest.len());
+        let (host, path) = rest.split_at(host_len);
+        let text = format!("{scheme}://{}:{port}{}", host.escape_ascii(), path.escape_ascii());
+        match prefix[3..].try_into().map(i64::from_be_bytes) {
+            Ok(generation) if generation != -1 => format!("{text}#{generation}"),
+            _ => text,
+        }
+    }
+}
+
+const SCHEMES: [Scheme; 5] = [Scheme::Http, Scheme::Https, Scheme::Ws, Scheme::Wss, Scheme::Tunnel];
+
+fn scheme_number(scheme: Scheme) -> u8 {
+    match scheme {
+        Scheme::Http => 0,
+        Scheme::Https => 1,
+        Scheme::Ws => 2,
+        Scheme::Wss => 3,
+        Scheme::Tunnel => 4,
+    }
+}
+
+impl PartialEq for CacheKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.hash == other.hash && (Arc::ptr_eq(&self.bytes, &other.bytes) || self.bytes == other.bytes)
+    }
+}
+
+impl Eq for CacheKey {}
+
+impl Hash for CacheKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash);
+    }
+}
+
+impl std::fmt::Debug for CacheKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.to_text())
+    }
+}

@@ -1,0 +1,245 @@
+//! What is stored: a response header with the facts about it, and a body of byte chunks.
+//!
+//! Responsible for: the immutable object that the store, a fill and many transactions share; its memory size.
+//! Not responsible for: deciding whether it is stored or fresh (`rules`).
+//! Invariants: an object never changes; a 304 makes a new object that shares the body.
+
+use crate::policy::SetCookiePolicy;
+use crate::rules::{StoredMeta, merge_304, stored_headers};
+use crate::vary::Selecting;
+use bytes::{Bytes, BytesMut};
+use std::sync::Arc;
+use tollgate_http::{HeaderBlock, Request, Response};
+
+/// Bodies up to this size are kept in one exact allocation.
+const ONE_CHUNK_BYTES: u64 = 256 * 1024;
+/// Chunks smaller than this are joined with their neighbours.
+const SMALL_CHUNK_BYTES: usize = 32 * 1024;
+
+/// A stored response without its body.
+#[derive(Clone, Debug)]
+pub struct StoredHead {
+    meta: StoredMeta,
+    reason: Option<Bytes>,
+    headers: HeaderBlock,
+    selecting: Selecting,
+    /// Holds for the fields of a later 304 too.
+    set_cookie: SetCookiePolicy,
+}
+
+impl StoredHead {
+    /// The head of `response` to `request`, for storing: connection fields left out, strings compact.
+    pub fn new(
+        request: &Request,
+        response: &Response,
+        meta: StoredMeta,
+        set_cookie: SetCookiePolicy,
+    ) -> StoredHead {
+        StoredHead {
+            meta,
+            reason: response.reason.as_deref().map(Bytes::copy_from_slice),
+            headers: stored_headers(&response.headers, meta.response_time, set_cookie),
+            selecting: Selecting::of(&request.headers, &response.headers),
+            set_cookie,
+        }
+    }
+
+    /// This head updated by a 304 for a request sent at `request_time`, received at `response_time`.
+    pub fn updated_by_304(&self, response: &Response, request_time: i64, response_time: i64) -> StoredHead {
+        let headers = merge_304(&self.headers, &response.headers, response_time, self.set_cookie);
+        let mut meta = StoredMeta::of(self.meta.status, &headers, request_time, response_time);
+        // `Age` is not stored as a field: the 304's own counts.
+        meta.age_value = StoredMeta::new(response, request_time, response_time).age_value;
+        let selecting = self.selecting.after_update(&headers);
+        StoredHead { meta, reason: self.reason.clone(), headers, selecting, set_cookie: self.set_cookie }
+    }
+
+    /// The facts for the freshness rules.
+    pub fn meta(&self) -> &StoredMeta {
+        &self.meta
+    }
+
+    /// The status code.
+    pub fn status(&self) -> u16 {
+        self.meta.status
+    }
+
+    /// The reason phrase, if the origin sent an own one.
+    pub fn reason(&self) -> Option<&Bytes> {
+        self.reason.as_ref()
+    }
+
+    /// The stored fields, without `Age` and connection fields.
+    pub fn headers(&self) -> &HeaderBlock {
+        &self.headers
+    }
+
+    /// The request fields the response was chosen by.
+    pub fn selecting(&self) -> &Selecting {
+        &self.selecting
+    }
+
+    /// Whether a request with these fields may be answered by this response (RFC 9111 §4.1).
+    pub fn matches(&self, request: &HeaderBlock) -> bool {
+        self.selecting.is_empty() || self.selecting.matches(request, &self.headers)
+    }
+
+    fn memory_bytes(&self) -> usize {
+        size_of::<StoredHead>()
+            + self.headers.heap_bytes()
+            + self.selecting.heap_bytes()
+            + self.reason.as_ref().map_or(0, Bytes::len)
+    }
+}
+
+/// A complete body as chunks that many readers share.
+#[derive(Clone, Debug, Default)]
+pub struct Body {
+    chunks: Chunks,
+    len: u64,
+}
+
+#[derive(Clone, Debug)]
+enum Chunks {
+    One(Bytes),
+    Many(Arc<[Bytes]>),
+}
+
+impl Default for Chunks {
+    fn default() -> Self {
+        Chunks::One(Bytes::new())
+    }
+}
+
+impl Body {
+    /// A body of one chunk, kept as it is.
+    pub fn from_bytes(bytes: Bytes) -> Body {
+        Body { len: bytes.len() as u64, chunks: Chunks::One(bytes) }
+    }
+
+    /// A body of these chunks. Small bodies and small chunks are copied together, so that slices of receive
+    /// buffers do not keep those buffers alive; large chunks are kept.
+    pub fn from_chunks(chunks: &[Bytes]) -> Body {
+        let len: u64 = chunks.iter().map(|c| c.len() as u64).sum();
+        if len <= ONE_CHUNK_BYTES {
+            let mut whole = Vec::with_capacity(len as usize);
+            chunks.iter().for_each(|c| whole.extend_from_slice(c));
+            return Body { chunks: Chunks::One(whole.into()), len };
+        }
+        Body { chunks: Chunks::Many(regrouped(chunks).into()), len }
+    }
+
+    /// Length in bytes.
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Whether there is no byte.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The chunks in order; none is empty unless the body is.
+    pub fn chunks(&self) -> &[Bytes] {
+        match &self.chunks {
+            Chunks::One(chunk) => std::slice::from_ref(chunk),
+            Chunks::Many(chunks) => chunks,
+        }
+    }
+
+    /// The chunks that hold `range` (first inclusive, end exclusive), cut to it and not copied.
+    pub fn slice(&self, range: std::ops::Range<u64>) -> impl Iterator<Item = Bytes> {
+        let mut offset = 0;
+        self.chunks().iter().filter_map(move |chunk| {
+            let start = offset;
+            offset += chunk.len() as u64;
+            let from = range.start.max(start);
+            let to = range.end.min(offset);
+            (from < to).then(|| chunk.slice((from - start) as usize..(to - start) as usize))
+        })
+    }
+
+    fn memory_bytes(&self) -> usize {
+        let table = match &self.chunks {
+            Chunks::One(_) => 0,
+            Chunks::Many(chunks) => size_of_val(&**chunks) + 2 * size_of::<usize>(),
+        };
+        self.len as usize + table
+    }
+}
+
+/// Joins runs of small chunks.
+fn regrouped(chunks: &[Bytes]) -> Vec<Bytes> {
+    let mut out = Vec::new();
+    let mut run = BytesMut::new();
+    for chunk in chunks {
+        let joins = chunk.len() < SMALL_CHUNK_BYTES;
+        if !run.is_empty() && (!joins || run.len() + chunk.len() > ONE_CHUNK_BYTES as usize) {
+            out.push(Bytes::copy_from_slice(&run));
+            run.clear();
+        }
+        if joins {
+            run.extend_from_slice(chunk);
+        } else {
+            out.push(chunk.clone());
+        }
+    }
+    if !run.is_empty() {
+        out.push(Bytes::copy_from_slice(&run));
+    }
+    out
+}
+
+/// A stored response: head and complete body.
+#[derive(Debug)]
+pub struct StoredObject {
+    head: Arc<StoredHead>,
+    body: Body,
+    memory_bytes: usize,
+}
+
+impl StoredObject {
+    /// An object of this head and complete body.
+    pub fn new(head: Arc<StoredHead>, body: Body) -> StoredObject {
+        // Two reference counts each for the head and the object.
+        let counts = 4 * size_of::<usize>();
+        let memory_bytes = size_of::<StoredObject>() + counts + head.memory_bytes() + body.memory_bytes();
+        StoredObject { head, body, memory_bytes }
+    }
+
+    /// The object that a 304 makes of this one: new header, same body (RFC 9111 §4.3.4).
+    pub fn updated_by_304(&self, response: &Response, request_time: i64, response_time: i64) -> StoredObject {
+        let head = self.head.updated_by_304(response, request_time, response_time);
+        StoredObject::new(Arc::new(head), self.body.clone())
+    }
+
+    /// The head, shared.
+    pub fn head(&self) -> &Arc<StoredHead> {
+        &self.head
+    }
+
+    /// The facts for the freshness rules.
+    pub fn meta(&self) -> &StoredMeta {
+        &self.head.meta
+    }
+
+    /// The status code.
+    pub fn status(&self) -> u16 {
+        self.head.meta.status
+    }
+
+    /// The stored fields, without `Age` and connection fields.
+    pub fn headers(&self) -> &HeaderBlock {
+        &self.head.headers
+    }
+
+    /// The body.
+    pub fn body(&self) -> &Body {
+        &self.body
+    }
+
+    /// Bytes of memory that this object takes: header, body and overhead.
+    pub fn memory_bytes(&self) -> usize {
+        self.memory_bytes
+    }
+}

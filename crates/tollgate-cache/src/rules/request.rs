@@ -1,0 +1,116 @@
+//! What a request allows the cache to do.
+
+use crate::control::RequestControl;
+use crate::policy::Policy;
+use crate::tokens::tokens;
+use tollgate_http::{Method, Request, Url, names};
+
+tokens! {
+    /// Why the cache is not looked up for a request.
+    LookupSkip {
+        /// The cache is switched off.
+        Disabled = "disabled",
+        /// Only GET and HEAD are answered from the cache.
+        Method = "method",
+        /// The request has a body, which the key does not cover.
+        RequestBody = "request_body",
+        /// The URL looks dynamic and such URLs are not cached.
+        LooksDynamic = "looks_dynamic",
+        /// `If-Match` or `If-Unmodified-Since`: only the origin may judge them (RFC 9111 §4.3.2).
+        OriginPrecondition = "origin_precondition",
+    }
+}
+
+/// What a request allows and demands. Directives that the policy ignores are already left out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RequestPolicy {
+    /// The cache may be looked up; `skip` says why not.
+    pub lookup: bool,
+    /// Why the cache is not looked up.
+    pub skip: Option<LookupSkip>,
+    /// A response may be stored, as far as the request goes.
+    pub store: bool,
+    /// `only-if-cached`: answer 504 rather than ask the origin.
+    pub only_if_cached: bool,
+    /// The client wants validation (`no-cache`).
+    pub no_cache: bool,
+    /// The client's `no-store`.
+    pub no_store: bool,
+    /// Greatest age the client accepts, seconds.
+    pub max_age: Option<u32>,
+    /// Remaining lifetime the client demands, seconds.
+    pub min_fresh: Option<u32>,
+    /// Staleness the client accepts, seconds; `u32::MAX` for any.
+    pub max_stale: Option<u32>,
+    /// `stale-if-error` of the request, seconds.
+    pub stale_if_error: Option<u32>,
+    /// The method is HEAD.
+    pub is_head: bool,
+    /// The request carries `Range`.
+    pub has_range: bool,
+    /// The request carries `If-Modified-Since`.
+    pub has_if_modified_since: bool,
+}
+
+/// What `request` allows the cache to do under `policy`.
+pub fn request_policy(request: &Request, policy: &Policy) -> RequestPolicy {
+    let control = RequestControl::parse(&request.headers);
+    let skip = lookup_skip(request, policy);
+    let honours_no_cache = !policy.ignore_client_no_cache;
+    let honours_age = !policy.ignore_client_cc_max_age;
+    let storable_request = !matches!(
+        skip,
+        Some(LookupSkip::Disabled | LookupSkip::LooksDynamic | LookupSkip::RequestBody | LookupSkip::Method)
+    );
+    let no_store = control.no_store && honours_no_cache;
+    RequestPolicy {
+        lookup: skip.is_none(),
+        skip,
+        store: storable_request && request.method == Method::Get && !no_store,
+        only_if_cached: control.only_if_cached,
+        no_cache: control.no_cache && honours_no_cache,
+        no_store,
+        max_age: control.max_age.filter(|_| honours_age),
+        min_fresh: control.min_fresh.filter(|_| honours_age),
+        max_stale: control.max_stale.filter(|_| honours_age),
+        stale_if_error: control.stale_if_error,
+        is_head: request.method == Method::Head,
+        has_range: request.headers.has(names::RANGE),
+        has_if_modified_since: request.headers.has(names::IF_MODIFIED_SINCE),
+    }
+}
+
+fn lookup_skip(request: &Request, policy: &Policy) -> Option<LookupSkip> {
+    let headers = &request.headers;
+    if !policy.enabled {
+        Some(LookupSkip::Disabled)
+    } else if !matches!(request.method, Method::Get | Method::Head) {
+        Some(LookupSkip::Method)
+    } else if has_body(request) {
+        Some(LookupSkip::RequestBody)
+    } else if !policy.cache_urls_that_look_dynamic && looks_dynamic(&request.url) {
+        Some(LookupSkip::LooksDynamic)
+    } else if headers.has(names::IF_MATCH) || headers.has(names::IF_UNMODIFIED_SINCE) {
+        Some(LookupSkip::OriginPrecondition)
+    } else {
+        None
+    }
+}
+
+/// Whether the request announces content, which the cache key does not cover.
+pub(super) fn has_body(request: &Request) -> bool {
+    let headers = &request.headers;
+    headers.has(names::TRANSFER_ENCODING)
+        || headers.get(names::CONTENT_LENGTH).is_some_and(|v| v.iter().any(|b| *b != b'0'))
+}
+
+/// ATS: a query, `;`, or a path that ends in `cgi` or `.asp`.
+pub(super) fn looks_dynamic(url: &Url) -> bool {
+    let ends = |suffix: &[u8]| {
+        url.path.len().checked_sub(suffix.len()).is_some_and(|at| url.path[at..].eq_ignore_ascii_case(suffix))
+    };
+    url.query.as_ref().is_some_and(|q| !q.is_empty())
+        || url.path.contains(&b';')
+        || ends(b"cgi")
+        || ends(b".asp")
+}

@@ -1,0 +1,252 @@
+//! Whether a response may be stored (RFC 9111 §3), and the header that is stored (§3.1).
+
+use super::freshness::StoredMeta;
+use super::invalidate::names_same_resource;
+use super::request::{has_body, looks_dynamic};
+use crate::control::RequestControl;
+use crate::policy::{Policy, RequiredHeaders, SetCookiePolicy};
+use crate::tokens::tokens;
+use tollgate_http::{Field, HeaderBlock, Known, Method, Request, Response, date, list, names};
+
+tokens! {
+    /// Why a response is not stored.
+    NoStoreReason {
+        /// The cache is switched off.
+        Disabled = "disabled",
+        /// The method's responses are not stored.
+        Method = "method",
+        /// The request had a body, which the key does not cover.
+        RequestBody = "request_body",
+        /// The URL looks dynamic and such URLs are not cached.
+        LooksDynamic = "looks_dynamic",
+        /// The client's `no-store`.
+        RequestNoStore = "request_no_store",
+        /// An interim (1xx) response.
+        Interim = "interim",
+        /// A 206: part of an object.
+        Partial = "partial",
+        /// A 304 that updates nothing stored.
+        NotModified = "not_modified",
+        /// `must-understand` with a status this cache does not know.
+        StatusNotUnderstood = "status_not_understood",
+        /// The response's `no-store`.
+        NoStore = "no_store",
+        /// The response's `private`.
+        Private = "private",
+        /// The request carried `Authorization` and the response does not allow sharing (RFC 9111 §3.5).
+        Authorization = "authorization",
+        /// `Vary: *`
+        VaryStar = "vary_star",
+        /// Cookies in the exchange.
+        Cookies = "cookies",
+        /// `Set-Cookie` in the response.
+        SetCookie = "set_cookie",
+        /// Neither an explicit lifetime nor a status with heuristic caching.
+        NoLifetime = "no_lifetime",
+        /// Could be stored but never reused: already stale and without a validator.
+        NothingToReuse = "nothing_to_reuse",
+        /// A header that the configuration requires is missing.
+        RequiredHeaders = "required_headers",
+        /// Larger than the largest object allowed.
+        TooLarge = "too_large",
+    }
+}
+
+/// Whether a response is stored.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum StoreDecision {
+    /// It is; `meta` has what the freshness rules will need. `request_time` is `now`: the caller sets it.
+    Store {
+        /// The facts about the response.
+        meta: StoredMeta,
+    },
+    /// It is not.
+    Dont(NoStoreReason),
+}
+
+impl StoreDecision {
+    /// The reason against storing, if there is one.
+    pub fn reason(&self) -> Option<NoStoreReason> {
+        match self {
+            StoreDecision::Store { .. } => None,
+            StoreDecision::Dont(reason) => Some(*reason),
+        }
+    }
+}
+
+/// Whether `response`, received at `now` for `request`, may be stored and used again. `request` is the client's as
+/// it came, before remapping: `Content-Location` speaks of its URL.
+pub fn store_decision(request: &Request, response: &Response, now: i64, policy: &Policy) -> StoreDecision {
+    let meta = StoredMeta::new(response, now, now);
+    match refusal(request, response, &meta, policy) {
+        Some(reason) => StoreDecision::Dont(reason),
+        None => StoreDecision::Store { meta },
+    }
+}
+
+fn refusal(
+    request: &Request,
+    response: &Response,
+    meta: &StoredMeta,
+    policy: &Policy,
+) -> Option<NoStoreReason> {
+    request_refusal(request, response, meta, policy)
+        .or_else(|| status_refusal(response, meta))
+        .or_else(|| directive_refusal(request, response, meta, policy))
+        .or_else(|| reuse_refusal(response, meta, policy))
+}
+
+fn request_refusal(
+    request: &Request,
+    response: &Response,
+    meta: &StoredMeta,
+    policy: &Policy,
+) -> Option<NoStoreReason> {
+    if !policy.enabled {
+        return Some(NoStoreReason::Disabled);
+    }
+    match request.method {
+        Method::Get if has_body(request) => return Some(NoStoreReason::RequestBody),
+        Method::Get => {}
+        // RFC 9110 §9.3.3: a POST response with an explicit lifetime that names the target as its own location
+        // may answer later GETs.
+        Method::Post if meta.explicit_lifetime().is_some() && is_own_location(request, response) => {}
+        _ => return Some(NoStoreReason::Method),
+    }
+    if !policy.cache_urls_that_look_dynamic && looks_dynamic(&request.url) {
+        return Some(NoStoreReason::LooksDynamic);
+    }
+    let no_store = !policy.ignore_client_no_cache && RequestControl::parse(&request.headers).no_store;
+    no_store.then_some(NoStoreReason::RequestNoStore)
+}
+
+fn is_own_location(request: &Request, response: &Response) -> bool {
+    response.headers.get(names::CONTENT_LOCATION).is_some_and(|l| names_same_resource(request, l))
+}
+
+fn status_refusal(response: &Response, meta: &StoredMeta) -> Option<NoStoreReason> {
+    match response.status {
+        ..=199 => Some(NoStoreReason::Interim),
+        206 => Some(NoStoreReason::Partial),
+        304 => Some(NoStoreReason::NotModified),
+        // RFC 9111 §5.2.2.3
+        status if meta.control.must_understand && !is_understood(status) => {
+            Some(NoStoreReason::StatusNotUnderstood)
+        }
+        _ => None,
+    }
+}
+
+fn directive_refusal(
+    request: &Request,
+    response: &Response,
+    meta: &StoredMeta,
+    policy: &Policy,
+) -> Option<NoStoreReason> {
+    let control = &meta.control;
+    if !policy.ignore_server_no_cache {
+        // RFC 9111 §5.2.2.3: with must-understand and a known status, no-store is to be ignored.
+        if control.no_store && !control.must_understand {
+            return Some(NoStoreReason::NoStore);
+        }
+        if control.private {
+            return Some(NoStoreReason::Private);
+        }
+    }
+    let shared = control.public || control.must_revalidate || control.s_maxage.is_some();
+    if request.headers.has(names::AUTHORIZATION) && !policy.ignore_authentication && !shared {
+        return Some(NoStoreReason::Authorization);
+    }
+    if has_vary_star(&response.headers) {
+        return Some(NoStoreReason::VaryStar);
+    }
+    if policy.cache_responses_to_cookies.forbids(&request.headers, &response.headers, control.public) {
+        return Some(NoStoreReason::Cookies);
+    }
+    let has_set_cookie = response.headers.has(names::SET_COOKIE);
+    (has_set_cookie && policy.set_cookie == SetCookiePolicy::DontStore).then_some(NoStoreReason::SetCookie)
+}
+
+fn has_vary_star(headers: &HeaderBlock) -> bool {
+    headers.has(names::VARY) && headers.list(names::VARY).any(|m| m == b"*")
+}
+
+fn reuse_refusal(response: &Response, meta: &StoredMeta, policy: &Policy) -> Option<NoStoreReason> {
+    let explicit = meta.explicit_lifetime();
+    let negative = policy.negative_caching_enabled && policy.negative_caching_list.contains(meta.status);
+    if explicit.is_none() && !meta.heuristic_allowed && !negative {
+        return Some(NoStoreReason::NoLifetime);
+    }
+    let missing = match policy.required_headers {
+        RequiredHeaders::None => false,
+        RequiredHeaders::LastModified => explicit.is_none() && meta.last_modified.is_none() && !negative,
+        RequiredHeaders::ExplicitLifetime => explicit.is_none() && !negative,
+    };
+    if missing {
+        return Some(NoStoreReason::RequiredHeaders);
+    }
+    if !meta.has_validator() && !meta.could_be_served(policy) {
+        return Some(NoStoreReason::NothingToReuse);
+    }
+    let length = response.headers.get_str(names::CONTENT_LENGTH).and_then(|v| v.parse::<u64>().ok());
+    let too_large = policy.max_doc_size != 0 && length.is_some_and(|l| l > policy.max_doc_size);
+    too_large.then_some(NoStoreReason::TooLarge)
+}
+
+/// The final status codes of RFC 9110 §15 and RFC 6585, whose meaning for a cache is known here.
+fn is_understood(status: u16) -> bool {
+    matches!(status, 200..=206 | 300..=305 | 307 | 308 | 400..=417 | 421 | 422 | 426 | 428 | 429 | 431 | 451)
+        || matches!(status, 500..=505 | 511)
+}
+
+/// The status codes that allow heuristic freshness (RFC 9110 §15.1).
+pub(super) fn is_heuristically_cacheable(status: u16) -> bool {
+    matches!(status, 200 | 203 | 204 | 206 | 300 | 301 | 308 | 404 | 405 | 410 | 414 | 501)
+}
+
+/// The header as it is stored (RFC 9111 §3.1): without connection fields, without `Age` (kept as a number in
+/// [`StoredMeta`] and generated anew), `Set-Cookie` by policy, with a `Date` (RFC 9110 §6.6.1).
+pub fn stored_headers(
+    received: &HeaderBlock,
+    response_time: i64,
+    set_cookie: SetCookiePolicy,
+) -> HeaderBlock {
+    let mut headers = received.clone();
+    headers.retain(|field| is_stored(&field, received, set_cookie));
+    if !headers.has(names::DATE) {
+        headers.append(names::DATE, date::format(response_time));
+    }
+    headers.compact()
+}
+
+fn is_stored(field: &Field<'_>, received: &HeaderBlock, set_cookie: SetCookiePolicy) -> bool {
+    match field.known {
+        Some(names::AGE) => return false,
+        Some(names::SET_COOKIE) if set_cookie == SetCookiePolicy::Strip => return false,
+        _ => {}
+    }
+    !is_connection_field(field) && !is_named_by_connection(field.name, received)
+}
+
+/// Fields that concern one connection or the next proxy only (RFC 9110 §7.6.1, RFC 9111 §3.1).
+pub(super) fn is_connection_field(field: &Field<'_>) -> bool {
+    const NAMES: [Known; 8] = [
+        names::CONNECTION,
+        names::KEEP_ALIVE,
+        names::PROXY_AUTHENTICATE,
+        names::PROXY_AUTHORIZATION,
+        names::PROXY_CONNECTION,
+        names::TE,
+        names::TRANSFER_ENCODING,
+        names::UPGRADE,
+    ];
+    match field.known {
+        Some(known) => NAMES.contains(&known),
+        None => field.name.eq_ignore_ascii_case(b"Proxy-Authentication-Info"),
+    }
+}
+
+pub(super) fn is_named_by_connection(name: &[u8], headers: &HeaderBlock) -> bool {
+    headers.has(names::CONNECTION)
+        && headers.get_all(names::CONNECTION).any(|v| list::members(v).any(|m| m.eq_ignore_ascii_case(name)))
+}

@@ -1,0 +1,337 @@
+//! The RAM tier: objects by key, shared by all threads.
+//!
+//! Responsible for: finding the alternate that matches a request, keeping the bytes within the budget, choosing
+//! what goes (`shard`: S3-FIFO, so that a scan does not push out what is used).
+//! Not responsible for: freshness, whether a response may be stored (`rules`).
+//! Invariants: the objects of all shards together never exceed the budget; a look-up does not allocate and holds
+//! one shard's lock while it compares one key; objects are freed outside the locks.
+
+mod shard;
+
+use crate::key::CacheKey;
+use crate::object::StoredObject;
+use parking_lot::Mutex;
+use shard::Shard;
+use smallvec::SmallVec;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use tollgate_http::Request;
+
+/// Number of shards; a power of two.
+const SHARDS: usize = 64;
+
+/// The alternates of a key, newest first.
+pub type Alternates = SmallVec<[Arc<StoredObject>; 4]>;
+
+/// Objects taken out of a shard, to be freed after its lock.
+pub(crate) type Evicted = SmallVec<[Arc<StoredObject>; 8]>;
+
+/// Limits of a [`RamStore`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RamStoreSettings {
+    /// `proxy.config.cache.ram_cache.size`: bytes of all objects with their overhead.
+    pub budget_bytes: u64,
+    /// `proxy.config.cache.ram_cache_cutoff`: the largest object, bytes with overhead; 0 is no limit but the budget.
+    pub cutoff_bytes: u64,
+    /// `proxy.config.cache.limits.http.max_alts`: alternates per key; at least 1.
+    pub max_alternates: usize,
+}
+
+impl Default for RamStoreSettings {
+    fn default() -> Self {
+        RamStoreSettings { budget_bytes: 256 << 20, cutoff_bytes: 4 << 20, max_alternates: 5 }
+    }
+}
+
+/// What a look-up found.
+#[derive(Clone, Debug)]
+pub enum Lookup {
+    /// Nothing stored under the key.
+    Miss,
+    /// Objects are stored under the key, but none for this request's selecting fields.
+    VaryMiss,
+    /// The newest alternate that matches.
+    Found(Arc<StoredObject>),
+}
+
+/// Why an object was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InsertError {
+    /// Larger than `ram_cache_cutoff`.
+    #[error("object is larger than ram_cache_cutoff")]
+    OverCutoff,
+    /// Larger than the whole budget.
+    #[error("object is larger than the RAM cache")]
+    OverBudget,
+}
+
+/// Counters of a [`RamStore`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StoreStats {
+    /// Objects (alternates) held.
+    pub objects: u64,
+    /// Bytes they take, overhead included.
+    pub bytes: u64,
+    /// Objects put in since the start.
+    pub inserts: u64,
+    /// Objects pushed out for lack of room since the start.
+    pub evictions: u64,
+    /// Objects refused since the start.
+    pub refusals: u64,
+}
+
+/// One shard on cache lines of its own.
+#[repr(align(128))]
+struct Slot {
+    shard: Mutex<Shard>,
+    bytes: AtomicU64,
+}
+
+/// The shared RAM tier.
+pub struct RamStore {
+    slots: Box<[Slot]>,
+    settings: RamStoreSettings,
+    bytes: AtomicU64,
+    objects: AtomicU64,
+    inserts: AtomicU64,
+    evictions: AtomicU64,
+    refusals: AtomicU64,
+    victim: AtomicUsize,
+}
+
+impl RamStore {
+    /// An empty store with these limits.
+    pub fn new(settings: RamStoreSettings) -> RamStore {
+        let max_alternates = settings.max_alternates.max(1);
+        let share = settings.budget_bytes / SHARDS as u64;
+        let slot = || Slot { shard: Mutex::new(Shard::new(max_alternates, share)), bytes: AtomicU64::new(0) };
+        RamStore {
+            slots: std::iter::repeat_with(slot).take(SHARDS).collect(),
+            settings,
+            bytes: AtomicU64::new(0),
+            objects: AtomicU64::new(0),
+            inserts: AtomicU64::new(0),
+            evictions: AtomicU64::new(0),
+            refusals: AtomicU64::new(0),
+            victim: AtomicUsize::new(0),
+        }
+    }
+
+    /// The limits.
+    pub fn settings(&self) -> &RamStoreSettings {
+        &self.settings
+    }
+
+    /// The newest alternate of `key` that matches the request's selecting fields.
+    pub fn lookup(&self, key: &CacheKey, request: &Request) -> Lookup {
+        self.slot(key).shard.lock().lookup(key, &request.headers)
+    }
+
+    /// All alternates of `key`, newest first, for a caller that chooses itself.
+    pub fn alternates(&self, key: &CacheKey) -> Alternates {
+        self.slot(key).shard.lock().alternates(key)
+    }
+
+    /// Whether anything is stored under `key`.
+    pub fn contains(&self, key: &CacheKey) -> bool {
+        self.slot(key).shard.lock().contains(key)
+    }
+
+    /// Stores `object` as the newest alternate of `key`. It replaces the alternate of the same variant; above
+    /// `max_alternates` the oldest goes.
+    pub fn insert(&self, key: &CacheKey, object: Arc<StoredObject>) -> Result<(), InsertError> {
+        let cost = self.admit(key, &object)?;
+        let mut gone = Evicted::new();
+        let slot = self.slot(key);
+        let added = {
+            let mut shard = slot.shard.lock();
+            let added = shard.insert(key, object, cost, &mut gone);
+            self.settle(slot, &shard);
+            added
+        };
+        // What was reserved and what the shard took differ by what the new object replaced.
+        self.give_back(cost, added, gone.len() as u64);
+        self.inserts.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Replaces `old` by `new` if `old` is still stored under `key`; tells whether it was. For 304 updates: the
+    /// place in the eviction order is kept.
+    pub fn update(&self, key: &CacheKey, old: &Arc<StoredObject>, new: Arc<StoredObject>) -> bool {
+        let Ok(cost) = self.admit(key, &new) else { return false };
+        let mut gone = Evicted::new();
+        let slot = self.slot(key);
+        let replaced = {
+            let mut shard = slot.shard.lock();
+            let replaced = shard.replace(key, old, new, cost, &mut gone);
+            self.settle(slot, &shard);
+            replaced
+        };
+        match replaced {
+            Some(added) => self.give_back(cost, added, gone.len() as u64),
+            None => self.release(cost, 1),
+        }
+        replaced.is_some()
+    }
+
+    /// Removes all alternates of `key`; tells how many there were.
+    pub fn remove(&self, key: &CacheKey) -> usize {
+        let mut gone = Evicted::new();
+        let slot = self.slot(key);
+        let freed = {
+            let mut shard = slot.shard.lock();
+            let freed = shard.remove(key, &mut gone);
+            self.settle(slot, &shard);
+            freed
+        };
+        self.release(freed, gone.len() as u64);
+        gone.len()
+    }
+
+    /// Removes everything.
+    pub fn clear(&self) {
+        for slot in &self.slots {
+            let mut gone = Evicted::new();
+            let freed = {
+                let mut shard = slot.shard.lock();
+                let freed = shard.clear(&mut gone);
+                self.settle(slot, &shard);
+                freed
+            };
+            self.release(freed, gone.len() as u64);
+        }
+    }
+
+    /// The counters now.
+    pub fn stats(&self) -> StoreStats {
+        StoreStats {
+            objects: self.objects.load(Ordering::Relaxed),
+            bytes: self.bytes.load(Ordering::Relaxed),
+            inserts: self.inserts.load(Ordering::Relaxed),
+            evictions: self.evictions.load(Ordering::Relaxed),
+            refusals: self.refusals.load(Ordering::Relaxed),
+        }
+    }
+
+    fn slot(&self, key: &CacheKey) -> &Slot {
+        &self.slots[self.slot_number(key)]
+    }
+
+    /// The top bits choose the shard: the tables inside use the others.
+    fn slot_number(&self, key: &CacheKey) -> usize {
+        (key.hash64() >> 40) as usize % SHARDS
+    }
+
+    /// Checks the size limits and reserves room, evicting as needed. The reservation counts as one object.
+    fn admit(&self, key: &CacheKey, object: &StoredObject) -> Result<u64, InsertError> {
+        let cost = (object.memory_bytes() + shard::entry_bytes(key)) as u64;
+        let refusal = if self.settings.cutoff_bytes != 0 && cost > self.settings.cutoff_bytes {
+            Some(InsertError::OverCutoff)
+        } else if cost > self.settings.budget_bytes || !self.reserve(cost, self.slot_number(key)) {
+            Some(InsertError::OverBudget)
+        } else {
+            None
+        };
+        match refusal {
+            Some(error) => {
+                self.refusals.fetch_add(1, Ordering::Relaxed);
+                Err(error)
+            }
+            None => Ok(cost),
+        }
+    }
+
+    /// Adds `cost` to the bytes in use once it fits; false if nothing is left to evict.
+    fn reserve(&self, cost: u64, own: usize) -> bool {
+        loop {
+            let taken = self.bytes.try_update(Ordering::AcqRel, Ordering::Acquire, |bytes| {
+                bytes.checked_add(cost).filter(|sum| *sum <= self.settings.budget_bytes)
+            });
+            if taken.is_ok() {
+                self.objects.fetch_add(1, Ordering::Relaxed);
+                return true;
+            }
+            if !self.evict_somewhere(own) {
+                return false;
+            }
+        }
+    }
+
+    /// Evicts from the own shard if it holds its share, else from the next one that does, else from any.
+    fn evict_somewhere(&self, own: usize) -> bool {
+        let share = self.settings.budget_bytes / SHARDS as u64;
+        let start = self.victim.fetch_add(1, Ordering::Relaxed);
+        let order = std::iter::once(own).chain((0..SHARDS).map(|i| start.wrapping_add(i) % SHARDS));
+        let full = order.clone().find(|i| self.slots[*i].bytes.load(Ordering::Relaxed) > share);
+        full.into_iter().chain(order).any(|i| self.evict_from(&self.slots[i]))
+    }
+
+    fn evict_from(&self, slot: &Slot) -> bool {
+        let mut gone = Evicted::new();
+        let freed = {
+            let mut shard = slot.shard.lock();
+            let freed = shard.evict(&mut gone);
+            self.settle(slot, &shard);
+            freed
+        };
+        self.evictions.fetch_add(gone.len() as u64, Ordering::Relaxed);
+        self.release(freed, gone.len() as u64);
+        freed > 0
+    }
+
+    fn settle(&self, slot: &Slot, shard: &Shard) {
+        slot.bytes.store(shard.bytes(), Ordering::Relaxed);
+    }
+
+    fn give_back(&self, reserved: u64, added: i64, replaced: u64) {
+        // `added` is never more than what was reserved.
+        let surplus = (i64::try_from(reserved).unwrap_or(i64::MAX) - added).max(0) as u64;
+        self.release(surplus, replaced);
+    }
+
+    fn release(&self, bytes: u64, objects: u64) {
+        self.bytes.fetch_sub(bytes, Ordering::AcqRel);
+        self.objects.fetch_sub(objects, Ordering::Relaxed);
+    }
+}
+
+impl std::fmt::Debug for RamStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RamStore").field("settings", &self.settings).field("stats", &self.stats()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::object::{Body, StoredHead};
+    use crate::policy::SetCookiePolicy;
+    use crate::rules::StoredMeta;
+    use tollgate_http::{Method, Response};
+
+    #[test]
+    fn keys_whose_hashes_collide_never_serve_each_others_objects() {
+        let request = Request::new(Method::Get, "http://h/".parse().expect("test URL"));
+        let object = |body: &'static str| {
+            let response = Response::new(200);
+            let meta = StoredMeta::new(&response, 0, 0);
+            let head = StoredHead::new(&request, &response, meta, SetCookiePolicy::Replay);
+            Arc::new(StoredObject::new(Arc::new(head), Body::from_bytes(body.into())))
+        };
+        let store = RamStore::new(RamStoreSettings::default());
+        let (one, two, three) =
+            (CacheKey::with_hash(b"1", 7), CacheKey::with_hash(b"2", 7), CacheKey::with_hash(b"3", 7));
+        for (key, body) in [(&one, "one"), (&two, "two")] {
+            assert_eq!(store.insert(key, object(body)), Ok(()));
+        }
+        let body = |key: &CacheKey| match store.lookup(key, &request) {
+            Lookup::Found(object) => Some(object.body().chunks().concat()),
+            Lookup::Miss | Lookup::VaryMiss => None,
+        };
+        assert_eq!(body(&one).as_deref(), Some(&b"one"[..]));
+        assert_eq!(body(&two).as_deref(), Some(&b"two"[..]));
+        assert_eq!(body(&three), None);
+        assert_eq!(store.remove(&one), 1);
+        assert_eq!(body(&two).as_deref(), Some(&b"two"[..]));
+    }
+}

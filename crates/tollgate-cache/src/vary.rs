@@ -1,0 +1,256 @@
+//! Choosing by `Vary` (RFC 9111 §4.1, RFC 9110 §12.5.5).
+//!
+//! Responsible for: the selecting fields kept with an alternate, and whether a request matches them.
+//! Not responsible for: the order in which alternates are tried (`store`).
+//! Invariants: a field present in one request and absent in the other never matches; matching does not allocate;
+//! values are compared as lists (lines joined, white space around members ignored), `Accept-Encoding` and
+//! `Accept-Language` as sets of weighted members without regard to case.
+
+use crate::policy::NormalizeAe;
+use foldhash::fast::FixedState;
+use smallvec::SmallVec;
+use std::hash::{BuildHasher, Hasher};
+use tollgate_http::{FieldName, HeaderBlock, Known, list, names};
+
+/// Above this many members a list is compared in order instead of as a set. LIMIT: keeps matching linear.
+const MAX_SET_MEMBERS: usize = 32;
+
+/// The request fields that a response was chosen by, as the request had them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Selecting {
+    fields: Box<[SelectingField]>,
+    never: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct SelectingField {
+    /// Lower case.
+    name: Box<[u8]>,
+    known: Option<Known>,
+    /// All lines, joined by a comma; `None` if the request did not have the field.
+    value: Option<Box<[u8]>>,
+}
+
+impl SelectingField {
+    fn field_name(&self) -> FieldName<'_> {
+        self.known.map_or(FieldName::Other(&self.name), FieldName::Known)
+    }
+}
+
+impl Selecting {
+    /// The selecting fields of a response with these `response` fields to a request with these `request` fields.
+    pub fn of(request: &HeaderBlock, response: &HeaderBlock) -> Selecting {
+        let mut selecting = Selecting::default();
+        if !response.has(names::VARY) {
+            return selecting;
+        }
+        let mut fields: Vec<SelectingField> = Vec::new();
+        for member in response.list(names::VARY) {
+            selecting.never |= member == b"*";
+            let name = member.to_ascii_lowercase().into_boxed_slice();
+            if fields.iter().all(|f| f.name != name) {
+                let value = joined(request, FieldName::of(&name));
+                fields.push(SelectingField { known: Known::lookup(&name), value, name });
+            }
+        }
+        fields.sort_by(|a, b| a.name.cmp(&b.name));
+        selecting.fields = fields.into_boxed_slice();
+        selecting
+    }
+
+    /// The selecting fields after the response's header changed to `response` (a 304). A name that was not selected
+    /// by before has no known value, so that nothing matches any more and the next request fetches anew.
+    pub fn after_update(&self, response: &HeaderBlock) -> Selecting {
+        let mut updated = Selecting::of(&HeaderBlock::new(), response);
+        for field in &mut updated.fields {
+            match self.fields.iter().find(|f| f.name == field.name) {
+                Some(known) => field.value.clone_from(&known.value),
+                None => updated.never = true,
+            }
+        }
+        updated
+    }
+
+    /// Whether there are none: every request matches.
+    pub fn is_empty(&self) -> bool {
+        self.fields.is_empty()
+    }
+
+    /// The names, in lower case, and values.
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
+        self.fields.iter().map(|f| (&*f.name, f.value.as_deref()))
+    }
+
+    /// Whether a request with these fields is answered by the response whose fields are `stored`.
+    pub fn matches(&self, request: &HeaderBlock, stored: &HeaderBlock) -> bool {
+        !self.never && self.fields.iter().all(|field| field_matches(field, request, stored))
+    }
+
+    /// Whether both were chosen by the same fields with the same values, so that one replaces the other.
+    pub fn same_variant(&self, other: &Selecting) -> bool {
+        self.fields.len() == other.fields.len()
+            && self.fields.iter().zip(&other.fields).all(|(a, b)| {
+                a.name == b.name
+                    && match (&a.value, &b.value) {
+                        (Some(x), Some(y)) => values_equal(a.known, std::iter::once(&**x), y),
+                        (None, None) => true,
+                        _ => false,
+                    }
+            })
+    }
+
+    /// Bytes held on the heap.
+    pub fn heap_bytes(&self) -> usize {
+        let strings = |f: &SelectingField| f.name.len() + f.value.as_ref().map_or(0, |v| v.len());
+        self.fields.iter().map(|f| size_of::<SelectingField>() + strings(f)).sum()
+    }
+}
+
+fn joined(headers: &HeaderBlock, name: FieldName<'_>) -> Option<Box<[u8]>> {
+    let mut lines = headers.get_all(name);
+    let mut value = lines.next()?.to_vec();
+    for line in lines {
+        value.push(b',');
+        value.extend_from_slice(line);
+    }
+    Some(value.into_boxed_slice())
+}
+
+fn field_matches(field: &SelectingField, request: &HeaderBlock, stored: &HeaderBlock) -> bool {
+    let name = field.field_name();
+    let mut lines = request.get_all(name);
+    match (lines.next(), field.value.as_deref()) {
+        (None, None) => true,
+        (Some(first), Some(value)) => {
+            let second = lines.next();
+            if second.is_none() && first == value {
+                return true;
+            }
+            values_equal(field.known, request.get_all(name), value)
+                || field.known == Some(names::ACCEPT_LANGUAGE) && language_is_preferred(request, stored)
+        }
+        _ => false,
+    }
+}
+
+fn values_equal<'a>(known: Option<Known>, lines: impl Iterator<Item = &'a [u8]>, value: &[u8]) -> bool {
+    if !matches!(known, Some(names::ACCEPT_ENCODING | names::ACCEPT_LANGUAGE)) {
+        return lines.flat_map(list::members).eq(list::members(value));
+    }
+    let given: SmallVec<[Weighted<'_>; MAX_SET_MEMBERS]> =
+        lines.flat_map(list::members).map(Weighted::parse).take(MAX_SET_MEMBERS + 1).collect();
+    let wanted: SmallVec<[Weighted<'_>; MAX_SET_MEMBERS]> =
+        list::members(value).map(Weighted::parse).take(MAX_SET_MEMBERS + 1).collect();
+    if given.len() > MAX_SET_MEMBERS || wanted.len() > MAX_SET_MEMBERS {
+        return false;
+    }
+    given.len() == wanted.len()
+        && given.iter().all(|a| wanted.iter().any(|b| a.same(b)))
+        && wanted.iter().all(|a| given.iter().any(|b| a.same(b)))
+}
+
+/// A member of a list with weights (RFC 9110 §12.4.2).
+#[derive(Clone, Copy)]
+struct Weighted<'a> {
+    token: &'a [u8],
+    /// Thousandths.
+    weight: u16,
+}
+
+impl<'a> Weighted<'a> {
+    fn parse(member: &'a [u8]) -> Weighted<'a> {
+        let mut parts = list::parameters(member);
+        let token = parts.next().unwrap_or_default();
+        let weight = parts.find_map(|p| match p {
+            [b'q' | b'Q', b'=', value @ ..] => Some(thousandths(value)),
+            _ => None,
+        });
+        Weighted { token, weight: weight.unwrap_or(1000) }
+    }
+
+    fn same(&self, other: &Weighted<'_>) -> bool {
+        self.weight == other.weight && self.token.eq_ignore_ascii_case(other.token)
+    }
+}
+
+/// `0`, `0.5`, `1.000`: thousandths; malformed counts as 1000.
+fn thousandths(text: &[u8]) -> u16 {
+    let (whole, fraction) = match text {
+        [w @ (b'0' | b'1')] => (w, &[][..]),
+        [w @ (b'0' | b'1'), b'.', fraction @ ..] if fraction.len() <= 3 => (w, fraction),
+        _ => return 1000,
+    };
+    let digit =
+        |at: usize| fraction.get(at).filter(|b| b.is_ascii_digit()).map_or(0, |b| u16::from(b - b'0'));
+    (u16::from(whole - b'0') * 1000 + digit(0) * 100 + digit(1) * 10 + digit(2)).min(1000)
+}
+
+/// RFC 9111 §4.1 lets a cache negotiate: a stored response whose one `Content-Language` is what the request likes
+/// best, by weight, matches.
+fn language_is_preferred(request: &HeaderBlock, stored: &HeaderBlock) -> bool {
+    let mut languages = stored.list(names::CONTENT_LANGUAGE);
+    let (Some(language), None) = (languages.next(), languages.next()) else { return false };
+    let mut weight_of_it = 0;
+    let mut best_other = 0;
+    for member in request.get_all(names::ACCEPT_LANGUAGE).flat_map(list::members).map(Weighted::parse) {
+        if member.token.eq_ignore_ascii_case(language) {
+            weight_of_it = member.weight;
+        } else {
+            best_other = best_other.max(member.weight);
+        }
+    }
+    weight_of_it > best_other
+}
+
+/// A number for the variant that a request belongs to, given the `Vary` names of a response: requests that match
+/// the same alternate have the same number. For collapsing per variant within this process.
+pub fn variant_hash(vary: &HeaderBlock, request: &HeaderBlock) -> u64 {
+    let selecting = Selecting::of(request, vary);
+    let mut hasher = FixedState::default().build_hasher();
+    for field in &selecting.fields {
+        hasher.write(&field.name);
+        hasher.write_u8(u8::from(field.value.is_some()));
+        let weighted = matches!(field.known, Some(names::ACCEPT_ENCODING | names::ACCEPT_LANGUAGE));
+        let mut members: Vec<Vec<u8>> = list::members(field.value.as_deref().unwrap_or_default())
+            .map(|m| {
+                if !weighted {
+                    return m.to_vec();
+                }
+                let member = Weighted::parse(m);
+                let mut text = member.token.to_ascii_lowercase();
+                text.extend_from_slice(&member.weight.to_be_bytes());
+                text
+            })
+            .collect();
+        if weighted {
+            members.sort();
+        }
+        for member in members {
+            hasher.write_usize(member.len());
+            hasher.write(&member);
+        }
+    }
+    hasher.finish()
+}
+
+/// What `Accept-Encoding` becomes under `proxy.config.http.normalize_ae`; `None` when the field is to be removed.
+/// Applied to the request before look-up, key and origin alike, so that stored variants stay few. Not to be called
+/// for [`NormalizeAe::Off`] or a request without the field.
+pub fn normalized_accept_encoding(request: &HeaderBlock, mode: NormalizeAe) -> Option<&'static str> {
+    let (mut gzip, mut br) = (false, false);
+    for member in request.list(names::ACCEPT_ENCODING).map(Weighted::parse) {
+        if member.weight == 0 {
+            continue;
+        }
+        gzip |= member.token.eq_ignore_ascii_case(b"gzip") || member.token.eq_ignore_ascii_case(b"x-gzip");
+        br |= member.token.eq_ignore_ascii_case(b"br");
+    }
+    match mode {
+        NormalizeAe::Off => None,
+        NormalizeAe::Gzip => gzip.then_some("gzip"),
+        NormalizeAe::Br if br => Some("br"),
+        NormalizeAe::BrGzip if br && gzip => Some("br, gzip"),
+        NormalizeAe::BrGzip if br => Some("br"),
+        NormalizeAe::Br | NormalizeAe::BrGzip => gzip.then_some("gzip"),
+    }
+}

@@ -1,0 +1,11 @@
+//! The cache judged from outside: rules clause by clause, store and fills against models.
+
+mod fill;
+mod freshness;
+mod model;
+mod store;
+mod storing;
+mod support;
+mod threads;
+mod validation;
+mod vary;

@@ -1,0 +1,152 @@
+//! The RAM store: alternates, limits, scan resistance.
+
+use crate::support::{get, key, object, object_for};
+use std::sync::Arc;
+use tollgate_cache::{CacheKey, InsertError, Lookup, RamStore, RamStoreSettings, StoredObject};
+
+fn store(budget_bytes: u64) -> RamStore {
+    RamStore::new(RamStoreSettings { budget_bytes, cutoff_bytes: 0, max_alternates: 3 })
+}
+
+fn found(store: &RamStore, key: &CacheKey, request: &[(&str, &str)]) -> Option<Arc<StoredObject>> {
+    match store.lookup(key, &get(request)) {
+        Lookup::Found(object) => Some(object),
+        Lookup::Miss | Lookup::VaryMiss => None,
+    }
+}
+
+fn varied(tag: &str) -> Arc<StoredObject> {
+    object_for(&get(&[("Foo", tag)]), "Cache-Control: max-age=60\nVary: Foo", tag.as_bytes())
+}
+
+#[test]
+fn what_was_put_in_is_found_and_removed() {
+    let (store, key, other) = (store(1 << 20), key("a"), key("b"));
+    let object = object("Cache-Control: max-age=60", b"body");
+    assert!(store.insert(&key, Arc::clone(&object)).is_ok());
+    assert!(found(&store, &key, &[]).is_some_and(|o| Arc::ptr_eq(&o, &object)));
+    assert!(store.contains(&key) && !store.contains(&other));
+    assert!(matches!(store.lookup(&other, &get(&[])), Lookup::Miss));
+    assert_eq!((store.remove(&key), store.remove(&key)), (1, 0));
+    assert_eq!((store.stats().objects, store.stats().bytes), (0, 0));
+}
+
+#[test]
+fn alternates_live_side_by_side_and_the_same_variant_is_replaced() {
+    let (store, key) = (store(1 << 20), key("a"));
+    for tag in ["1", "2", "1"] {
+        assert!(store.insert(&key, varied(tag)).is_ok());
+    }
+    assert_eq!(store.alternates(&key).len(), 2);
+    assert_eq!(found(&store, &key, &[("Foo", "2")]).map(|o| o.body().len()), Some(1));
+    assert!(matches!(store.lookup(&key, &get(&[("Foo", "3")])), Lookup::VaryMiss));
+    assert_eq!(store.stats().objects, 2);
+}
+
+#[test]
+fn above_the_limit_the_oldest_alternate_goes() {
+    let (store, key) = (store(1 << 20), key("a"));
+    for tag in ["1", "2", "3", "4"] {
+        assert!(store.insert(&key, varied(tag)).is_ok());
+    }
+    assert!(found(&store, &key, &[("Foo", "1")]).is_none());
+    assert!(found(&store, &key, &[("Foo", "4")]).is_some());
+    assert_eq!(store.stats().objects, 3);
+}
+
+#[test]
+fn an_alternate_for_everyone_replaces_all() {
+    let (store, key) = (store(1 << 20), key("a"));
+    for object in [varied("1"), varied("2"), object("Cache-Control: max-age=60", b"all")] {
+        assert!(store.insert(&key, object).is_ok());
+    }
+    assert_eq!(store.alternates(&key).len(), 1);
+    assert_eq!(found(&store, &key, &[("Foo", "1")]).map(|o| o.body().len()), Some(3));
+}
+
+#[test]
+fn an_update_replaces_only_what_is_still_there() {
+    let (store, key) = (store(1 << 20), key("a"));
+    let old = varied("1");
+    let new = varied("1");
+    assert!(!store.update(&key, &old, Arc::clone(&new)));
+    assert!(store.insert(&key, Arc::clone(&old)).is_ok());
+    assert!(store.update(&key, &old, Arc::clone(&new)));
+    assert!(found(&store, &key, &[("Foo", "1")]).is_some_and(|o| Arc::ptr_eq(&o, &new)));
+    assert!(!store.update(&key, &old, old.clone()));
+    assert_eq!(store.stats().objects, 1);
+    store.clear();
+    assert_eq!((store.stats().objects, store.stats().bytes), (0, 0));
+}
+
+#[test]
+fn objects_over_the_limits_are_refused() {
+    let settings = RamStoreSettings { budget_bytes: 100_000, cutoff_bytes: 20_000, max_alternates: 1 };
+    let big = |len: usize| object("Cache-Control: max-age=60", &vec![0; len]);
+    let store = RamStore::new(settings);
+    assert_eq!(store.insert(&key("a"), big(20_000)), Err(InsertError::OverCutoff));
+    let store = RamStore::new(RamStoreSettings { cutoff_bytes: 0, ..settings });
+    assert_eq!(store.insert(&key("a"), big(100_000)), Err(InsertError::OverBudget));
+    assert_eq!(store.insert(&key("a"), big(90_000)), Ok(()), "one object may take nearly everything");
+    assert_eq!(store.stats().refusals, 1);
+}
+
+#[test]
+fn a_scan_does_not_push_out_what_is_used() {
+    let store = store(4 << 20);
+    let body = vec![0; 4000];
+    let hot: Vec<_> = (0..100).map(|i| key(&format!("hot{i}"))).collect();
+    for key in &hot {
+        assert!(store.insert(key, object("Cache-Control: max-age=60", &body)).is_ok());
+    }
+    // Ten times the room passes by while the hot ones are in use.
+    for round in 0..10 {
+        for key in &hot {
+            assert!(found(&store, key, &[]).is_some(), "round {round}");
+        }
+        for i in 0..1000 {
+            let key = key(&format!("scan{round}-{i}"));
+            assert!(store.insert(&key, object("Cache-Control: max-age=60", &body)).is_ok());
+        }
+    }
+    assert!(store.stats().evictions > 8000);
+}
+
+#[test]
+fn a_key_that_comes_back_soon_after_eviction_is_kept_through_the_next_scan() {
+    let store = store(4 << 20);
+    let body = vec![0; 4000];
+    let insert =
+        |path: &str| assert!(store.insert(&key(path), object("Cache-Control: max-age=60", &body)).is_ok());
+    let scan = |round: u32| (0..6000).for_each(|i| insert(&format!("scan{round}-{i}")));
+    insert("a");
+    scan(1);
+    assert!(!store.contains(&key("a")), "never asked for: gone with the scan");
+    insert("a");
+    scan(2);
+    assert!(store.contains(&key("a")));
+}
+
+#[test]
+fn the_key_is_the_url_without_user_and_fragment_and_with_host_in_lower_case() {
+    let key = |text: &str| CacheKey::for_url(&crate::support::url(text), -1);
+    for same in ["http://H.example:80/a?q", "http://user:pw@h.example/a?q#f", "http://h.example/a?q"] {
+        assert_eq!(key(same), key("http://h.example/a?q"), "{same}");
+    }
+    for other in [
+        "https://h.example/a?q",
+        "http://h.example:81/a?q",
+        "http://g.example/a?q",
+        "http://h.example/A?q",
+        "http://h.example/a?Q",
+        "http://h.example/a",
+        "http://h.example/a?",
+        "http://h.example/?q",
+    ] {
+        assert_ne!(key(other), key("http://h.example/a?q"), "{other}");
+    }
+    let generation = CacheKey::for_url(&crate::support::url("http://h.example/a?q"), 2);
+    assert_ne!(generation, key("http://h.example/a?q"));
+    assert_eq!(generation.to_text(), "http://h.example:80/a?q#2");
+    assert_ne!(key("http://h.example/").for_variant(1), key("http://h.example/").for_variant(2));
+}

@@ -1,0 +1,18 @@
+//! The clocks. Other crates get time as an argument.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// Seconds since 1970, UTC.
+pub fn unix_seconds() -> i64 {
+    unix_time().as_secs() as i64
+}
+
+/// Time since 1970, UTC.
+pub fn unix_time() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+/// A monotonic reading.
+pub fn now() -> Instant {
+    Instant::now()
+}

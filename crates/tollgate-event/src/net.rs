@@ -1,0 +1,284 @@
+//! Sockets: connections and listeners.
+//!
+//! Responsible for: non-blocking reads and writes with a limit on every wait, connecting, listening with
+//! `SO_REUSEPORT` on every event thread.
+//! Not responsible for: what the bytes mean; pooling.
+//! Invariants: a read that finds fewer bytes than it could take does not ask the kernel again before the next
+//! readiness; a wait longer than the limit set by [`Conn::set_timeout`] ends in `ErrorKind::TimedOut`.
+
+use crate::pool;
+use crate::timer::Watch;
+use bytes::{Bytes, BytesMut};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use std::future::poll_fn;
+use std::io::{self, ErrorKind, IoSlice};
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWrite};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+
+/// A TCP connection of this thread.
+#[derive(Debug)]
+pub struct Conn {
+    stream: TcpStream,
+    watch: Watch,
+}
+
+impl Conn {
+    fn new(stream: TcpStream) -> Conn {
+        Conn { stream, watch: Watch::new() }
+    }
+
+    /// Limits each following wait (for bytes, for room to write) to `limit` from now, or takes the limit away if it
+    /// is zero. To limit inactivity, set it again before each operation.
+    pub fn set_timeout(&self, limit: Duration) {
+        self.watch.set(limit);
+    }
+
+    /// Reads once. `Ok(empty)` is the end of the stream.
+    pub fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
+        pool::with_read_buffer(|buffer| {
+            ready!(self.poll_fill(cx, buffer))?;
+            Poll::Ready(Ok(pool::take_filled(buffer)))
+        })
+    }
+
+    /// Reads once and shows the bytes without copying; empty is the end of the stream.
+    pub fn poll_read_with<R>(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut show: impl FnMut(&[u8]) -> R,
+    ) -> Poll<io::Result<R>> {
+        pool::with_read_buffer(|buffer| {
+            ready!(self.poll_fill(cx, buffer))?;
+            Poll::Ready(Ok(show(buffer)))
+        })
+    }
+
+    /// Reads once. `Ok(empty)` is the end of the stream.
+    pub async fn read(&mut self) -> io::Result<Bytes> {
+        poll_fn(|cx| self.poll_read(cx)).await
+    }
+
+    fn poll_fill(&mut self, cx: &mut Context<'_>, buffer: &mut BytesMut) -> Poll<io::Result<()>> {
+        match pin!(self.stream.read_buf(buffer)).poll(cx) {
+            Poll::Ready(result) => Poll::Ready(result.map(|_| ())),
+            Poll::Pending => self.poll_timeout(cx),
+        }
+    }
+
+    fn poll_timeout<T>(&self, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
+        ready!(self.watch.poll_expired(cx));
+        Poll::Ready(Err(ErrorKind::TimedOut.into()))
+    }
+
+    /// Ready once the peer has sent bytes or closed, without taking them; no limit.
+    pub fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.stream.poll_read_ready(cx)
+    }
+
+    /// Waits for bytes or the end of the stream, within the limit, without taking anything or holding a buffer.
+    pub async fn readable(&mut self) -> io::Result<()> {
+        poll_fn(|cx| match self.stream.poll_read_ready(cx) {
+            Poll::Ready(result) => Poll::Ready(result),
+            Poll::Pending => self.poll_timeout(cx),
+        })
+        .await
+    }
+
+    /// Writes the three buffers one after the other, completely.
+    pub async fn write_all(&mut self, parts: [&[u8]; 3]) -> io::Result<()> {
+        let total: usize = parts.iter().map(|p| p.len()).sum();
+        let mut done = 0;
+        while done < total {
+            let written = poll_fn(|cx| self.poll_write_parts(cx, &parts, done)).await?;
+            if written == 0 {
+                return Err(ErrorKind::WriteZero.into());
+            }
+            done += written;
+        }
+        Ok(())
+    }
+
+    /// Writes once from what is left of `parts` after `done` bytes.
+    pub fn poll_write_parts(
+        &mut self,
+        cx: &mut Context<'_>,
+        parts: &[&[u8]; 3],
+        done: usize,
+    ) -> Poll<io::Result<usize>> {
+        let mut skip = done;
+        let mut slices = [IoSlice::new(&[]); 3];
+        let mut count = 0;
+        for part in parts {
+            let skipped = skip.min(part.len());
+            skip -= skipped;
+            if skipped < part.len() {
+                slices[count] = IoSlice::new(&part[skipped..]);
+                count += 1;
+            }
+        }
+        let stream = Pin::new(&mut self.stream);
+        let result = match &slices[..count] {
+            [one] => stream.poll_write(cx, one),
+            several => stream.poll_write_vectored(cx, several),
+        };
+        match result {
+            Poll::Ready(result) => Poll::Ready(result),
+            Poll::Pending => self.poll_timeout(cx),
+        }
+    }
+
+    /// Shuts down the sending side.
+    pub async fn shutdown_write(&mut self) -> io::Result<()> {
+        poll_fn(|cx| Pin::new(&mut self.stream).poll_shutdown(cx)).await
+    }
+
+    /// Whether the event loop has reported bytes, an end or an error since the last read found nothing more. Costs no
+    /// system call; for connections on which no task waits.
+    pub fn has_news(&self) -> bool {
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        self.stream.poll_read_ready(&mut cx).is_ready()
+    }
+
+    /// What a non-blocking look at the connection finds: whether it may be used for another request.
+    pub fn idle_state(&self) -> IdleState {
+        let mut byte = [std::mem::MaybeUninit::uninit()];
+        match SockRef::from(&self.stream).peek(&mut byte) {
+            Ok(0) => IdleState::Closed,
+            Ok(_) => IdleState::UnreadBytes,
+            Err(e) if e.kind() == ErrorKind::WouldBlock => IdleState::Open,
+            Err(_) => IdleState::Closed,
+        }
+    }
+
+    /// Makes closing send a reset instead of a FIN, so that the peer sees an aborted message.
+    pub fn reset_on_close(&self) {
+        // Failing leaves an ordinary close, which is all that can be done then.
+        let _: io::Result<()> = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
+    }
+
+    /// The peer's address.
+    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
+        self.stream.peer_addr()
+    }
+
+    /// The local address.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.stream.local_addr()
+    }
+}
+
+/// What a look at an idle connection found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IdleState {
+    /// Open, nothing to read.
+    Open,
+    /// The peer sent bytes that no request asked for.
+    UnreadBytes,
+    /// Closed or reset by the peer.
+    Closed,
+}
+
+/// How to open a connection.
+#[derive(Clone, Debug, Default)]
+pub struct ConnectOptions {
+    /// Local address to bind to.
+    pub source: Option<std::net::IpAddr>,
+    /// Socket receive buffer, bytes; 0 leaves the system's.
+    pub receive_buffer_bytes: usize,
+    /// Socket send buffer, bytes; 0 leaves the system's.
+    pub send_buffer_bytes: usize,
+    /// Whether to turn Nagle's algorithm off.
+    pub no_delay: bool,
+    /// Whether to send TCP keep-alives.
+    pub keep_alive: bool,
+    /// Limit of the attempt; zero: none.
+    pub timeout: Duration,
+}
+
+/// Opens a connection.
+pub async fn connect(addr: SocketAddr, options: &ConnectOptions) -> io::Result<Conn> {
+    let socket = if addr.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    if let Some(source) = options.source {
+        socket.bind(SocketAddr::new(source, 0))?;
+    }
+    if options.receive_buffer_bytes > 0 {
+        socket.set_recv_buffer_size(options.receive_buffer_bytes.try_into().unwrap_or(u32::MAX))?;
+    }
+    if options.send_buffer_bytes > 0 {
+        socket.set_send_buffer_size(options.send_buffer_bytes.try_into().unwrap_or(u32::MAX))?;
+    }
+    socket.set_nodelay(options.no_delay)?;
+    if options.keep_alive {
+        socket.set_keepalive(true)?;
+    }
+    let stream = crate::timer::within(options.timeout, socket.connect(addr))
+        .await
+        .map_err(|_| ErrorKind::TimedOut)??;
+    Ok(Conn::new(stream))
+}
+
+/// A listening socket, not yet attached to an event thread.
+#[derive(Debug)]
+pub struct BoundListener {
+    socket: Socket,
+    addr: SocketAddr,
+}
+
+/// Binds `threads` sockets to one address with `SO_REUSEPORT`. Port 0 takes a free port, the same for all.
+pub fn bind(addr: SocketAddr, threads: usize, backlog: i32) -> io::Result<Vec<BoundListener>> {
+    let mut addr = addr;
+    let mut listeners = Vec::with_capacity(threads);
+    for _ in 0..threads.max(1) {
+        let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
+        socket.set_reuse_address(true)?;
+        socket.set_reuse_port(true)?;
+        // Accepted sockets inherit this: no call per connection.
+        socket.set_tcp_nodelay(true)?;
+        if addr.is_ipv6() {
+            socket.set_only_v6(true)?;
+        }
+        socket.set_nonblocking(true)?;
+        socket.bind(&addr.into())?;
+        socket.listen(backlog)?;
+        addr = socket.local_addr()?.as_socket().unwrap_or(addr);
+        listeners.push(BoundListener { socket, addr });
+    }
+    Ok(listeners)
+}
+
+impl BoundListener {
+    /// The bound address.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Attaches the socket to this event thread.
+    pub fn attach(self) -> io::Result<Listener> {
+        let listener = TcpListener::from_std(self.socket.into())?;
+        Ok(Listener { listener, addr: self.addr })
+    }
+}
+
+/// A listening socket of this event thread.
+#[derive(Debug)]
+pub struct Listener {
+    listener: TcpListener,
+    addr: SocketAddr,
+}
+
+impl Listener {
+    /// The bound address.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Accepts one connection.
+    pub async fn accept(&self) -> io::Result<(Conn, SocketAddr)> {
+        let (stream, peer) = self.listener.accept().await?;
+        Ok((Conn::new(stream), peer))
+    }
+}

@@ -1,0 +1,75 @@
+//! Buffers that are held only while a message is in flight.
+//!
+//! Responsible for: the thread's read buffer and a few byte vectors for heads being written.
+//! Invariant: an idle connection holds none of them.
+
+use bytes::{Bytes, BytesMut};
+use std::cell::RefCell;
+
+/// Bytes one read can deliver.
+pub const READ_BYTES: usize = 128 * 1024;
+/// Reads up to this size are copied out exactly; larger ones are handed over without copying.
+const COPY_BYTES: usize = 16 * 1024;
+/// LIMIT: vectors kept for reuse per thread, and their largest size.
+const KEPT: usize = 64;
+const KEPT_BYTES: usize = 64 * 1024;
+
+thread_local! {
+    static READ: RefCell<BytesMut> = RefCell::new(BytesMut::new());
+    static VECS: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Runs `fill` on the thread's read buffer, which is empty and has room for [`READ_BYTES`].
+pub(crate) fn with_read_buffer<R>(fill: impl FnOnce(&mut BytesMut) -> R) -> R {
+    READ.with_borrow_mut(|buffer| {
+        buffer.clear();
+        buffer.reserve(READ_BYTES);
+        fill(buffer)
+    })
+}
+
+/// Takes what was read out of the buffer: copied if small, handed over if large.
+pub(crate) fn take_filled(buffer: &mut BytesMut) -> Bytes {
+    if buffer.len() <= COPY_BYTES { Bytes::copy_from_slice(buffer) } else { buffer.split().freeze() }
+}
+
+/// An empty byte vector, returned to the thread when dropped.
+#[derive(Debug, Default)]
+pub struct ScratchVec(Vec<u8>);
+
+impl ScratchVec {
+    /// Takes one from the thread's reserve.
+    pub fn take() -> Self {
+        ScratchVec(VECS.with_borrow_mut(Vec::pop).unwrap_or_else(|| Vec::with_capacity(2048)))
+    }
+}
+
+impl std::ops::Deref for ScratchVec {
+    type Target = Vec<u8>;
+    fn deref(&self) -> &Vec<u8> {
+        &self.0
+    }
+}
+
+impl std::ops::DerefMut for ScratchVec {
+    fn deref_mut(&mut self) -> &mut Vec<u8> {
+        &mut self.0
+    }
+}
+
+impl Drop for ScratchVec {
+    fn drop(&mut self) {
+        if self.0.capacity() > KEPT_BYTES {
+            return;
+        }
+        let mut vec = std::mem::take(&mut self.0);
+        vec.clear();
+        // At the end of a thread the reserve may be gone: the vector is simply freed.
+        let _: Result<(), std::thread::AccessError> = VECS.try_with(|vecs| {
+            let mut vecs = vecs.borrow_mut();
+            if vecs.len() < KEPT {
+                vecs.push(vec);
+            }
+        });
+    }
+}

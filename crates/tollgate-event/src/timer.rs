@@ -1,0 +1,278 @@
+//! Coarse timers for connections: O(1) to set, nothing to do when a deadline only moves further away.
+//!
+//! Responsible for: [`Watch`], a deadline that belongs to one task and is set anew for each wait.
+//! Not responsible for: exact timers (plugins' sleeps use the runtime's).
+//! How: per thread, a wheel of [`SLOTS`] slots of [`TICK`] each; a watch is linked into the slot in which it must
+//! be looked at next, at the latest after one turn of the wheel; looking at it either fires it or links it again.
+//! Invariants: a watch fires at most one tick late, never early; a dropped watch leaves the wheel at once.
+
+use std::cell::RefCell;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+/// Resolution of the wheel.
+pub const TICK: Duration = Duration::from_millis(50);
+const SLOTS: usize = 64;
+const NIL: u32 = u32::MAX;
+
+thread_local! {
+    static WHEEL: RefCell<Wheel> = RefCell::new(Wheel::new());
+}
+
+struct Node {
+    due: u64,
+    slot: u32,
+    previous: u32,
+    next: u32,
+    waker: Option<Waker>,
+}
+
+/// The wheel of one thread. Times are ticks since `start`.
+struct Wheel {
+    start: Instant,
+    now: u64,
+    nodes: Vec<Node>,
+    free: Vec<u32>,
+    heads: [u32; SLOTS],
+}
+
+const NEVER: u64 = u64::MAX;
+
+impl Wheel {
+    fn new() -> Self {
+        Wheel { start: Instant::now(), now: 0, nodes: Vec::new(), free: Vec::new(), heads: [NIL; SLOTS] }
+    }
+
+    fn insert(&mut self) -> u32 {
+        let node = Node { due: NEVER, slot: NIL, previous: NIL, next: NIL, waker: None };
+        match self.free.pop() {
+            Some(id) => {
+                self.nodes[id as usize] = node;
+                id
+            }
+            None => {
+                self.nodes.push(node);
+                (self.nodes.len() - 1) as u32
+            }
+        }
+    }
+
+    fn set(&mut self, id: u32, due: u64) {
+        let node = &mut self.nodes[id as usize];
+        let earlier = due < node.due;
+        node.due = due;
+        if node.slot == NIL || earlier {
+            self.unlink(id);
+            self.link(id);
+        }
+    }
+
+    fn link(&mut self, id: u32) {
+        let ahead = self.nodes[id as usize].due.saturating_sub(self.now).clamp(1, SLOTS as u64 - 1);
+        let slot = ((self.now + ahead) % SLOTS as u64) as usize;
+        let head = std::mem::replace(&mut self.heads[slot], id);
+        if head != NIL {
+            self.nodes[head as usize].previous = id;
+        }
+        let node = &mut self.nodes[id as usize];
+        (node.slot, node.previous, node.next) = (slot as u32, NIL, head);
+    }
+
+    fn unlink(&mut self, id: u32) {
+        let node = &mut self.nodes[id as usize];
+        let (slot, previous, next) = (node.slot, node.previous, node.next);
+        if slot == NIL {
+            return;
+        }
+        node.slot = NIL;
+        match previous {
+            NIL => self.heads[slot as usize] = next,
+            p => self.nodes[p as usize].next = next,
+        }
+        if next != NIL {
+            self.nodes[next as usize].previous = previous;
+        }
+    }
+
+    fn remove(&mut self, id: u32) {
+        self.unlink(id);
+        self.nodes[id as usize].waker = None;
+        self.free.push(id);
+    }
+
+    /// Moves on to `now` and collects the wakers of what is due.
+    fn advance(&mut self, now: u64, wake: &mut Vec<Waker>) {
+        while self.now < now {
+            self.now += 1;
+            let mut id = std::mem::replace(&mut self.heads[(self.now % SLOTS as u64) as usize], NIL);
+            while id != NIL {
+                let node = &mut self.nodes[id as usize];
+                let next = node.next;
+                node.slot = NIL;
+                if node.due <= self.now {
+                    wake.extend(node.waker.take());
+                } else if node.due != NEVER {
+                    self.link(id);
+                }
+                id = next;
+            }
+        }
+    }
+}
+
+/// One deadline of one task.
+#[derive(Debug)]
+pub struct Watch {
+    id: u32,
+    _not_send: std::marker::PhantomData<*const ()>,
+}
+
+impl Default for Watch {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Watch {
+    /// A watch without a deadline.
+    pub fn new() -> Watch {
+        Watch { id: WHEEL.with_borrow_mut(Wheel::insert), _not_send: std::marker::PhantomData }
+    }
+
+    /// Sets the deadline `limit` from now; zero means none.
+    pub fn set(&self, limit: Duration) {
+        WHEEL.with_borrow_mut(|wheel| {
+            let ticks = limit.as_millis().div_ceil(TICK.as_millis()) as u64;
+            // One more tick: the current one has partly gone by.
+            let due = if ticks == 0 { NEVER } else { wheel.now + ticks + 1 };
+            wheel.set(self.id, due);
+        });
+    }
+
+    /// Takes the deadline away.
+    pub fn clear(&self) {
+        self.set(Duration::ZERO);
+    }
+
+    /// Ready once the deadline has passed; the task is woken then.
+    pub fn poll_expired(&self, cx: &mut Context<'_>) -> Poll<()> {
+        WHEEL.with_borrow_mut(|wheel| {
+            let now = wheel.now;
+            let node = &mut wheel.nodes[self.id as usize];
+            if node.due <= now {
+                return Poll::Ready(());
+            }
+            match &mut node.waker {
+                Some(waker) => waker.clone_from(cx.waker()),
+                empty => *empty = Some(cx.waker().clone()),
+            }
+            Poll::Pending
+        })
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        // A thread that is ending may have dropped its wheel already: then there is nothing to leave.
+        let _: Result<(), std::thread::AccessError> =
+            WHEEL.try_with(|wheel| wheel.borrow_mut().remove(self.id));
+    }
+}
+
+/// The time limit of a wait ran out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("time limit reached")]
+pub struct Elapsed;
+
+/// Runs `future` until it is done or `watch` expires.
+pub async fn until<F: Future>(watch: &Watch, future: F) -> Result<F::Output, Elapsed> {
+    let mut future = std::pin::pin!(future);
+    std::future::poll_fn(|cx| {
+        if let Poll::Ready(output) = future.as_mut().poll(cx) {
+            return Poll::Ready(Ok(output));
+        }
+        watch.poll_expired(cx).map(|()| Err(Elapsed))
+    })
+    .await
+}
+
+/// Runs `future` for at most `limit` (zero: no limit).
+pub async fn within<F: Future>(limit: Duration, future: F) -> Result<F::Output, Elapsed> {
+    let watch = Watch::new();
+    watch.set(limit);
+    until(&watch, future).await
+}
+
+/// An exact sleep on the runtime's timer.
+pub async fn sleep(duration: Duration) {
+    tokio::time::sleep(duration).await;
+}
+
+/// Drives this thread's wheel; runs for the life of the event thread.
+pub(crate) async fn drive() {
+    let mut interval = tokio::time::interval(TICK);
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut wake = Vec::new();
+    loop {
+        interval.tick().await;
+        WHEEL.with_borrow_mut(|wheel| {
+            let now = (wheel.start.elapsed().as_millis() / TICK.as_millis()) as u64;
+            wheel.advance(now, &mut wake);
+        });
+        wake.drain(..).for_each(Waker::wake);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    struct Flag(std::sync::atomic::AtomicBool);
+    impl std::task::Wake for Flag {
+        fn wake(self: std::sync::Arc<Self>) {
+            self.0.store(true, std::sync::atomic::Ordering::Relaxed);
+        }
+    }
+
+    proptest! {
+        /// The wheel against a map of deadlines: what is due has been woken, nothing else.
+        #[test]
+        fn fires_exactly_what_is_due(ops in prop::collection::vec((0u8..5, 0usize..8, 1u64..300), 1..120)) {
+            let mut wheel = Wheel::new();
+            let mut model: BTreeMap<usize, (u32, u64, std::sync::Arc<Flag>)> = BTreeMap::new();
+            for (op, key, value) in ops {
+                match op {
+                    0 | 1 => {
+                        let entry = model.entry(key).or_insert_with(|| (wheel.insert(), NEVER, std::sync::Arc::new(Flag(false.into()))));
+                        entry.2 = std::sync::Arc::new(Flag(false.into()));
+                        wheel.nodes[entry.0 as usize].waker = Some(entry.2.clone().into());
+                        entry.1 = wheel.now + value;
+                        wheel.set(entry.0, entry.1);
+                    }
+                    2 => if let Some((id, ..)) = model.remove(&key) { wheel.remove(id) },
+                    _ => {
+                        let mut wake = Vec::new();
+                        wheel.advance(wheel.now + value.min(100), &mut wake);
+                        wake.drain(..).for_each(Waker::wake);
+                        for (_, due, flag) in model.values() {
+                            prop_assert_eq!(flag.0.load(std::sync::atomic::Ordering::Relaxed), *due <= wheel.now);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_watch_without_deadline_does_not_expire() {
+        let watch = Watch::new();
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(watch.poll_expired(&mut cx).is_pending());
+        watch.set(Duration::from_secs(1));
+        watch.clear();
+        WHEEL.with_borrow_mut(|w| w.advance(1000, &mut Vec::new()));
+        assert!(watch.poll_expired(&mut cx).is_pending());
+    }
+}

@@ -1,0 +1,424 @@
+//! HTTP/1 message heads (RFC 9112).
+//!
+//! Responsible for: finding the end of a head in bytes that arrive piecemeal, parsing it strictly, writing heads.
+//! Not responsible for: bodies (`framing`, `chunked`), connection persistence (the session).
+//! Invariants: strict: every line ends in CRLF, no obs-fold, no white space before a colon, no NUL; the scan is
+//! linear in the bytes received however they are cut; limits are checked before a head is complete.
+
+use crate::names::{self, Known, is_token_byte};
+use crate::{HeaderBlock, Method, Request, Response, Url, Version, url};
+use bytes::Bytes;
+
+/// LIMIT: hard cap on the number of fields; the configured limit may be lower.
+pub const MAX_FIELDS: usize = 512;
+
+/// Limits on a message head.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Bytes of the start line.
+    pub start_line_bytes: usize,
+    /// Bytes of the whole head, start line included.
+    pub head_bytes: usize,
+    /// Number of field lines.
+    pub fields: usize,
+}
+
+/// Why a message head was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HeadError {
+    /// A line feed without carriage return before it.
+    #[error("line ends in a bare LF")]
+    BareLf,
+    /// The start line is not one.
+    #[error("malformed start line")]
+    StartLine,
+    /// The method is not a token.
+    #[error("malformed method")]
+    Method,
+    /// The request target is malformed.
+    #[error("malformed request target: {0}")]
+    Target(url::UrlError),
+    /// A version other than HTTP/1.0 and HTTP/1.1.
+    #[error("HTTP version not supported")]
+    Version,
+    /// A field line is malformed: its name, its value, white space before the colon, obs-fold, bare CR, NUL.
+    #[error("malformed header field")]
+    Field,
+    /// The start line is over its limit.
+    #[error("start line over the limit")]
+    StartLineTooLong,
+    /// The head is over its limit.
+    #[error("header over the size limit")]
+    TooLarge,
+    /// There are more fields than allowed.
+    #[error("more header fields than the limit")]
+    TooManyFields,
+}
+
+impl HeadError {
+    /// The status with which a request of that kind is answered.
+    pub const fn status(self) -> u16 {
+        match self {
+            HeadError::Version => 505,
+            HeadError::StartLineTooLong => 414,
+            HeadError::TooLarge | HeadError::TooManyFields => 431,
+            _ => 400,
+        }
+    }
+}
+
+/// Finds the end of a message head in a growing buffer.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct HeadScanner {
+    scanned: usize,
+    seen_line: bool,
+}
+
+impl HeadScanner {
+    /// Whether nothing was scanned yet.
+    pub fn is_fresh(&self) -> bool {
+        self.scanned == 0
+    }
+
+    /// Looks at what `buffer` has grown by. `Ok(Some(n))`: the head is the first `n` bytes, its empty line included.
+    /// The buffer must start with the start line (see [`skip_empty_lines`]).
+    pub fn find_end(&mut self, buffer: &[u8], limits: &Limits) -> Result<Option<usize>, HeadError> {
+        for lf in memchr::memchr_iter(b'\n', &buffer[self.scanned..]).map(|i| i + self.scanned) {
+            if lf == 0 || buffer[lf - 1] != b'\r' {
+                return Err(HeadError::BareLf);
+            }
+            if !self.seen_line {
+                if lf + 1 > limits.start_line_bytes {
+                    return Err(HeadError::StartLineTooLong);
+                }
+                self.seen_line = true;
+            } else if lf >= 3 && buffer[lf - 3..lf] == *b"\r\n\r" {
+                return if lf + 1 > limits.head_bytes { Err(HeadError::TooLarge) } else { Ok(Some(lf + 1)) };
+            }
+        }
+        self.scanned = buffer.len();
+        if !self.seen_line && buffer.len() > limits.start_line_bytes {
+            return Err(HeadError::StartLineTooLong);
+        }
+        if buffer.len() > limits.head_bytes {
+            return Err(HeadError::TooLarge);
+        }
+        Ok(None)
+    }
+}
+
+/// Number of bytes of empty lines (CRLF) before a start line (RFC 9112 §2.2). At most one is tolerated per message
+/// by the caller's loop over reads; all that have arrived are skipped here.
+pub fn skip_empty_lines(buffer: &[u8]) -> usize {
+    let mut at = 0;
+    while buffer.get(at..at + 2) == Some(b"\r\n") {
+        at += 2;
+    }
+    at
+}
+
+/// Whether bytes can be the start of a request line: a method token so far. Tells garbage (a TLS hello, say) early.
+pub fn may_start_request(buffer: &[u8]) -> bool {
+    let token = buffer.iter().take_while(|b| is_token_byte(**b)).count();
+    token == buffer.len()
+        || (token > 0 && buffer[token] == b' ')
+        || buffer[..buffer.len().min(2)] == b"\r\n"[..buffer.len().min(2)]
+}
+
+/// Parses a complete request head as found by [`HeadScanner`].
+pub fn parse_request(head: Bytes, limits: &Limits) -> Result<Request, HeadError> {
+    let line_end = memchr::memchr(b'\r', &head).ok_or(HeadError::StartLine)?;
+    if head.get(line_end + 1) != Some(&b'\n') {
+        return Err(HeadError::StartLine);
+    }
+    let line = &head[..line_end];
+    let method_end = memchr::memchr(b' ', line).ok_or(HeadError::StartLine)?;
+    let version_start = memchr::memrchr(b' ', line).ok_or(HeadError::StartLine)? + 1;
+    if version_start <= method_end + 2 {
+        return Err(HeadError::StartLine);
+    }
+    let method = &line[..method_end];
+    if !names::is_token(method) {
+        return Err(HeadError::Method);
+    }
+    let version = request_version(&line[version_start..])?;
+    let method = Method::from_token(std::str::from_utf8(method).map_err(|_| HeadError::Method)?);
+    let target = head.slice(method_end + 1..version_start - 1);
+    let url = Url::parse_target(target, method == Method::Connect).map_err(HeadError::Target)?;
+    if url.form == url::Form::Asterisk && method != Method::Options {
+        return Err(HeadError::Target(url::UrlError::Form));
+    }
+    let headers = fields_from(head, line_end + 2, limits.fields)?;
+    Ok(Request { method, url, version, headers })
+}
+
+fn request_version(text: &[u8]) -> Result<Version, HeadError> {
+    match text {
+        b"HTTP/1.1" => Ok(Version::Http11),
+        b"HTTP/1.0" => Ok(Version::Http10),
+        [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
+            if major.is_ascii_digit() && minor.is_ascii_digit() =>
+        {
+            // RFC 9110 §2.5: a higher minor version of the same major is treated as the highest we know.
+            if *major == b'1' { Ok(Version::Http11) } else { Err(HeadError::Version) }
+        }
+        [b'H', b'T', b'T', b'P', b'/', rest @ ..]
+            if !rest.is_empty() && rest.iter().all(|b| b.is_ascii_digit() || *b == b'.') =>
+        {
+            Err(HeadError::Version)
+        }
+        _ => Err(HeadError::StartLine),
+    }
+}
+
+/// Parses a complete response head as found by [`HeadScanner`].
+pub fn parse_response(head: Bytes, limits: &Limits) -> Result<Response, HeadError> {
+    let line_end = memchr::memchr(b'\r', &head).ok_or(HeadError::StartLine)?;
+    let line = &head[..line_end];
+    if head.get(line_end + 1) != Some(&b'\n') || line.len() < 12 || line[8] != b' ' {
+        return Err(HeadError::StartLine);
+    }
+    let version = request_version(&line[..8])?;
+    let digits = &line[9..12];
+    if !digits.iter().all(u8::is_ascii_digit)
+        || digits[0] == b'0'
+        || !matches!(line.get(12), None | Some(b' '))
+    {
+        return Err(HeadError::StartLine);
+    }
+    let status = digits.iter().fold(0, |n, d| n * 10 + u16::from(d - b'0'));
+    let reason = line.get(13..).unwrap_or_default();
+    if reason.iter().any(|b| (*b < b' ' && *b != b'\t') || *b == 0x7f) {
+        return Err(HeadError::StartLine);
+    }
+    let standard = reason == crate::status::reason(status).as_bytes();
+    let reason = (!standard).then(|| head.slice(13.min(line_end)..line_end));
+    let headers = fields_from(head, line_end + 2, limits.fields)?;
+    Ok(Response { status, version, reason, headers })
+}
+
+/// Parses a block of field lines that ends with an empty line.
+pub fn parse_fields(block: Bytes, max_fields: usize) -> Result<HeaderBlock, HeadError> {
+    fields_from(block, 0, max_fields)
+}
+
+/// One pass over `Name: value CRLF` lines. The caller has found the empty line that ends them.
+fn fields_from(block: Bytes, start: usize, max_fields: usize) -> Result<HeaderBlock, HeadError> {
+    let mut headers = HeaderBlock::over(block.clone());
+    let max_fields = max_fields.min(MAX_FIELDS);
+    let mut at = start;
+    loop {
+        let rest = &block[at..];
+        if rest.first() == Some(&b'\r') {
+            return if rest == b"\r\n" { Ok(headers) } else { Err(HeadError::Field) };
+        }
+        let name_len = rest.iter().take_while(|b| is_token_byte(**b)).count();
+        if name_len == 0 || rest.get(name_len) != Some(&b':') {
+            return Err(HeadError::Field);
+        }
+        let value = &rest[name_len + 1..];
+        let value_len = memchr::memchr(b'\r', value).ok_or(HeadError::Field)?;
+        if value.get(value_len + 1) != Some(&b'\n') || !is_field_value(&value[..value_len]) {
+            return Err(HeadError::Field);
+        }
+        if headers.len() == max_fields {
+            return Err(HeadError::TooManyFields);
+        }
+        let value = &value[..value_len];
+        let lead = value.iter().take_while(|b| matches!(b, b' ' | b'\t')).count();
+        let trimmed = value[lead..].trim_ascii_end().len();
+        let value_start = at + name_len + 1 + lead;
+        headers.push_received(at..at + name_len, value_start..value_start + trimmed);
+        at += name_len + 1 + value_len + 2;
+    }
+}
+
+/// Field values hold visible bytes, SP, HTAB and obs-text (RFC 9110 §5.5).
+fn is_field_value(value: &[u8]) -> bool {
+    // No early exit: the loop is vectorised.
+    value.iter().fold(true, |ok, b| ok & (((*b >= b' ') & (*b != 0x7f)) | (*b == b'\t')))
+}
+
+/// Fields that must not be taken from a trailer section (RFC 9110 §6.5.1).
+pub(crate) fn is_forbidden_trailer(name: Known) -> bool {
+    matches!(
+        name,
+        names::TRANSFER_ENCODING
+            | names::CONTENT_LENGTH
+            | names::HOST
+            | names::CONNECTION
+            | names::KEEP_ALIVE
+            | names::UPGRADE
+            | names::TE
+            | names::TRAILER
+            | names::CACHE_CONTROL
+            | names::AUTHORIZATION
+            | names::PROXY_AUTHORIZATION
+            | names::CONTENT_ENCODING
+            | names::CONTENT_TYPE
+            | names::CONTENT_RANGE
+            | names::SET_COOKIE
+            | names::COOKIE
+            | names::AGE
+            | names::EXPIRES
+            | names::DATE
+            | names::LOCATION
+            | names::VARY
+            | names::EXPECT
+            | names::MAX_FORWARDS
+            | names::RANGE
+    )
+}
+
+/// Appends a request head in origin form (or authority form for CONNECT), its empty line included.
+pub fn write_request(request: &Request, out: &mut Vec<u8>) {
+    out.extend_from_slice(request.method.as_str().as_bytes());
+    out.push(b' ');
+    match request.url.form {
+        url::Form::Authority => request.url.write_full(out),
+        _ => request.url.write_origin_form(out),
+    }
+    out.push(b' ');
+    out.extend_from_slice(request.version.as_str().as_bytes());
+    out.extend_from_slice(b"\r\n");
+    request.headers.write_to(out);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Appends a response head with the given version, its empty line included.
+pub fn write_response(response: &Response, version: Version, out: &mut Vec<u8>) {
+    out.extend_from_slice(version.as_str().as_bytes());
+    let status = response.status;
+    out.extend_from_slice(&[
+        b' ',
+        b'0' + (status / 100 % 10) as u8,
+        b'0' + (status / 10 % 10) as u8,
+        b'0' + (status % 10) as u8,
+        b' ',
+    ]);
+    out.extend_from_slice(response.reason());
+    out.extend_from_slice(b"\r\n");
+    response.headers.write_to(out);
+    out.extend_from_slice(b"\r\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const LIMITS: Limits = Limits { start_line_bytes: 100, head_bytes: 400, fields: 8 };
+
+    fn scan(text: &[u8], step: usize) -> Result<Option<usize>, HeadError> {
+        let mut scanner = HeadScanner::default();
+        let mut end = step;
+        loop {
+            let found = scanner.find_end(&text[..end.min(text.len())], &LIMITS)?;
+            if found.is_some() || end >= text.len() {
+                return Ok(found);
+            }
+            end += step;
+        }
+    }
+
+    fn request(text: &str) -> Result<Request, HeadError> {
+        match scan(text.as_bytes(), usize::MAX / 2)? {
+            Some(n) => parse_request(Bytes::copy_from_slice(&text.as_bytes()[..n]), &LIMITS),
+            None => panic!("head is incomplete: {text:?}"),
+        }
+    }
+
+    #[test]
+    fn a_request_is_parsed_and_written_as_it_was() {
+        let text = "GET /a?b HTTP/1.1\r\nHost: x\r\nx-Odd:  v w \t\r\nEmpty:\r\n\r\n";
+        let request = request(text).expect("valid");
+        assert_eq!(request.headers.get("X-ODD"), Some(&b"v w"[..]));
+        let mut out = Vec::new();
+        write_request(&request, &mut out);
+        assert_eq!(
+            String::from_utf8_lossy(&out),
+            "GET /a?b HTTP/1.1\r\nHost: x\r\nx-Odd: v w\r\nEmpty: \r\n\r\n"
+        );
+    }
+
+    #[test]
+    fn malformed_requests_are_refused() {
+        use HeadError::*;
+        let long = format!("GET /{} HTTP/1.1\r\n\r\n", "a".repeat(200));
+        let large = format!("GET / HTTP/1.1\r\nA: {}\r\n\r\n", "a".repeat(500));
+        let many = format!("GET / HTTP/1.1\r\n{}\r\n", "A: b\r\n".repeat(9));
+        for (text, error) in [
+            ("GET / HTTP/1.1\nHost: a\r\n\r\n", BareLf),
+            ("GET / HTTP/1.1\r\nHost: a\n\r\n", BareLf),
+            ("GET / HTTP/1.1\r\nHost : a\r\n\r\n", Field),
+            ("GET / HTTP/1.1\r\nHost: a\r\n b\r\n\r\n", Field),
+            ("GET / HTTP/1.1\r\nHost: a\rb\r\n\r\n", Field),
+            ("GET / HTTP/1.1\r\nHost: a\0b\r\n\r\n", Field),
+            ("GET / HTTP/1.1\r\n: a\r\n\r\n", Field),
+            ("GET / HTTP/1.1\r\nA\r\n\r\n", Field),
+            ("GET / HTTP/1.1\r\n A: b\r\n\r\n", Field),
+            ("GET /\r\n\r\n", StartLine),
+            ("GET  HTTP/1.1\r\n\r\n", StartLine),
+            ("GET / http/1.1\r\n\r\n", StartLine),
+            ("GET /\rx HTTP/1.1\r\n\r\n", StartLine),
+            ("G(T / HTTP/1.1\r\n\r\n", Method),
+            ("GET / HTTP/2.0\r\n\r\n", Version),
+            ("GET / HTTP/11.1\r\n\r\n", Version),
+            ("GET / x HTTP/1.1\r\n\r\n", Target(url::UrlError::Byte)),
+            ("GET * HTTP/1.1\r\n\r\n", Target(url::UrlError::Form)),
+            (&long, StartLineTooLong),
+            (&large, TooLarge),
+            (&many, TooManyFields),
+        ] {
+            assert_eq!(request(text).err(), Some(error), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_higher_minor_version_counts_as_1_1() {
+        assert_eq!(request("GET / HTTP/1.7\r\n\r\n").map(|r| r.version), Ok(crate::Version::Http11));
+    }
+
+    #[test]
+    fn responses_are_parsed_strictly() {
+        let parse = |text: &str| parse_response(Bytes::copy_from_slice(text.as_bytes()), &LIMITS);
+        let ok = parse("HTTP/1.1 404 Gone fishing\r\nA: b\r\n\r\n").expect("valid");
+        assert_eq!((ok.status, ok.reason()), (404, &b"Gone fishing"[..]));
+        assert_eq!(parse("HTTP/1.0 200\r\n\r\n").map(|r| r.reason().to_vec()), Ok(b"".to_vec()));
+        assert!(parse("HTTP/1.1 200 OK\r\n\r\n").is_ok_and(|r| r.reason.is_none()));
+        for text in [
+            "HTTP/1.1 20 OK\r\n\r\n",
+            "HTTP/1.1 2000 OK\r\n\r\n",
+            "HTTP/1.1 020 OK\r\n\r\n",
+            "HTP/1.1 200 OK\r\n\r\n",
+            "HTTP/2.0 200 OK\r\n\r\n",
+            "HTTP/1.1  200 OK\r\n\r\n",
+        ] {
+            assert!(parse(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn garbage_is_told_from_a_request_at_once() {
+        assert!(!may_start_request(b"\x16\x03\x01"));
+        assert!(!may_start_request(b"GE(T"));
+        assert!(may_start_request(b"GE") && may_start_request(b"GET /") && may_start_request(b"\r\nGET"));
+    }
+
+    proptest! {
+        #[test]
+        fn finding_the_end_does_not_depend_on_segmentation(text in "([A-Za-z: /]|\r\n|\n|\r|\0){0,80}", step in 1usize..20) {
+            prop_assert_eq!(scan(text.as_bytes(), step), scan(text.as_bytes(), 1000));
+        }
+
+        #[test]
+        fn parsing_never_panics(bytes in prop::collection::vec(any::<u8>(), 0..200), text in "(GET|POST|HTTP/1.1) (/|[ -~]{0,20}) (HTTP/1.1|200)\r\n([A-Za-z-]{0,10}: ?[ -~]{0,10}\r\n){0,5}\r\n") {
+            let mut all = text.into_bytes();
+            for input in [bytes.clone(), all.clone(), { all.splice(0..0, bytes); all }] {
+                let input = Bytes::from(input);
+                let _: Result<_, _> = parse_request(input.clone(), &LIMITS);
+                let _: Result<_, _> = parse_response(input, &LIMITS);
+            }
+        }
+    }
+}

@@ -1,0 +1,446 @@
+//! The header block: an ordered list of fields over the received bytes plus an arena.
+//!
+//! Responsible for: keeping case, order and duplicates of fields; look-up, change and removal by name.
+//! Not responsible for: parsing bytes into fields (`h1`), meaning of values (`list`, the caller).
+//! Invariants: a string that was handed out keeps its address while the block lives (arena chunks never grow
+//! in place); a value never holds CR, LF or NUL, so a block can always be serialised safely; fields whose name
+//! starts with `@` are internal and never serialised (ATS: `@Ats-Internal`).
+
+use crate::names::{FieldName, Known, is_token_byte};
+use bytes::Bytes;
+use smallvec::SmallVec;
+
+/// Index of "not a well-known name" in a slot.
+const OTHER: u8 = u8::MAX;
+/// The chunk number of the received bytes; arena chunks count from 1.
+const RECEIVED: u16 = 0;
+/// Smallest arena chunk, bytes.
+const CHUNK_BYTES: usize = 256;
+
+#[derive(Clone, Copy, Debug)]
+struct Span {
+    offset: u32,
+    len: u32,
+    chunk: u16,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    name: Span,
+    value: Span,
+    known: u8,
+    /// The name is the table's spelling: `name` is not used.
+    canonical: bool,
+}
+
+/// One field of a [`HeaderBlock`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Field<'a> {
+    /// The name in the sender's spelling.
+    pub name: &'a [u8],
+    /// The interned name, if it is well known.
+    pub known: Option<Known>,
+    /// The value without surrounding white space.
+    pub value: &'a [u8],
+}
+
+impl<'a> Field<'a> {
+    /// The value as text, if it is UTF-8.
+    pub fn value_str(&self) -> Option<&'a str> {
+        std::str::from_utf8(self.value).ok()
+    }
+}
+
+/// A name or value that cannot stand in a header block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidField {
+    /// The name is not a token (RFC 9110 §5.1).
+    #[error("field name is not a token")]
+    Name,
+    /// The value holds CR, LF or NUL (RFC 9110 §5.5).
+    #[error("field value holds CR, LF or NUL")]
+    Value,
+}
+
+/// An ordered list of header fields.
+#[derive(Clone, Debug, Default)]
+pub struct HeaderBlock {
+    received: Bytes,
+    arena: Vec<Vec<u8>>,
+    slots: SmallVec<[Slot; 12]>,
+    present: u128,
+}
+
+impl HeaderBlock {
+    /// An empty block.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A block whose fields will be pushed as ranges of `received`.
+    pub(crate) fn over(received: Bytes) -> Self {
+        HeaderBlock { received, ..Self::default() }
+    }
+
+    /// Adds a field that lies in the received bytes. The ranges come from the parser.
+    pub(crate) fn push_received(&mut self, name: std::ops::Range<usize>, value: std::ops::Range<usize>) {
+        let known = self.received.get(name.clone()).and_then(Known::lookup);
+        let span =
+            |r: std::ops::Range<usize>| Span { offset: r.start as u32, len: r.len() as u32, chunk: RECEIVED };
+        self.slots.push(Slot {
+            name: span(name),
+            value: span(value),
+            known: known.map_or(OTHER, Known::index),
+            canonical: false,
+        });
+        self.present |= known.map_or(0, Known::bit);
+    }
+
+    /// Number of fields (lines).
+    pub fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Whether there is no field.
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    /// Bytes this block holds on the heap, for memory accounting.
+    pub fn heap_bytes(&self) -> usize {
+        let slots = if self.slots.spilled() { self.slots.capacity() * size_of::<Slot>() } else { 0 };
+        self.received.len() + self.arena.iter().map(Vec::capacity).sum::<usize>() + slots
+    }
+
+    /// Whether a well-known field is present: one bit test.
+    pub fn has(&self, name: Known) -> bool {
+        self.present & name.bit() != 0
+    }
+
+    /// Whether any field of that name is present.
+    pub fn contains<'n>(&self, name: impl Into<FieldName<'n>>) -> bool {
+        self.position(name.into(), 0).is_some()
+    }
+
+    /// The value of the first field of that name.
+    pub fn get<'n>(&self, name: impl Into<FieldName<'n>>) -> Option<&[u8]> {
+        self.position(name.into(), 0).map(|i| self.bytes(self.slots[i].value))
+    }
+
+    /// The value of the first field of that name, if it is UTF-8.
+    pub fn get_str<'n>(&self, name: impl Into<FieldName<'n>>) -> Option<&str> {
+        self.get(name).and_then(|v| std::str::from_utf8(v).ok())
+    }
+
+    /// The values of all fields of that name, in order.
+    pub fn get_all<'s, 'n: 's>(&'s self, name: impl Into<FieldName<'n>>) -> impl Iterator<Item = &'s [u8]> {
+        let name = name.into();
+        let mut from = 0;
+        std::iter::from_fn(move || {
+            let at = self.position(name, from)?;
+            from = at + 1;
+            Some(self.bytes(self.slots[at].value))
+        })
+    }
+
+    /// The members of the comma-separated list that all fields of that name form together.
+    pub fn list<'s, 'n: 's>(&'s self, name: impl Into<FieldName<'n>>) -> impl Iterator<Item = &'s [u8]> {
+        self.get_all(name).flat_map(crate::list::members)
+    }
+
+    /// All fields in order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = Field<'_>> {
+        self.slots.iter().map(|slot| self.field(slot))
+    }
+
+    /// Appends a field. Bytes that cannot stand there are replaced: CR, LF and NUL in the value by SP (RFC 9110
+    /// §5.5), non-token bytes in the name by `_`. Use [`Self::try_append`] for input that should be refused.
+    pub fn append<'n>(&mut self, name: impl Into<FieldName<'n>>, value: impl AsRef<[u8]>) {
+        let slot = self.make_slot(name.into(), value.as_ref());
+        self.present |= Known::from_index(slot.known).map_or(0, Known::bit);
+        self.slots.push(slot);
+    }
+
+    /// Appends a field, or says why it cannot stand in a message.
+    pub fn try_append<'n>(
+        &mut self,
+        name: impl Into<FieldName<'n>>,
+        value: impl AsRef<[u8]>,
+    ) -> Result<(), InvalidField> {
+        let name = name.into();
+        if let FieldName::Other(bytes) = name {
+            let token = bytes.strip_prefix(b"@").unwrap_or(bytes);
+            if !crate::names::is_token(token) {
+                return Err(InvalidField::Name);
+            }
+        }
+        if value.as_ref().iter().any(|b| is_forbidden(*b)) {
+            return Err(InvalidField::Value);
+        }
+        self.append(name, value);
+        Ok(())
+    }
+
+    /// Sets a field: the first of that name gets the value and keeps its place, others of that name go; appended
+    /// if there is none. Bytes are replaced as in [`Self::append`].
+    pub fn set<'n>(&mut self, name: impl Into<FieldName<'n>>, value: impl AsRef<[u8]>) {
+        let name = name.into();
+        let Some(first) = self.position(name, 0) else {
+            return self.append(name, value);
+        };
+        self.slots[first].value = self.store(value.as_ref(), is_forbidden, b' ');
+        while let Some(next) = self.position(name, first + 1) {
+            self.slots.remove(next);
+        }
+    }
+
+    /// Removes all fields of that name; returns how many there were.
+    pub fn remove<'n>(&mut self, name: impl Into<FieldName<'n>>) -> usize {
+        let name = name.into();
+        let Some(first) = self.position(name, 0) else { return 0 };
+        let before = self.slots.len();
+        let mut at = Some(first);
+        while let Some(i) = at {
+            self.slots.remove(i);
+            at = self.position(name, i);
+        }
+        if let FieldName::Known(known) = name {
+            self.present &= !known.bit();
+        }
+        before - self.slots.len()
+    }
+
+    /// Keeps only the fields for which `keep` says so.
+    pub fn retain(&mut self, mut keep: impl FnMut(Field<'_>) -> bool) {
+        let mut slots = std::mem::take(&mut self.slots);
+        slots.retain(|slot| keep(self.field(slot)));
+        self.present =
+            slots.iter().filter_map(|s| Known::from_index(s.known)).fold(0, |set, k| set | k.bit());
+        self.slots = slots;
+    }
+
+    /// Removes everything.
+    pub fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// The same fields with all strings in one allocation of their own: for blocks that are kept long.
+    pub fn compact(&self) -> Self {
+        let total: usize = self
+            .slots
+            .iter()
+            .map(|s| (s.value.len + if s.canonical { 0 } else { s.name.len }) as usize)
+            .sum();
+        let mut bytes = Vec::with_capacity(total);
+        let mut copy = HeaderBlock { present: self.present, ..Self::default() };
+        for slot in &self.slots {
+            let mut put = |span: Span| {
+                let offset = bytes.len() as u32;
+                bytes.extend_from_slice(self.bytes(span));
+                Span { offset, len: span.len, chunk: RECEIVED }
+            };
+            let name = if slot.canonical { slot.name } else { put(slot.name) };
+            let value = put(slot.value);
+            copy.slots.push(Slot { name, value, ..*slot });
+        }
+        copy.slots.shrink_to_fit();
+        copy.received = Bytes::from(bytes);
+        copy
+    }
+
+    /// Appends the fields as `Name: value CRLF`, internal (`@`) ones left out.
+    pub fn write_to(&self, out: &mut Vec<u8>) {
+        for slot in &self.slots {
+            let name = self.name_bytes(slot);
+            if name.first() == Some(&b'@') {
+                continue;
+            }
+            out.extend_from_slice(name);
+            out.extend_from_slice(b": ");
+            out.extend_from_slice(self.bytes(slot.value));
+            out.extend_from_slice(b"\r\n");
+        }
+    }
+
+    fn field<'s>(&'s self, slot: &Slot) -> Field<'s> {
+        Field {
+            name: self.name_bytes(slot),
+            known: Known::from_index(slot.known),
+            value: self.bytes(slot.value),
+        }
+    }
+
+    fn position(&self, name: FieldName<'_>, from: usize) -> Option<usize> {
+        let slots = self.slots.get(from..)?;
+        let at = match name {
+            FieldName::Known(known) => {
+                if !self.has(known) {
+                    return None;
+                }
+                slots.iter().position(|s| s.known == known.index())
+            }
+            FieldName::Other(name) => slots.iter().position(|s| {
+                s.known == OTHER
+                    && s.name.len as usize == name.len()
+                    && self.bytes(s.name).eq_ignore_ascii_case(name)
+            }),
+        };
+        at.map(|i| i + from)
+    }
+
+    fn name_bytes(&self, slot: &Slot) -> &[u8] {
+        match (slot.canonical, Known::from_index(slot.known)) {
+            (true, Some(known)) => known.as_str().as_bytes(),
+            _ => self.bytes(slot.name),
+        }
+    }
+
+    fn bytes(&self, span: Span) -> &[u8] {
+        let chunk = match span.chunk {
+            RECEIVED => &self.received[..],
+            n => self.arena.get(n as usize - 1).map_or(&[][..], |c| &c[..]),
+        };
+        chunk.get(span.offset as usize..(span.offset + span.len) as usize).unwrap_or_default()
+    }
+
+    fn make_slot(&mut self, name: FieldName<'_>, value: &[u8]) -> Slot {
+        let value = self.store(value, is_forbidden, b' ');
+        match name {
+            FieldName::Known(known) => Slot { name: value, value, known: known.index(), canonical: true },
+            FieldName::Other(name) => {
+                let internal = name.first() == Some(&b'@');
+                let name = self.store(name, |b| !(is_token_byte(b) || internal && b == b'@'), b'_');
+                Slot { name, value, known: OTHER, canonical: false }
+            }
+        }
+    }
+
+    /// Copies `bytes` into the arena, with `replacement` for each byte that is `bad`.
+    fn store(&mut self, bytes: &[u8], bad: impl Fn(u8) -> bool, replacement: u8) -> Span {
+        let fits = self.arena.last().is_some_and(|c| c.capacity() - c.len() >= bytes.len());
+        if !fits {
+            self.arena.push(Vec::with_capacity(bytes.len().max(CHUNK_BYTES)));
+        }
+        let chunk_number = self.arena.len() as u16;
+        let Some(chunk) = self.arena.last_mut() else { return Span { offset: 0, len: 0, chunk: RECEIVED } };
+        let offset = chunk.len();
+        chunk.extend_from_slice(bytes);
+        for byte in &mut chunk[offset..] {
+            if bad(*byte) {
+                *byte = replacement;
+            }
+        }
+        Span { offset: offset as u32, len: bytes.len() as u32, chunk: chunk_number }
+    }
+}
+
+/// Bytes that no field value may hold (RFC 9110 §5.5).
+const fn is_forbidden(byte: u8) -> bool {
+    matches!(byte, b'\r' | b'\n' | 0)
+}
+
+impl<'n, N: Into<FieldName<'n>>, V: AsRef<[u8]>> FromIterator<(N, V)> for HeaderBlock {
+    fn from_iter<I: IntoIterator<Item = (N, V)>>(fields: I) -> Self {
+        let mut block = HeaderBlock::new();
+        for (name, value) in fields {
+            block.append(name, value);
+        }
+        block
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::names;
+    use proptest::prelude::*;
+
+    fn text(block: &HeaderBlock) -> String {
+        let mut out = Vec::new();
+        block.write_to(&mut out);
+        String::from_utf8(out).expect("test values are text")
+    }
+
+    #[test]
+    fn case_and_order_are_kept() {
+        let block: HeaderBlock = [("x-One", "1"), ("HOST", "a"), ("X-oNE", "2")].into_iter().collect();
+        assert_eq!(text(&block), "x-One: 1\r\nHost: a\r\nX-oNE: 2\r\n");
+        assert_eq!(block.get_all("x-one").collect::<Vec<_>>(), [b"1", b"2"]);
+    }
+
+    #[test]
+    fn set_keeps_the_place_and_drops_duplicates() {
+        let mut block: HeaderBlock = [("A", "1"), ("B", "2"), ("a", "3")].into_iter().collect();
+        block.set("A", "9");
+        assert_eq!(text(&block), "A: 9\r\nB: 2\r\n");
+    }
+
+    #[test]
+    fn removing_a_known_name_clears_its_presence() {
+        let mut block: HeaderBlock = [("Age", "1"), ("Age", "2"), ("Date", "x")].into_iter().collect();
+        assert_eq!(block.remove(names::AGE), 2);
+        assert!(!block.has(names::AGE) && block.has(names::DATE));
+    }
+
+    #[test]
+    fn a_value_cannot_split_the_message() {
+        let mut block = HeaderBlock::new();
+        block.append("X", "a\r\nSet-Cookie: b\0");
+        block.append("na me:", "v");
+        assert_eq!(text(&block), "X: a  Set-Cookie: b \r\nna_me_: v\r\n");
+        assert_eq!(block.try_append("X", "a\nb"), Err(InvalidField::Value));
+        assert_eq!(block.try_append("a b", "c"), Err(InvalidField::Name));
+    }
+
+    #[test]
+    fn internal_fields_are_not_serialised() {
+        let block: HeaderBlock = [("@Internal", "1"), ("A", "2")].into_iter().collect();
+        assert_eq!(block.get("@internal"), Some(&b"1"[..]));
+        assert_eq!(text(&block), "A: 2\r\n");
+    }
+
+    #[test]
+    fn strings_do_not_move_when_fields_are_added() {
+        let mut block: HeaderBlock = [("X-First", "value")].into_iter().collect();
+        let before = block.get("X-First").map(<[u8]>::as_ptr);
+        for i in 0..500 {
+            block.append("X-More", i.to_string());
+        }
+        assert_eq!(block.get("X-First").map(<[u8]>::as_ptr), before);
+    }
+
+    proptest! {
+        #[test]
+        fn block_agrees_with_a_list_of_pairs(ops in prop::collection::vec((0u8..4, "[A-Ca-c]|Host|AGE|age", "[a-z]{0,6}"), 0..40)) {
+            let mut block = HeaderBlock::new();
+            let mut model: Vec<(String, String)> = Vec::new();
+            for (op, name, value) in ops {
+                let same = |n: &str| n.eq_ignore_ascii_case(&name);
+                match op {
+                    0 | 1 => { block.append(&name, &value); model.push((name.clone(), value)); }
+                    2 => {
+                        block.set(&name, &value);
+                        match model.iter().position(|(n, _)| same(n)) {
+                            Some(i) => {
+                                model[i].1 = value;
+                                let mut at = 0;
+                                model.retain(|(n, _)| { at += 1; at - 1 <= i || !same(n) });
+                            }
+                            None => model.push((name.clone(), value)),
+                        }
+                    }
+                    _ => {
+                        let gone = model.iter().filter(|(n, _)| same(n)).count();
+                        prop_assert_eq!(block.remove(&name), gone);
+                        model.retain(|(n, _)| !same(n));
+                    }
+                }
+                prop_assert_eq!(block.contains(&name), model.iter().any(|(n, _)| n.eq_ignore_ascii_case(&name)));
+                prop_assert_eq!(text(&block).to_lowercase(), text(&block.compact()).to_lowercase());
+            }
+            let fields: Vec<_> = block.iter().map(|f| (String::from_utf8_lossy(f.name).to_lowercase(), String::from_utf8_lossy(f.value).into_owned())).collect();
+            let model: Vec<_> = model.into_iter().map(|(n, v)| (n.to_lowercase(), v)).collect();
+            prop_assert_eq!(fields, model);
+        }
+    }
+}

@@ -1,0 +1,333 @@
+//! A transaction as plugins see it.
+//!
+//! Responsible for: the four messages, the decisions a plugin may change, hooks at transaction scope, transforms,
+//! sinks, intercepts, per-transaction state.
+//! Not responsible for: running anything. The engine owns the value and lends it to one handler at a time, so plugin
+//! code may change whatever is public here without locks.
+
+use crate::hooks::{NamedHandler, TransactionHook, TransactionPoint, session_mask};
+use crate::{BodyTransform, Contexts, DataSink, Host, Intercept, LocalResponse, Outcome, Session, Step};
+use bytes::Bytes;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+use tollgate_config::records::TxnRecords;
+use tollgate_http::{Method, Request, Response, Url};
+use tollgate_obs::milestones::Milestones;
+use tollgate_obs::outcome::{CacheOutcome, TransactionEnd};
+
+/// The result of the cache look-up (TSCacheLookupResult).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CacheLookup {
+    /// Nothing usable is stored (TS_CACHE_LOOKUP_MISS).
+    Miss,
+    /// A stored object needs validation (TS_CACHE_LOOKUP_HIT_STALE).
+    HitStale,
+    /// A stored object may be served (TS_CACHE_LOOKUP_HIT_FRESH).
+    HitFresh,
+    /// There was no look-up (TS_CACHE_LOOKUP_SKIPPED).
+    Skipped,
+}
+
+/// What the engine gives a new transaction.
+pub struct TransactionParts {
+    /// Number, unique in the process.
+    pub id: u64,
+    /// The client connection.
+    pub session: Rc<Session>,
+    /// The generation's records.
+    pub records: TxnRecords,
+    /// A bit for each hook point with global handlers.
+    pub global_hooks: u32,
+    /// Services.
+    pub host: Rc<dyn Host>,
+    /// When the transaction began: the base of its milestones.
+    pub started: std::time::Instant,
+}
+
+/// One request and its response.
+pub struct Transaction {
+    id: u64,
+    session: Rc<Session>,
+    host: Rc<dyn Host>,
+    global_mask: u32,
+    own_mask: u32,
+    handlers: Vec<(TransactionHook, NamedHandler)>,
+    contexts: Contexts,
+
+    /// The client's request; empty before READ_REQUEST_HDR. Changes up to POST_REMAP decide about remapping, cache
+    /// key and the proxy request; later ones only about the proxy request, while it is not built.
+    pub client_request: Request,
+    /// The URL as the client meant it, before remapping.
+    pub pristine_url: Option<Url>,
+    /// The request to the next hop, from SEND_REQUEST_HDR on.
+    pub proxy_request: Option<Request>,
+    /// The origin's response header, from READ_RESPONSE_HDR on. Changes there decide about caching.
+    pub origin_response: Option<Response>,
+    /// The stored response header, from READ_CACHE_HDR on. A copy: changes have no effect on the cache.
+    pub cached_response: Option<Response>,
+    /// The response to the client, from SEND_RESPONSE_HDR on. Changes are never cached.
+    pub proxy_response: Option<Response>,
+    /// The records with this transaction's overrides.
+    pub records: TxnRecords,
+    /// The cache look-up's result, from CACHE_LOOKUP_COMPLETE on; a handler of that point may change it: a hit to
+    /// Miss, fresh to stale and back. Other changes are ignored.
+    pub cache_lookup: Option<CacheLookup>,
+    /// The URL that makes the cache key in place of the request's (TSCacheUrlSet). Up to POST_REMAP.
+    pub cache_url: Option<Url>,
+    /// The origin's address, from OS_DNS on. Set earlier, or changed in OS_DNS, it is used instead of what the name
+    /// resolves to (TSHttpTxnServerAddrSet).
+    pub origin_addr: Option<SocketAddr>,
+    /// Leaves PRE_REMAP, the rules and POST_REMAP out (TSSkipRemappingSet). In READ_REQUEST_HDR.
+    pub skip_remapping: bool,
+    /// The response is not stored (TSHttpTxnServerRespNoStoreSet). Up to READ_RESPONSE_HDR.
+    pub no_store: bool,
+    /// The request counts as cacheable whatever it says (TSHttpTxnReqCacheableSet). Before the look-up.
+    pub request_is_cacheable: bool,
+    /// The response counts as cacheable whatever it says (TSHttpTxnRespCacheableSet). In READ_RESPONSE_HDR.
+    pub response_is_cacheable: bool,
+    /// With a response transform: store the body as the origin sent it and run the transform again on hits, instead
+    /// of storing the transform's output.
+    pub cache_untransformed: bool,
+    /// Status for [`Outcome::Fail`], or, set before the end of remapping, for an answer right after it
+    /// (TSHttpTxnStatusSet). 0: none.
+    pub status_override: u16,
+    /// Whether the transaction is written to the access log.
+    pub is_logged: bool,
+    /// When things happened.
+    pub milestones: Milestones,
+    /// What the cache did, once known.
+    pub cache_outcome: CacheOutcome,
+    /// Why the transaction ended, from TXN_CLOSE on.
+    pub end: Option<TransactionEnd>,
+    /// The plugin that answered or failed the transaction.
+    pub decided_by: Option<Arc<str>>,
+
+    request_transforms: Vec<Box<dyn BodyTransform>>,
+    response_transforms: Vec<Box<dyn BodyTransform>>,
+    sinks: Vec<Box<dyn DataSink>>,
+    intercept: Option<Rc<dyn Intercept>>,
+    error_body: Option<(String, Bytes)>,
+}
+
+impl Transaction {
+    /// A transaction before its request; the engine and [`mock`](crate::mock) make it.
+    pub fn new(parts: TransactionParts) -> Transaction {
+        Transaction {
+            id: parts.id,
+            global_mask: parts.global_hooks,
+            own_mask: 0,
+            session: parts.session,
+            host: parts.host,
+            handlers: Vec::new(),
+            contexts: Contexts::default(),
+            client_request: Request::new(Method::Get, Url::origin(Bytes::new(), None)),
+            pristine_url: None,
+            proxy_request: None,
+            origin_response: None,
+            cached_response: None,
+            proxy_response: None,
+            records: parts.records,
+            cache_lookup: None,
+            cache_url: None,
+            origin_addr: None,
+            skip_remapping: false,
+            no_store: false,
+            request_is_cacheable: false,
+            response_is_cacheable: false,
+            cache_untransformed: false,
+            status_override: 0,
+            is_logged: true,
+            milestones: Milestones::new(parts.started),
+            cache_outcome: CacheOutcome::Skipped,
+            end: None,
+            decided_by: None,
+            request_transforms: Vec::new(),
+            response_transforms: Vec::new(),
+            sinks: Vec::new(),
+            intercept: None,
+            error_body: None,
+        }
+    }
+
+    /// The transaction's number, unique in the process.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// The client connection.
+    pub fn session(&self) -> &Rc<Session> {
+        &self.session
+    }
+
+    /// Whether a plugin's fetch made this transaction (TSHttpTxnIsInternal).
+    pub fn is_internal(&self) -> bool {
+        self.session.is_internal()
+    }
+
+    /// The event thread's services.
+    pub fn host(&self) -> Rc<dyn Host> {
+        Rc::clone(&self.host)
+    }
+
+    /// This transaction's plugin state.
+    pub fn contexts(&mut self) -> &mut Contexts {
+        &mut self.contexts
+    }
+
+    /// The response to the client, to change. Before SEND_RESPONSE_HDR there is none: an empty 200 that is dropped.
+    pub fn proxy_response_mut(&mut self) -> &mut Response {
+        self.proxy_response.get_or_insert_with(|| Response::new(200))
+    }
+
+    /// Adds a handler that answers at once, for this transaction only.
+    pub fn add_hook<P: TransactionPoint>(
+        &mut self,
+        _point: P,
+        module: &str,
+        handler: impl Fn(&mut Transaction) -> Outcome + Send + Sync + 'static,
+    ) {
+        self.push_hook(P::HOOK, module, Arc::new(move |txn| Step::Ready(handler(txn))));
+    }
+
+    /// Adds an async handler for this transaction only.
+    pub fn add_hook_async<P: TransactionPoint>(
+        &mut self,
+        _point: P,
+        module: &str,
+        handler: impl AsyncFn(&mut Transaction) -> Outcome + Send + Sync + 'static,
+    ) {
+        let handler = Arc::new(handler);
+        self.push_hook(
+            P::HOOK,
+            module,
+            Arc::new(move |txn| {
+                let handler = Arc::clone(&handler);
+                Step::Pending(Box::pin(async move { handler(txn).await }))
+            }),
+        );
+    }
+
+    fn push_hook(&mut self, hook: TransactionHook, module: &str, call: Arc<crate::TransactionHandler>) {
+        self.handlers.push((hook, NamedHandler { module: module.into(), call }));
+        self.own_mask |= hook.bit();
+    }
+
+    /// Whether any scope has a handler for `hook`.
+    pub fn has_handlers(&self, hook: TransactionHook) -> bool {
+        (self.global_mask | self.own_mask | session_mask(&self.session)) & hook.bit() != 0
+    }
+
+    /// The `index`-th handler of `hook` at transaction scope, and whether another follows.
+    pub fn handler(&self, hook: TransactionHook, index: usize) -> Option<(NamedHandler, bool)> {
+        let mut of_hook = self.handlers.iter().filter(|(h, _)| *h == hook).skip(index);
+        of_hook.next().map(|(_, named)| (named.clone(), of_hook.next().is_some()))
+    }
+
+    /// Appends a transform of the request body. Up to OS_DNS.
+    pub fn add_request_transform(&mut self, transform: impl BodyTransform + 'static) {
+        self.request_transforms.push(Box::new(transform));
+    }
+
+    /// Appends a transform of the response body. Up to READ_RESPONSE_HDR, for hits up to CACHE_LOOKUP_COMPLETE.
+    pub fn add_response_transform(&mut self, transform: impl BodyTransform + 'static) {
+        self.response_transforms.push(Box::new(transform));
+    }
+
+    /// Adds a sink that sees the body the client gets. Up to SEND_RESPONSE_HDR.
+    pub fn add_sink(&mut self, sink: impl DataSink + 'static) {
+        self.sinks.push(Box::new(sink));
+    }
+
+    /// Lets `intercept` answer in the origin's place; the last call wins. Up to OS_DNS. Not asked on a fresh hit.
+    pub fn set_intercept(&mut self, intercept: impl Intercept + 'static) {
+        self.intercept = Some(Rc::new(intercept));
+    }
+
+    /// Whether an intercept is set.
+    pub fn has_intercept(&self) -> bool {
+        self.intercept.is_some()
+    }
+
+    /// The body of an error response that follows (TSHttpTxnErrorBodySet). In SEND_RESPONSE_HDR it replaces the body
+    /// of a response that the proxy made itself.
+    pub fn set_error_body(&mut self, content_type: &str, body: impl Into<Bytes>) {
+        self.error_body = Some((content_type.to_string(), body.into()));
+    }
+
+    /// Overrides how long a kind of wait may take, as the record of that name would.
+    pub fn set_record(
+        &mut self,
+        name: &str,
+        value: &str,
+    ) -> Result<(), tollgate_config::records::ValueError> {
+        self.records.set_by_name(name, value)
+    }
+
+    /// The client's address.
+    pub fn client_addr(&self) -> SocketAddr {
+        self.session.client_addr()
+    }
+
+    /// Waits without blocking the event thread.
+    pub async fn sleep(&self, duration: Duration) {
+        self.host().sleep(duration).await;
+    }
+
+    /// Takes the request transforms; the engine calls it.
+    pub fn take_request_transforms(&mut self) -> Vec<Box<dyn BodyTransform>> {
+        std::mem::take(&mut self.request_transforms)
+    }
+
+    /// Whether the request body will be transformed.
+    pub fn has_request_transforms(&self) -> bool {
+        !self.request_transforms.is_empty()
+    }
+
+    /// Whether the response body will be transformed.
+    pub fn has_response_transforms(&self) -> bool {
+        !self.response_transforms.is_empty()
+    }
+
+    /// Takes the response transforms; the engine calls it.
+    pub fn take_response_transforms(&mut self) -> Vec<Box<dyn BodyTransform>> {
+        std::mem::take(&mut self.response_transforms)
+    }
+
+    /// Takes the sinks; the engine calls it.
+    pub fn take_sinks(&mut self) -> Vec<Box<dyn DataSink>> {
+        std::mem::take(&mut self.sinks)
+    }
+
+    /// The intercept; the engine calls it.
+    pub fn take_intercept(&mut self) -> Option<Rc<dyn Intercept>> {
+        self.intercept.take()
+    }
+
+    /// Takes the error body; the engine calls it.
+    pub fn take_error_body(&mut self) -> Option<(String, Bytes)> {
+        self.error_body.take()
+    }
+
+    /// The response that [`Outcome::Fail`] stands for (ATS: error reenable).
+    pub fn failure_response(&mut self) -> LocalResponse {
+        let status = if self.status_override >= 400 { self.status_override } else { 500 };
+        let (content_type, body) = self.error_body.take().unwrap_or_default();
+        let content_type =
+            if content_type.is_empty() && !body.is_empty() { "text/html".to_string() } else { content_type };
+        LocalResponse::new(status, &content_type, body)
+    }
+}
+
+impl std::fmt::Debug for Transaction {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "Transaction({}, {} {})",
+            self.id,
+            self.client_request.method,
+            self.client_request.url.to_text()
+        )
+    }
+}

@@ -1,0 +1,146 @@
+//! Where a response body comes from.
+//!
+//! Responsible for: one source for the tunnel, whatever produced the body; chains of plugin transforms.
+//! Invariant: every variant but [`ResponseBody::Plugin`] can be polled, left, and polled again without loss.
+
+use crate::origin::OriginBody;
+use bytes::Bytes;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use tollgate_cache::{FillReader, StoredObject};
+use tollgate_http::HeaderBlock;
+use tollgate_plugin::{Body, BodyError, BodyTransform, LocalBoxFuture};
+
+/// A response body being read.
+pub(crate) enum ResponseBody {
+    /// Nothing (more).
+    Empty,
+    /// One piece.
+    Whole(Bytes),
+    /// Part of a stored object's body, from a piece on.
+    Stored { object: Arc<StoredObject>, next: usize },
+    /// Pieces cut out of a stored object.
+    Pieces(std::vec::IntoIter<Bytes>),
+    /// A fetch shared with others.
+    Fill(FillReader),
+    /// The origin's connection.
+    Origin(Box<OriginBody>),
+    /// Plugin code.
+    Plugin(Box<dyn Body>),
+}
+
+impl ResponseBody {
+    /// Whether a pending read may be dropped.
+    pub(crate) fn can_poll(&self) -> bool {
+        !matches!(self, ResponseBody::Plugin(_))
+    }
+
+    /// The next piece of a body that can be polled.
+    pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, BodyError>> {
+        loop {
+            match self {
+                ResponseBody::Empty | ResponseBody::Plugin(_) => return Poll::Ready(Ok(None)),
+                ResponseBody::Whole(bytes) => {
+                    let piece = std::mem::take(bytes);
+                    *self = ResponseBody::Empty;
+                    return Poll::Ready(Ok((!piece.is_empty()).then_some(piece)));
+                }
+                ResponseBody::Stored { object, next } => {
+                    let piece = object.body().chunks().get(*next).cloned();
+                    *next += 1;
+                    match piece {
+                        Some(piece) if piece.is_empty() => continue,
+                        Some(piece) => return Poll::Ready(Ok(Some(piece))),
+                        None => *self = ResponseBody::Empty,
+                    }
+                }
+                ResponseBody::Pieces(pieces) => return Poll::Ready(Ok(pieces.next())),
+                ResponseBody::Fill(reader) => {
+                    return reader.poll_chunk(cx).map_err(|_| BodyError::Truncated);
+                }
+                ResponseBody::Origin(body) => {
+                    let piece = ready!(body.poll_next(cx))?;
+                    return Poll::Ready(Ok(piece));
+                }
+            }
+        }
+    }
+
+    /// The next piece.
+    pub(crate) async fn next_piece(&mut self) -> Result<Option<Bytes>, BodyError> {
+        match self {
+            ResponseBody::Plugin(body) => body.next().await,
+            _ => poll_fn(|cx| self.poll_next(cx)).await,
+        }
+    }
+
+    /// The trailers, after the end.
+    pub(crate) fn take_trailers(&mut self) -> Option<HeaderBlock> {
+        match self {
+            ResponseBody::Origin(body) => body.take_trailers(),
+            _ => None,
+        }
+    }
+}
+
+impl Body for ResponseBody {
+    fn next(&mut self) -> LocalBoxFuture<'_, Result<Option<Bytes>, BodyError>> {
+        Box::pin(self.next_piece())
+    }
+
+    fn remaining(&self) -> Option<u64> {
+        match self {
+            ResponseBody::Empty => Some(0),
+            ResponseBody::Whole(bytes) => Some(bytes.len() as u64),
+            ResponseBody::Stored { object, next: 0 } => Some(object.body().len()),
+            ResponseBody::Pieces(pieces) => Some(pieces.as_slice().iter().map(|p| p.len() as u64).sum()),
+            ResponseBody::Origin(body) => body.remaining(),
+            ResponseBody::Plugin(body) => body.remaining(),
+            _ => None,
+        }
+    }
+}
+
+/// A transform with its input.
+struct Transformed<'b> {
+    input: Box<dyn Body + 'b>,
+    transform: Box<dyn BodyTransform>,
+}
+
+impl Body for Transformed<'_> {
+    fn next(&mut self) -> LocalBoxFuture<'_, Result<Option<Bytes>, BodyError>> {
+        let Transformed { input, transform } = self;
+        Box::pin(async move {
+            loop {
+                match contained(transform.next(&mut **input)).await? {
+                    Some(piece) if piece.is_empty() => {}
+                    other => return Ok(other),
+                }
+            }
+        })
+    }
+}
+
+/// A plugin's future in which a panic is an error.
+async fn contained<T>(mut future: LocalBoxFuture<'_, Result<T, BodyError>>) -> Result<T, BodyError> {
+    poll_fn(|cx| {
+        let poll = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| future.as_mut().poll(cx)));
+        poll.unwrap_or_else(|panic| {
+            Poll::Ready(Err(BodyError::Plugin(tollgate_plugin::hooks::panic_text(&*panic))))
+        })
+    })
+    .await
+}
+
+/// Puts `transforms` behind `source`, in order, and works out the length of the output.
+pub(crate) fn transformed<'b>(
+    source: Box<dyn Body + 'b>,
+    length: Option<u64>,
+    transforms: Vec<Box<dyn BodyTransform>>,
+) -> (Box<dyn Body + 'b>, Option<u64>) {
+    transforms.into_iter().fold((source, length), |(input, length), transform| {
+        let length = transform.output_length(length);
+        (Box::new(Transformed { input, transform }) as Box<dyn Body + 'b>, length)
+    })
+}

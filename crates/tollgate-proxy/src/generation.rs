@@ -1,0 +1,286 @@
+//! A configuration generation: everything a transaction needs to know that a reload can change.
+//!
+//! Responsible for: putting records, remap rules with their plugins, sealed hooks, error pages together; refusing
+//! what does not fit together with file and line.
+//! Not responsible for: reading files (`tollgate-config`), swapping generations (`server`).
+//! Invariant: immutable; a transaction keeps the one it began with.
+
+use crate::error_page::BodyFactory;
+use crate::policy;
+use std::collections::HashMap;
+use std::sync::Arc;
+use tollgate_cache::Policy;
+use tollgate_config::ids;
+use tollgate_config::ip_allow::{IpAllow, Side};
+use tollgate_config::remap::RemapTable;
+use tollgate_config::{Problem, Records};
+use tollgate_hook::{AllOutcome, Handlers, HookDescription, HookTable, OperatorRules, Order, Registry, slot};
+use tollgate_plugin::hooks::{
+    AccessCheck, Denied, GlobalHooks, LogTransaction, SelectAlt, declare_server_points,
+};
+use tollgate_plugin::{Plugin, PluginFactory, Registrar, RemapInstance, Transaction, TransactionHook};
+
+/// What a generation is made of.
+pub struct GenerationParts {
+    /// The records.
+    pub records: Arc<Records>,
+    /// The remap rules.
+    pub remap: Arc<RemapTable>,
+    /// Who may use the proxy; checked at ACCESS_CHECK.
+    pub ip_allow: Option<Arc<IpAllow>>,
+    /// Global plugins: name, arguments, where they are configured (file, line).
+    pub plugins: Vec<PluginUse>,
+    /// Order and switches given by the operator.
+    pub rules: OperatorRules,
+    /// Whether requests that no rule maps go to the host they name (forward proxy).
+    pub is_forward: bool,
+}
+
+/// A line that loads a global plugin.
+#[derive(Clone, Debug)]
+pub struct PluginUse {
+    /// The name as configured.
+    pub name: String,
+    /// Its arguments.
+    pub args: Vec<String>,
+    /// The file.
+    pub file: Arc<str>,
+    /// The line, from 1; 0 for the command line.
+    pub line: u32,
+}
+
+/// The native plugins that the server knows by name.
+#[derive(Default)]
+pub struct PluginSet {
+    factories: HashMap<String, Box<dyn PluginFactory>>,
+    built_in: Vec<Box<dyn Plugin>>,
+}
+
+impl PluginSet {
+    /// Makes a kind of plugin known. The last one of a name wins.
+    pub fn add_factory(&mut self, factory: Box<dyn PluginFactory>) {
+        self.factories.insert(factory.name().to_string(), factory);
+    }
+
+    /// Adds a plugin that is always loaded.
+    pub fn add_plugin(&mut self, plugin: Box<dyn Plugin>) {
+        self.built_in.push(plugin);
+    }
+
+    /// The factories' names and docs, by name.
+    pub fn factories(&self) -> Vec<(&str, &str)> {
+        let mut list: Vec<_> = self.factories.values().map(|f| (f.name(), f.doc())).collect();
+        list.sort_unstable();
+        list
+    }
+
+    fn find(&self, name: &str) -> Option<&dyn PluginFactory> {
+        self.factories.get(name).or_else(|| self.factories.get(name.strip_suffix(".so")?)).map(|f| &**f)
+    }
+}
+
+/// One immutable configuration.
+pub struct Generation {
+    pub(crate) number: u64,
+    pub(crate) records: Arc<Records>,
+    pub(crate) remap: Arc<RemapTable>,
+    pub(crate) hooks: GlobalHooks,
+    pub(crate) select_alt: Handlers<SelectAlt>,
+    pub(crate) access: Handlers<AccessCheck>,
+    pub(crate) log: Handlers<LogTransaction>,
+    pub(crate) table: HookTable,
+    /// The remap plugins of each rule, by rank.
+    pub(crate) rule_plugins: Vec<Vec<RulePlugin>>,
+    pub(crate) body_factory: BodyFactory,
+    pub(crate) policy: Policy,
+    pub(crate) is_forward: bool,
+    pub(crate) server: String,
+    pub(crate) connect_ports: Vec<u16>,
+    pub(crate) any_connect_port: bool,
+}
+
+/// A remap plugin of a rule.
+pub(crate) struct RulePlugin {
+    pub(crate) name: Arc<str>,
+    pub(crate) instance: Box<dyn RemapInstance>,
+}
+
+impl Generation {
+    /// Builds a generation, or says everything that is wrong with it.
+    pub fn build(
+        number: u64,
+        parts: GenerationParts,
+        plugins: &PluginSet,
+    ) -> Result<Generation, Vec<Problem>> {
+        let mut problems = Vec::new();
+        let mut registry = Registry::new();
+        TransactionHook::declare_all(&mut registry);
+        declare_server_points(&mut registry);
+        if let Some(rules) = &parts.ip_allow {
+            register_ip_allow(&mut registry, Arc::clone(rules));
+        }
+        register_plugins(&mut registry, &parts.plugins, plugins, &mut problems);
+        let rule_plugins = rule_plugins(&parts.remap, plugins, &mut problems);
+        let table = registry.seal(&parts.rules).map_err(|errors| {
+            let hooks: Arc<str> = "hooks.config".into();
+            problems.extend(errors.iter().map(|e| Problem::error(&hooks, 0, e.to_string())));
+        });
+        let Ok(table) = table else { return Err(problems) };
+        if problems.iter().any(Problem::is_error) {
+            return Err(problems);
+        }
+        let records = parts.records;
+        let (connect_ports, any_connect_port) = connect_ports(records.str(ids::HTTP_CONNECT_PORTS));
+        Ok(Generation {
+            number,
+            hooks: GlobalHooks::from_table(&table),
+            select_alt: table.handlers(),
+            access: table.handlers(),
+            log: table.handlers(),
+            table,
+            rule_plugins,
+            body_factory: body_factory(&records),
+            policy: policy::base(&records),
+            is_forward: parts.is_forward,
+            server: records.str(ids::HTTP_RESPONSE_SERVER_STR).to_string(),
+            connect_ports,
+            any_connect_port,
+            remap: parts.remap,
+            records,
+        })
+    }
+
+    /// The generation's number, counting from 1.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// The records.
+    pub fn records(&self) -> &Arc<Records> {
+        &self.records
+    }
+
+    /// The hook points with their handlers in running order.
+    pub fn hook_descriptions(&self) -> &[HookDescription] {
+        self.table.describe()
+    }
+
+    /// The sealed hook table, for hook points of other modules.
+    pub fn table(&self) -> &HookTable {
+        &self.table
+    }
+}
+
+/// `ip_allow.yaml` as the module `ip_allow`: first of all access checks. Internal requests are not asked.
+fn register_ip_allow(registry: &mut Registry, rules: Arc<IpAllow>) {
+    registry.register::<AccessCheck>(
+        "ip_allow",
+        "client",
+        Order::slot(slot::REALLY_FIRST),
+        move |txn: &Transaction| {
+            let method = txn.client_request.method.as_str();
+            if txn.is_internal() || rules.allows(Side::In, txn.client_addr().ip(), method) {
+                AllOutcome::Ok
+            } else {
+                AllOutcome::Stop(Denied { status: 403 })
+            }
+        },
+    );
+}
+
+fn register_plugins(
+    registry: &mut Registry,
+    uses: &[PluginUse],
+    plugins: &PluginSet,
+    problems: &mut Vec<Problem>,
+) {
+    for plugin in &plugins.built_in {
+        if let Err(error) = plugin.register(&mut Registrar::new(registry, plugin.name())) {
+            problems.push(Problem::error(&"built-in".into(), 0, format!("{}: {error}", plugin.name())));
+        }
+    }
+    for line in uses {
+        let made = match plugins.find(&line.name) {
+            None => Err(unknown_plugin(&line.name, plugins)),
+            Some(factory) => factory.global(&line.args).map_err(|e| e.to_string()),
+        };
+        let registered =
+            made.and_then(|p| p.register(&mut Registrar::new(registry, p.name())).map_err(|e| e.to_string()));
+        if let Err(error) = registered {
+            problems.push(Problem::error(&line.file, line.line, format!("plugin {}: {error}", line.name)));
+        }
+    }
+}
+
+fn unknown_plugin(name: &str, plugins: &PluginSet) -> String {
+    let known: Vec<&str> = plugins.factories().into_iter().map(|(n, _)| n).collect();
+    format!("no native plugin is called {name:?}; known ones: {}", known.join(", "))
+}
+
+fn rule_plugins(
+    remap: &RemapTable,
+    plugins: &PluginSet,
+    problems: &mut Vec<Problem>,
+) -> Vec<Vec<RulePlugin>> {
+    let mut all = Vec::with_capacity(remap.rules().len());
+    for rule in remap.rules() {
+        let mut of_rule = Vec::new();
+        for plugin in &rule.plugins {
+            let made = match plugins.find(&plugin.name) {
+                None => Err(unknown_plugin(&plugin.name, plugins)),
+                Some(factory) => {
+                    factory.remap(&rule.from_text, &rule.to_text, &plugin.params).map_err(|e| e.to_string())
+                }
+            };
+            match made {
+                Ok(instance) => of_rule.push(RulePlugin { name: plugin.name.as_str().into(), instance }),
+                Err(error) => problems.push(Problem::error(
+                    &plugin.file,
+                    plugin.line,
+                    format!("plugin {}: {error}", plugin.name),
+                )),
+            }
+        }
+        all.push(of_rule);
+    }
+    all
+}
+
+fn body_factory(records: &Records) -> BodyFactory {
+    let dir = records.str(ids::BODY_FACTORY_TEMPLATE_SETS_DIR);
+    if dir.is_empty() || records.int(ids::BODY_FACTORY_ENABLE_CUSTOMIZATIONS) == 0 {
+        return BodyFactory::default();
+    }
+    BodyFactory::load(
+        dir.as_ref(),
+        usize::try_from(records.int(ids::BODY_FACTORY_RESPONSE_MAX_SIZE)).unwrap_or(8192),
+    )
+}
+
+/// `443 563`, or `*` for any.
+fn connect_ports(text: &str) -> (Vec<u16>, bool) {
+    let mut ports = Vec::new();
+    for word in text.split([' ', ',', '\t']).filter(|w| !w.is_empty()) {
+        match word.split_once('-') {
+            _ if word == "*" => return (ports, true),
+            Some((low, high)) => {
+                if let (Ok(low), Ok(high)) = (low.parse::<u16>(), high.parse::<u16>()) {
+                    ports.extend(low..=high);
+                }
+            }
+            None => ports.extend(word.parse::<u16>()),
+        }
+    }
+    (ports, false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connect_ports_are_numbers_ranges_or_a_star() {
+        assert_eq!(connect_ports("443 563,8000-8002"), (vec![443, 563, 8000, 8001, 8002], false));
+        assert!(connect_ports("*").1);
+    }
+}

@@ -1,0 +1,50 @@
+//! Named limits and how records become limits.
+
+use std::time::Duration;
+use tollgate_config::ids;
+use tollgate_config::records::{IntRecord, TxnRecords};
+use tollgate_http::h1::Limits;
+
+/// LIMIT: bytes of an unread request body that are taken off a connection to keep it.
+pub(crate) const DISCARD_BYTES: usize = 64 * 1024;
+/// LIMIT: internal requests made from internal requests.
+pub(crate) const FETCH_DEPTH: u32 = 8;
+/// LIMIT: bytes of a request body kept for buffering (request_buffer_enabled).
+pub(crate) const BUFFERED_BODY_BYTES: usize = 4 * 1024 * 1024;
+/// LIMIT: addresses remembered as down, per thread.
+pub(crate) const DOWN_ADDRESSES: usize = 4096;
+
+/// A record in seconds as a duration; 0 or less means none.
+pub(crate) fn seconds(records: &TxnRecords, record: IntRecord) -> Duration {
+    Duration::from_secs(records.int(record).max(0) as u64)
+}
+
+fn size(records: &TxnRecords, record: IntRecord) -> usize {
+    usize::try_from(records.int(record)).unwrap_or(0)
+}
+
+/// Limits on a request header.
+pub(crate) fn request_head(records: &TxnRecords) -> Limits {
+    Limits {
+        start_line_bytes: size(records, ids::HTTP_REQUEST_LINE_MAX_SIZE),
+        head_bytes: size(records, ids::HTTP_REQUEST_HEADER_MAX_SIZE),
+        fields: size(records, ids::TOLLGATE_HTTP_REQUEST_HEADER_MAX_FIELDS),
+    }
+}
+
+/// Limits on a response header.
+pub(crate) fn response_head(records: &TxnRecords) -> Limits {
+    let bytes = size(records, ids::HTTP_RESPONSE_HEADER_MAX_SIZE);
+    Limits {
+        start_line_bytes: bytes,
+        head_bytes: bytes,
+        fields: size(records, ids::TOLLGATE_HTTP_RESPONSE_HEADER_MAX_FIELDS),
+    }
+}
+
+/// LIMIT: how long, and for how many bytes, a closing connection is read on so that the client can read the response.
+pub(crate) const LINGER: Duration = Duration::from_secs(2);
+/// See [`LINGER`].
+pub(crate) const LINGER_BYTES: usize = 1024 * 1024;
+/// How long an origin that was sent `Expect: 100-continue` may stay silent before the client is told to go on.
+pub(crate) const CONTINUE_WAIT: Duration = Duration::from_secs(1);

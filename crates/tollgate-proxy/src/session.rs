@@ -1,0 +1,121 @@
+//! One HTTP/1 client connection.
+//!
+//! Responsible for: SSN_START and SSN_CLOSE, one transaction after the other, keep-alive and its limits.
+//! Invariant: while it waits for a request it holds no buffer; the transaction's state lives in one allocation that
+//! is freed when the transaction ends.
+
+use crate::client::h1::H1Client;
+use crate::host::EngineHost;
+use crate::limits;
+use crate::thread::EngineThread;
+use crate::txn::{self, After, Mode};
+use crate::wire::Wire;
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use tollgate_config::ids;
+use tollgate_config::records::TxnRecords;
+use tollgate_event::net::Conn;
+use tollgate_obs::metrics::{GaugeGuard, Metric};
+use tollgate_plugin::{Session, TransactionHook};
+
+/// Serves one connection to its end.
+pub(crate) async fn serve_connection(
+    thread: Rc<EngineThread>,
+    conn: Conn,
+    peer: SocketAddr,
+    local: SocketAddr,
+) {
+    let _open = OpenConnection::new(&thread);
+    let session = Session::new(thread.next_id(), peer, local, false);
+    let host = EngineHost::new(&thread);
+    let mut client = H1Client::new(Wire::new(conn));
+    let has_hooks = thread.generation().hooks.mask() & TransactionHook::SsnStart.bit() != 0;
+    if has_hooks
+        && !Box::pin(txn::run_session_hook(&thread, &session, &host, TransactionHook::SsnStart)).await
+    {
+        return;
+    }
+    loop {
+        set_idle_limit(&thread, &session, &mut client);
+        match client.wire.fill().await {
+            Ok(true) => {}
+            Ok(false) => break,
+            Err(error) => {
+                if error.kind() == io::ErrorKind::TimedOut {
+                    thread.metrics.inc(Metric::KeepAliveTimeouts);
+                }
+                break;
+            }
+        }
+        match Box::pin(txn::run(&thread, &session, &host, &mut client, Mode::Client)).await {
+            After::KeepAlive => {}
+            After::Close => {
+                linger(&mut client).await;
+                break;
+            }
+            After::Reset => {
+                client.wire.conn().reset_on_close();
+                break;
+            }
+        }
+    }
+    if thread.generation().hooks.mask() & TransactionHook::SsnClose.bit() != 0
+        || session.hook_mask() & TransactionHook::SsnClose.bit() != 0
+    {
+        Box::pin(txn::run_session_hook(&thread, &session, &host, TransactionHook::SsnClose)).await;
+    }
+}
+
+fn set_idle_limit(thread: &EngineThread, session: &Session, client: &mut H1Client) {
+    let records = TxnRecords::new(std::sync::Arc::clone(&thread.generation().records));
+    let record = if session.transaction_count() == 0 {
+        ids::HTTP_ACCEPT_NO_ACTIVITY_TIMEOUT
+    } else {
+        ids::HTTP_KEEP_ALIVE_NO_ACTIVITY_TIMEOUT_IN
+    };
+    client.wire.set_limit(limits::seconds(&records, record));
+}
+
+/// Closes so that the client can read the response: ends our direction, then takes what the client still sends for a
+/// moment, for a reset caused by unread bytes would destroy the response on its way (RFC 9112 §9.6).
+async fn linger(client: &mut H1Client) {
+    if client.wire.shutdown_write().await.is_err() || client.is_at_message_end() && !client.wire.has_unread()
+    {
+        return;
+    }
+    client.wire.set_deadline(limits::LINGER);
+    let mut left = limits::LINGER_BYTES;
+    drop(client.wire.take_unread());
+    while let Ok(bytes) = std::future::poll_fn(|cx| client.wire.poll_read(cx)).await {
+        if bytes.is_empty() || bytes.len() > left {
+            return;
+        }
+        left -= bytes.len();
+    }
+}
+
+/// Counts a connection as long as it is open.
+struct OpenConnection {
+    thread: Rc<EngineThread>,
+    _gauges: [GaugeGuard; 2],
+}
+
+impl OpenConnection {
+    fn new(thread: &Rc<EngineThread>) -> Self {
+        thread.add_sessions(1);
+        thread.metrics.inc(Metric::ClientConnections);
+        let gauges = [
+            thread.metrics.hold(Metric::ClientConnectionsActive),
+            thread.metrics.hold(Metric::SessionsActive),
+        ];
+        OpenConnection { thread: Rc::clone(thread), _gauges: gauges }
+    }
+}
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        self.thread.add_sessions(-1);
+        self.thread.engine.connections.fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,91 @@
+//! What one event thread owns.
+
+use crate::engine::Engine;
+use crate::generation::Generation;
+use crate::origin::connect::Addresses;
+use crate::origin::pool::Pool;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+use tollgate_config::ids;
+use tollgate_event::dns::{Dns, DnsOptions};
+use tollgate_obs::log::AccessLogHandle;
+use tollgate_obs::metrics::ThreadMetrics;
+
+/// The state of one event thread; never leaves it.
+pub(crate) struct EngineThread {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) metrics: ThreadMetrics,
+    pub(crate) pool: Pool,
+    pub(crate) addresses: Addresses,
+    pub(crate) dns: Dns,
+    pub(crate) log: RefCell<Option<AccessLogHandle>>,
+    generation: RefCell<Arc<Generation>>,
+    index: u64,
+    next_id: Cell<u64>,
+    sessions: Cell<usize>,
+}
+
+impl EngineThread {
+    pub(crate) fn new(engine: Arc<Engine>, index: usize) -> Rc<EngineThread> {
+        let metrics = engine.metrics.thread();
+        let generation = engine.generation();
+        let records = &generation.records;
+        let seconds = |record| std::time::Duration::from_secs(records.int(record).max(0) as u64);
+        let options = DnsOptions {
+            timeout: seconds(ids::HOSTDB_LOOKUP_TIMEOUT),
+            prefer_ipv6: records.str(ids::HOSTDB_IP_RESOLVE).starts_with("ipv6"),
+            max_ttl: seconds(ids::HOSTDB_TIMEOUT),
+            hosts: engine.hosts.clone(),
+            ..DnsOptions::default()
+        };
+        let log = engine.access_log();
+        Rc::new(EngineThread {
+            dns: Dns::new(Arc::clone(&engine.dns_cache), options),
+            metrics,
+            pool: Pool::default(),
+            addresses: Addresses::default(),
+            log: RefCell::new(log),
+            generation: RefCell::new(generation),
+            index: index as u64,
+            next_id: Cell::new(0),
+            sessions: Cell::new(0),
+            engine,
+        })
+    }
+
+    /// The current generation. Costs one relaxed load while it does not change.
+    pub(crate) fn generation(&self) -> Arc<Generation> {
+        let number = self.engine.generation_number.load(Ordering::Acquire);
+        if self.generation.borrow().number != number {
+            self.generation.replace(self.engine.generation());
+        }
+        Arc::clone(&self.generation.borrow())
+    }
+
+    pub(crate) fn now(&self) -> Instant {
+        tollgate_event::clock::now()
+    }
+
+    /// A number that no other transaction or session of the process has.
+    pub(crate) fn next_id(&self) -> u64 {
+        let id = self.next_id.get() + 1;
+        self.next_id.set(id);
+        (self.index << 48) | id
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.engine.draining.load(Ordering::Relaxed)
+    }
+
+    /// Sessions running on this thread.
+    pub(crate) fn sessions(&self) -> usize {
+        self.sessions.get()
+    }
+
+    pub(crate) fn add_sessions(&self, by: isize) {
+        self.sessions.set(self.sessions.get().saturating_add_signed(by));
+    }
+}

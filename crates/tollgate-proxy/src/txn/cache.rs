@@ -1,0 +1,338 @@
+//! Looking a request up and serving what is stored.
+
+use super::{Exchange, Mode, Stop};
+use crate::body::ResponseBody;
+use crate::client::ClientStream;
+use crate::error_page::ErrorKind;
+use crate::{host, policy};
+use std::sync::Arc;
+use tollgate_cache::range::{self, RangeAnswer};
+use tollgate_cache::rules::{self, FreshState, Preconditions, Stale};
+use tollgate_cache::status::Forward;
+use tollgate_cache::{
+    CacheKey, FillFollower, FillWriter, Freshness, Lookup, Policy, RequestPolicy, Role, StoredHead,
+    StoredObject,
+};
+use tollgate_config::ids;
+use tollgate_event::clock;
+use tollgate_hook::run_void;
+use tollgate_http::{HeaderBlock, Method, Response, names};
+use tollgate_obs::metrics::Metric;
+use tollgate_obs::milestones::Milestone;
+use tollgate_obs::outcome::{CacheOutcome, TransactionEnd};
+use tollgate_plugin::hooks::Alternate;
+use tollgate_plugin::{CacheLookup, FetchRequest, TransactionHook};
+
+/// What the cache knows about a transaction.
+#[derive(Default)]
+pub(crate) struct CacheState {
+    pub(crate) key: Option<CacheKey>,
+    pub(crate) policy: Policy,
+    pub(crate) request: RequestPolicy,
+    /// The stored object that is being validated.
+    pub(crate) stale: Option<(Arc<StoredObject>, Stale)>,
+    /// The response may be shared with others: it is asked for without the client's own conditions.
+    pub(crate) fills: bool,
+    /// Seconds since 1970 at the look-up.
+    pub(crate) now: i64,
+    /// For Cache-Status.
+    pub(crate) forward: Option<Forward>,
+    pub(crate) ttl: Option<i64>,
+    pub(crate) stored: bool,
+    pub(crate) detail: Option<&'static str>,
+}
+
+/// How the transaction goes on.
+pub(crate) enum Plan {
+    /// Serve this object.
+    Serve(Arc<StoredObject>),
+    /// Wait for the fetch of another transaction.
+    Follow(FillFollower),
+    /// Ask the origin; with a writer if the response may be shared.
+    Fetch(Option<FillWriter>),
+}
+
+impl<S: ClientStream> Exchange<'_, S> {
+    /// Looks the request up and fires the cache's hook points.
+    pub(crate) async fn look_up(&mut self) -> Result<Plan, Stop> {
+        self.cache.policy = if self.txn.records.has_overrides() {
+            policy::of(&self.txn.records)
+        } else {
+            self.generation.policy
+        };
+        self.cache.request = rules::request_policy(&self.txn.client_request, &self.cache.policy);
+        self.cache.now = clock::unix_seconds();
+        if !self.is_looked_up() {
+            self.txn.cache_lookup = Some(CacheLookup::Skipped);
+            self.hook(TransactionHook::CacheLookupComplete).await?;
+            return Ok(Plan::Fetch(None));
+        }
+        let url = self.txn.cache_url.as_ref().unwrap_or(&self.txn.client_request.url);
+        let key = CacheKey::for_url(url, self.txn.records.int(ids::HTTP_CACHE_GENERATION));
+        self.mark(Milestone::CacheOpenReadBegin);
+        let found = self.find(&key);
+        self.mark(Milestone::CacheOpenReadEnd);
+        self.thread.metrics.inc(Metric::CacheLookups);
+        self.cache.key = Some(key);
+        let Some(object) = found else { return self.missed().await };
+        self.found(object).await
+    }
+
+    fn is_looked_up(&self) -> bool {
+        (self.cache.request.lookup || self.txn.request_is_cacheable)
+            && self.cache.policy.enabled
+            && !self.is_upgrade()
+    }
+
+    /// The stored alternate for this request; handlers of SELECT_ALT weigh the ones that fit.
+    fn find(&mut self, key: &CacheKey) -> Option<Arc<StoredObject>> {
+        let store = &self.thread.engine.store;
+        if self.generation.select_alt.is_empty() {
+            return match store.lookup(key, &self.txn.client_request) {
+                Lookup::Found(object) => Some(object),
+                Lookup::VaryMiss => {
+                    self.cache.forward = Some(Forward::VaryMiss);
+                    None
+                }
+                Lookup::Miss => None,
+            };
+        }
+        let mut best: Option<(f32, Arc<StoredObject>)> = None;
+        for object in store.alternates(key) {
+            if !object.head().matches(&self.txn.client_request.headers) {
+                continue;
+            }
+            let cached = stored_response(object.head());
+            let alternate = Alternate {
+                client_request: &self.txn.client_request,
+                cached_response: &cached,
+                quality: std::cell::Cell::new(1.0),
+            };
+            run_void(&self.generation.select_alt, |handler| handler.call(&alternate));
+            let quality = alternate.quality.get().clamp(0.0, 1.0);
+            if quality > 0.0 && best.as_ref().is_none_or(|(q, _)| quality > *q) {
+                best = Some((quality, object));
+            }
+        }
+        best.map(|(_, object)| object)
+    }
+
+    async fn missed(&mut self) -> Result<Plan, Stop> {
+        self.thread.metrics.inc(Metric::CacheMisses);
+        self.cache.forward.get_or_insert(Forward::UriMiss);
+        self.txn.cache_lookup = Some(CacheLookup::Miss);
+        self.hook(TransactionHook::CacheLookupComplete).await?;
+        self.txn.cache_lookup = Some(CacheLookup::Miss);
+        self.plan_fetch()
+    }
+
+    async fn found(&mut self, object: Arc<StoredObject>) -> Result<Plan, Stop> {
+        let freshness = self.freshness(&object);
+        self.cache.ttl = Some(freshness.ttl());
+        let status = if freshness.is_fresh() { CacheLookup::HitFresh } else { CacheLookup::HitStale };
+        self.txn.cache_lookup = Some(status);
+        if self.txn.has_handlers(TransactionHook::ReadCacheHdr)
+            || self.txn.has_handlers(TransactionHook::CacheLookupComplete)
+        {
+            self.txn.cached_response = Some(stored_response(object.head()));
+            self.hook(TransactionHook::ReadCacheHdr).await?;
+            self.hook(TransactionHook::CacheLookupComplete).await?;
+        }
+        match self.txn.cache_lookup {
+            Some(CacheLookup::HitFresh) => {
+                self.thread.metrics.inc(Metric::CacheHits);
+                self.txn.cache_outcome = CacheOutcome::Hit;
+                Ok(Plan::Serve(object))
+            }
+            Some(CacheLookup::HitStale) => self.plan_stale(object, freshness),
+            _ => {
+                self.txn.cached_response = None;
+                self.txn.cache_lookup = Some(CacheLookup::Miss);
+                self.plan_fetch()
+            }
+        }
+    }
+
+    pub(crate) fn freshness(&self, object: &StoredObject) -> Freshness {
+        let mut freshness =
+            rules::freshness(object.head().meta(), self.cache.now, &self.cache.request, &self.cache.policy);
+        if self.mode == Mode::Refresh {
+            let stale = Stale { while_revalidate: false, client_accepts: false, ..Stale::default() };
+            freshness.state = match freshness.state {
+                FreshState::Fresh => FreshState::Fresh,
+                FreshState::Stale(s) => FreshState::Stale(Stale {
+                    by: s.by,
+                    if_error: s.if_error,
+                    if_unreachable: s.if_unreachable,
+                    must_revalidate: s.must_revalidate,
+                    ..stale
+                }),
+            };
+        }
+        freshness
+    }
+
+    /// A stale object: served as it is where that is allowed, validated otherwise.
+    fn plan_stale(&mut self, object: Arc<StoredObject>, freshness: Freshness) -> Result<Plan, Stop> {
+        self.thread.metrics.inc(Metric::CacheStale);
+        self.cache.forward = Some(if freshness.ttl() > 0 { Forward::Request } else { Forward::Stale });
+        let stale = match freshness.state {
+            FreshState::Stale(stale) => stale,
+            // A handler made it stale.
+            FreshState::Fresh => Stale { if_unreachable: true, if_error: true, ..Stale::default() },
+        };
+        if stale.client_accepts {
+            self.txn.cache_outcome = CacheOutcome::Hit;
+            return Ok(Plan::Serve(object));
+        }
+        if stale.while_revalidate {
+            self.refresh_behind();
+            self.txn.cache_outcome = CacheOutcome::StaleWhileRevalidate;
+            return Ok(Plan::Serve(object));
+        }
+        self.cache.stale = Some((object, stale));
+        self.plan_fetch()
+    }
+
+    /// Joins a fetch under way, starts one that others may join, or goes alone.
+    fn plan_fetch(&mut self) -> Result<Plan, Stop> {
+        if self.cache.request.only_if_cached {
+            self.txn.cache_outcome = CacheOutcome::OnlyIfCachedMiss;
+            return Err(self.error(ErrorKind::OnlyIfCached, "only-if-cached", false));
+        }
+        let shares = self.txn.records.flag(ids::TOLLGATE_HTTP_CACHE_COLLAPSE_ENABLED)
+            && self.txn.client_request.method == Method::Get
+            && !self.cache.request.has_range
+            && self.cache.request.store
+            && !self.txn.no_store
+            && self.client.body_remaining() == Some(0);
+        let Some(key) = self.cache.key.as_ref().filter(|_| shares) else { return Ok(Plan::Fetch(None)) };
+        let engine = &self.thread.engine;
+        if engine.hit_for_miss.contains(key, self.cache.now) {
+            return Ok(Plan::Fetch(Some(engine.collapser.alone())));
+        }
+        match engine.collapser.join(key) {
+            Role::Leader(writer) => match self.stored_meanwhile(key) {
+                Some(object) => {
+                    writer.finish_with(&object);
+                    self.txn.cache_outcome = CacheOutcome::Hit;
+                    Ok(Plan::Serve(object))
+                }
+                None => Ok(Plan::Fetch(Some(writer))),
+            },
+            Role::Follower(follower) => Ok(Plan::Follow(follower)),
+        }
+    }
+
+    /// Between the look-up and taking the lead another fetch may have ended: what it stored is served.
+    fn stored_meanwhile(&self, key: &CacheKey) -> Option<Arc<StoredObject>> {
+        if self.txn.cache_lookup != Some(CacheLookup::Miss) || self.txn.cached_response.is_some() {
+            return None;
+        }
+        match self.thread.engine.store.lookup(key, &self.txn.client_request) {
+            Lookup::Found(object) if self.freshness(&object).is_fresh() => Some(object),
+            _ => None,
+        }
+    }
+
+    /// Starts a validation that no client waits for, unless one is under way.
+    fn refresh_behind(&self) {
+        let Some(key) = &self.cache.key else { return };
+        if self.thread.engine.collapser.is_filling(key) {
+            return;
+        }
+        let mut request = self.txn.client_request.clone();
+        if let Some(url) = &self.txn.pristine_url {
+            request.url = url.clone();
+            let mut host = Vec::new();
+            url.write_host_port(&mut host);
+            request.headers.set(names::HOST, host);
+        }
+        request.method = Method::Get;
+        for name in [names::IF_NONE_MATCH, names::IF_MODIFIED_SINCE, names::RANGE, names::IF_RANGE] {
+            request.headers.remove(name);
+        }
+        let fetch = FetchRequest { request, body: bytes::Bytes::new(), client_addr: self.txn.client_addr() };
+        let reader = host::start_internal(&self.thread, fetch, 0, Mode::Refresh);
+        tollgate_event::spawn_local(async move {
+            // The result is in the cache; nobody reads the response itself.
+            if let Ok(mut response) = reader.response().await {
+                while let Ok(Some(_)) = response.body.next().await {}
+            }
+        });
+    }
+
+    /// Serves a complete stored object: preconditions, ranges, the whole.
+    pub(crate) async fn serve_stored(&mut self, object: Arc<StoredObject>) -> Result<TransactionEnd, Stop> {
+        let head = object.head();
+        let age = head.meta().age(self.cache.now);
+        self.log.is_ram_hit = true;
+        self.log.content_type_from(head.headers());
+        match rules::evaluate_preconditions(&self.txn.client_request, head) {
+            Preconditions::NotModified => {
+                let mut response = stored_response(head);
+                response.status = 304;
+                response.reason = None;
+                response.headers = rules::headers_for_304(head.headers());
+                return self.respond(response, Some(age), Some(0), ResponseBody::Empty).await;
+            }
+            Preconditions::PreconditionFailed => {
+                return Err(self.error(ErrorKind::PreconditionFailed, "precondition", false));
+            }
+            Preconditions::Serve => {}
+        }
+        let len = object.body().len();
+        if self.cache.request.has_range
+            && self.txn.records.flag(ids::HTTP_CACHE_RANGE_LOOKUP)
+            && !self.txn.has_response_transforms()
+        {
+            match range::evaluate(&self.txn.client_request, head, len) {
+                RangeAnswer::Whole => {}
+                RangeAnswer::Part(part) => {
+                    let mut response = stored_response(head);
+                    response.status = 206;
+                    response.reason = None;
+                    response.headers.set(names::CONTENT_RANGE, range::content_range(&part, len));
+                    let pieces: Vec<_> = object.body().slice(part.clone()).collect();
+                    return self
+                        .respond(
+                            response,
+                            Some(age),
+                            Some(part.end - part.start),
+                            ResponseBody::Pieces(pieces.into_iter()),
+                        )
+                        .await;
+                }
+                RangeAnswer::Unsatisfiable => {
+                    let mut response = Response::new(416);
+                    response.headers.set(names::CONTENT_RANGE, format!("bytes */{len}"));
+                    return self.respond(response, None, Some(0), ResponseBody::Empty).await;
+                }
+            }
+        }
+        let response = stored_response(head);
+        let body = ResponseBody::Stored { object, next: 0 };
+        self.respond(response, Some(age), Some(len), body).await
+    }
+
+    /// Removes what an unsafe request has made invalid (RFC 9111 §4.4).
+    pub(crate) fn invalidate(&mut self, response: &Response) {
+        if self.txn.client_request.method.is_safe() {
+            return;
+        }
+        for url in rules::invalidation_targets(&self.txn.client_request, response) {
+            let key = CacheKey::for_url(&url, self.txn.records.int(ids::HTTP_CACHE_GENERATION));
+            if self.thread.engine.store.remove(&key) > 0 {
+                self.thread.metrics.inc(Metric::CacheInvalidations);
+            }
+        }
+    }
+}
+
+/// A response header made of a stored one.
+pub(crate) fn stored_response(head: &StoredHead) -> Response {
+    let mut response = Response::new(head.status());
+    response.reason = head.reason().cloned();
+    response.headers = HeaderBlock::clone(head.headers());
+    response
+}

@@ -1,0 +1,428 @@
+//! From the origin's response to client and cache.
+//!
+//! Responsible for: what a response means for a stale object, whether it is stored, sharing it with others that wait,
+//! reading on when the client has left, following redirects.
+//! Not responsible for: asking the origin (`fetch`), sending (`respond`).
+//! Invariants: an incomplete body is never stored; followers of an unshareable response are released before its body
+//! is read; an object is in the store before any client has seen its last byte.
+
+use super::cache::stored_response;
+use super::fetch::{Asked, OriginAnswer, is_get_like};
+use super::{Exchange, Progress, Stop};
+use crate::body::{ResponseBody, transformed};
+use crate::client::ClientStream;
+use crate::limits;
+use crate::thread::EngineThread;
+use bytes::Bytes;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Poll;
+use tollgate_cache::rules::{self, Preconditions, Stale};
+use tollgate_cache::{
+    AbortReason, CacheKey, FillFollower, FillWriter, FollowerStart, StoreDecision, StoredHead, StoredObject,
+};
+use tollgate_config::ids;
+use tollgate_event::{clock, timer};
+use tollgate_http::{Response, Url, names};
+use tollgate_obs::metrics::Metric;
+use tollgate_obs::outcome::{CacheOutcome, TransactionEnd};
+use tollgate_plugin::BodyError;
+
+/// How a fill went.
+enum Filled {
+    Stored,
+    NotStored,
+    Aborted,
+}
+
+impl<S: ClientStream> Exchange<'_, S> {
+    /// Asks the origin and delivers its response. With `writer`, others wait for the same response.
+    pub(crate) async fn fetch(&mut self, writer: Option<FillWriter>) -> Result<Progress, Stop> {
+        self.cache.fills = writer.is_some();
+        let asked = match self.ask_origin().await {
+            Ok(asked) => asked,
+            Err(stop) => {
+                if let Some(writer) = writer {
+                    writer.abort(AbortReason::OriginFailed);
+                }
+                return self.origin_failed(stop).await.map(Progress::Ended);
+            }
+        };
+        match asked {
+            Asked::Upgraded(response, conn) => {
+                self.upgrade_tunnel(*response, *conn).await.map(Progress::Ended)
+            }
+            Asked::Answer(answer) => self.deliver(*answer, writer).await,
+        }
+    }
+
+    /// No answer: a stale object may stand in.
+    async fn origin_failed(&mut self, stop: Stop) -> Result<TransactionEnd, Stop> {
+        let failed = matches!(&stop, Stop::Answer(answer) if answer.page.response.status >= 500);
+        match self.cache.stale.take() {
+            Some((object, Stale { if_unreachable, if_error, must_revalidate: false, .. }))
+                if failed && (if_unreachable || if_error) =>
+            {
+                self.txn.cache_outcome = CacheOutcome::StaleOnError;
+                self.serve_stored(object).await
+            }
+            _ => Err(stop),
+        }
+    }
+
+    async fn deliver(&mut self, answer: OriginAnswer, writer: Option<FillWriter>) -> Result<Progress, Stop> {
+        if self.follow_redirect(&answer.response) {
+            if let Some(writer) = writer {
+                writer.uncacheable();
+            }
+            return Ok(Progress::Redirected);
+        }
+        self.invalidate(&answer.response);
+        if let Some((object, stale)) = self.cache.stale.take() {
+            if answer.response.status == 304 {
+                if rules::validates(object.head(), &answer.response) {
+                    return self.revalidated(object, answer, writer).await.map(Progress::Ended);
+                }
+            } else if answer.response.status >= 500 && stale.if_error {
+                self.txn.cache_outcome = CacheOutcome::StaleOnError;
+                if let Some(writer) = writer {
+                    writer.finish_with(&object);
+                }
+                return self.serve_stored(object).await.map(Progress::Ended);
+            }
+            self.txn.cache_outcome = CacheOutcome::Refreshed;
+        } else if self.cache.key.is_some() {
+            self.txn.cache_outcome = CacheOutcome::Miss;
+        }
+        match self.store_head(&answer, writer.is_some()) {
+            Some(head) => self.fill(answer, head, writer).await.map(Progress::Ended),
+            None => {
+                self.release(writer);
+                self.respond(answer.response, None, answer.length, answer.body).await.map(Progress::Ended)
+            }
+        }
+    }
+
+    /// The head to store, if the response may be stored.
+    fn store_head(&mut self, answer: &OriginAnswer, has_writer: bool) -> Option<Arc<StoredHead>> {
+        if !has_writer || self.txn.no_store {
+            return None;
+        }
+        let now = clock::unix_seconds();
+        let decision =
+            rules::store_decision(&self.txn.client_request, &answer.response, now, &self.cache.policy);
+        let mut meta = match decision {
+            StoreDecision::Store { meta } => meta,
+            StoreDecision::Dont(_) if self.txn.response_is_cacheable => {
+                tollgate_cache::StoredMeta::new(&answer.response, now, now)
+            }
+            StoreDecision::Dont(reason) => {
+                self.cache.detail = Some(reason.token());
+                return None;
+            }
+        };
+        let most = self.thread.engine.store.settings().cutoff_bytes;
+        if answer.length.is_some_and(|n| most > 0 && n > most) && !self.txn.has_response_transforms() {
+            self.cache.detail = Some("too_large");
+            return None;
+        }
+        meta.request_time = answer.request_time;
+        Some(Arc::new(StoredHead::new(
+            &self.txn.client_request,
+            &answer.response,
+            meta,
+            self.cache.policy.set_cookie,
+        )))
+    }
+
+    /// Lets those that wait go to the origin themselves, and remembers that waiting is of no use for this key.
+    fn release(&self, writer: Option<FillWriter>) {
+        let Some(writer) = writer else { return };
+        if let Some(key) = &self.cache.key {
+            self.thread.engine.hit_for_miss.remember(key, self.cache.now);
+        }
+        writer.uncacheable();
+    }
+
+    /// A 304 for a stale object.
+    async fn revalidated(
+        &mut self,
+        object: Arc<StoredObject>,
+        answer: OriginAnswer,
+        writer: Option<FillWriter>,
+    ) -> Result<TransactionEnd, Stop> {
+        let now = clock::unix_seconds();
+        let head = object.head().updated_by_304(&answer.response, answer.request_time, now);
+        let fresh = Arc::new(StoredObject::new(Arc::new(head), object.body().clone()));
+        if let Some(key) = &self.cache.key
+            && !self.txn.no_store
+        {
+            self.thread.engine.store.update(key, &object, Arc::clone(&fresh));
+        }
+        self.thread.metrics.inc(Metric::CacheRevalidations);
+        self.txn.cache_outcome = CacheOutcome::Revalidated;
+        self.cache.now = now;
+        if let Some(writer) = writer {
+            writer.finish_with(&fresh);
+        }
+        drop(answer);
+        self.serve_stored(fresh).await
+    }
+
+    /// Stores the response while it is sent to this client and all that wait.
+    async fn fill(
+        &mut self,
+        mut answer: OriginAnswer,
+        head: Arc<StoredHead>,
+        writer: Option<FillWriter>,
+    ) -> Result<TransactionEnd, Stop> {
+        let Some(writer) = writer else {
+            return self.respond(answer.response, None, answer.length, answer.body).await;
+        };
+        if let Some(key) = &self.cache.key {
+            self.thread.engine.hit_for_miss.forget(key);
+        }
+        let mut head = head;
+        let mut length = answer.length;
+        if self.txn.has_response_transforms() && !self.txn.cache_untransformed {
+            let transforms = self.txn.take_response_transforms();
+            let (body, transformed_length) = transformed(Box::new(answer.body), length, transforms);
+            (answer.body, length) = (ResponseBody::Plugin(body), transformed_length);
+            set_length(&mut answer.response, length);
+            head = Arc::new(StoredHead::new(
+                &self.txn.client_request,
+                &answer.response,
+                head.meta().clone(),
+                self.cache.policy.set_cookie,
+            ));
+        }
+        writer.publish_header(Arc::clone(&head));
+        self.cache.stored = true;
+        let reader = writer.reader().map_or(ResponseBody::Empty, ResponseBody::Fill);
+        let thread = Rc::clone(&self.thread);
+        let key = self.cache.key.clone();
+        let may_go_on = self.may_fill_behind(length);
+        let pump = pump(thread, key, answer.body, writer, length, may_go_on);
+        // RFC 9110 §13: the client's own conditions were not sent to the origin; they are judged here.
+        let response = answer.response;
+        let condition = rules::evaluate_preconditions(&self.txn.client_request, &head);
+        let deliver = async {
+            match condition {
+                Preconditions::NotModified => {
+                    let mut not_modified = stored_response(&head);
+                    (not_modified.status, not_modified.reason) = (304, None);
+                    not_modified.headers = rules::headers_for_304(head.headers());
+                    drop(reader);
+                    self.respond(not_modified, None, Some(0), ResponseBody::Empty).await
+                }
+                _ => self.respond(response, None, length, reader).await,
+            }
+        };
+        run_both(pump, deliver).await
+    }
+
+    /// Whether the fetch goes on when the client has left (`background_fill_completed_threshold`).
+    fn may_fill_behind(&self, length: Option<u64>) -> impl Fn(u64) -> bool + use<S> {
+        let threshold = self.txn.records.float(ids::HTTP_BACKGROUND_FILL_COMPLETED_THRESHOLD);
+        move |received| match length {
+            Some(length) if length > 0 => received as f64 / length as f64 >= threshold,
+            _ => threshold <= 0.0,
+        }
+    }
+
+    /// Waits for another transaction's fetch and is served from it.
+    pub(crate) async fn follow(&mut self, mut follower: FillFollower) -> Result<Progress, Stop> {
+        self.thread.metrics.inc(Metric::CacheCollapsed);
+        let waiting = self.thread.metrics.hold(Metric::CacheWaiters);
+        let limit = limits::seconds(&self.txn.records, ids::TOLLGATE_HTTP_CACHE_COLLAPSE_WAIT_TIMEOUT);
+        let start = timer::within(limit, poll_fn(|cx| follower.poll_header(cx))).await;
+        drop(waiting);
+        let head = match start {
+            Ok(FollowerStart::Header(head)) => head,
+            // The fetch is not shared, failed, or takes too long: this transaction asks for itself.
+            Ok(FollowerStart::Uncacheable | FollowerStart::Aborted(_)) | Err(timer::Elapsed) => {
+                return self.fetch(None).await;
+            }
+        };
+        let Ok(reader) = follower.into_reader(&self.txn.client_request.headers) else {
+            return self.fetch(None).await;
+        };
+        self.txn.cache_outcome = CacheOutcome::Collapsed;
+        self.cache.stale = None;
+        let age = head.meta().age(clock::unix_seconds());
+        let (mut response, mut body, mut length) = (stored_response(&head), ResponseBody::Fill(reader), None);
+        match rules::evaluate_preconditions(&self.txn.client_request, &head) {
+            Preconditions::NotModified => {
+                (response.status, response.reason) = (304, None);
+                response.headers = rules::headers_for_304(head.headers());
+                (body, length) = (ResponseBody::Empty, Some(0));
+            }
+            _ => length = tollgate_http::framing::content_length(&response.headers).ok().flatten().or(length),
+        }
+        self.respond(response, Some(age), length, body).await.map(Progress::Ended)
+    }
+
+    /// Replaces the URL by a redirect's target, if redirects are to be followed.
+    fn follow_redirect(&mut self, response: &Response) -> bool {
+        let most = self.txn.records.int(ids::HTTP_NUMBER_OF_REDIRECTIONS);
+        if self.redirects >= most
+            || !matches!(response.status, 301 | 302 | 303 | 307 | 308)
+            || !is_get_like(&self.txn.client_request.method)
+        {
+            return false;
+        }
+        let Some(target) = response.headers.get(names::LOCATION) else { return false };
+        let Some(url) = resolve(&self.txn.client_request.url, target) else { return false };
+        self.redirects += 1;
+        let mut host = Vec::new();
+        url.write_host_port(&mut host);
+        self.txn.client_request.headers.set(names::HOST, host);
+        self.next_hop.host = String::from_utf8_lossy(&url.host).to_ascii_lowercase().into();
+        self.next_hop.port = url.effective_port();
+        if self.txn.records.flag(ids::HTTP_REDIRECT_USE_ORIG_CACHE_KEY) && self.txn.cache_url.is_none() {
+            self.txn.cache_url = Some(self.txn.client_request.url.clone());
+        }
+        self.txn.client_request.url = url;
+        self.txn.origin_addr = None;
+        self.txn.origin_response = None;
+        self.cache.stale = None;
+        true
+    }
+}
+
+/// An absolute or path-absolute Location.
+fn resolve(base: &Url, location: &[u8]) -> Option<Url> {
+    let location = Bytes::copy_from_slice(location);
+    if location.first() != Some(&b'/') {
+        return Url::parse_absolute(location).ok().filter(|u| u.scheme == Some(tollgate_http::Scheme::Http));
+    }
+    if location.starts_with(b"//") {
+        return Url::parse_absolute([b"http:", &location[..]].concat().into()).ok();
+    }
+    let target = Url::parse_target(location, false).ok()?;
+    Some(Url { path: target.path, query: target.query, ..base.clone() })
+}
+
+fn set_length(response: &mut Response, length: Option<u64>) {
+    response.headers.remove(names::CONTENT_LENGTH);
+    response.headers.remove(names::CONTENT_MD5);
+    if let Some(n) = length {
+        response.headers.append(names::CONTENT_LENGTH, n.to_string());
+    }
+}
+
+/// Runs the fill and the delivery to this client. The delivery's result counts; the fill may outlive the client.
+async fn run_both(
+    pump: impl Future<Output = Filled>,
+    deliver: impl Future<Output = Result<TransactionEnd, Stop>>,
+) -> Result<TransactionEnd, Stop> {
+    let mut pump = pin!(pump);
+    let mut deliver = pin!(deliver);
+    let mut filled = None;
+    let mut delivered = None;
+    poll_fn(|cx| {
+        if filled.is_none()
+            && let Poll::Ready(result) = pump.as_mut().poll(cx)
+        {
+            filled = Some(result);
+        }
+        if delivered.is_none()
+            && let Poll::Ready(result) = deliver.as_mut().poll(cx)
+        {
+            delivered = Some(result);
+        }
+        if filled.is_none() && delivered.is_some() {
+            // The reader has just been dropped: the fill decides whether it goes on.
+            if let Poll::Ready(result) = pump.as_mut().poll(cx) {
+                filled = Some(result);
+            }
+        }
+        if filled.is_some() && delivered.is_some() { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    match (delivered, filled) {
+        (Some(Ok(TransactionEnd::Completed)), Some(Filled::Aborted)) => Ok(TransactionEnd::OriginBodyAborted),
+        (Some(result), _) => result,
+        (None, _) => Ok(TransactionEnd::Internal),
+    }
+}
+
+/// Reads the body into the fill until its end, and stores the object.
+async fn pump(
+    thread: Rc<EngineThread>,
+    key: Option<CacheKey>,
+    mut body: ResponseBody,
+    mut writer: FillWriter,
+    length: Option<u64>,
+    may_go_on: impl Fn(u64) -> bool,
+) -> Filled {
+    let mut behind = None;
+    loop {
+        if !writer.has_readers() && behind.is_none() {
+            let received = writer.total_bytes();
+            if length != Some(received) {
+                if writer.has_overflowed() || !may_go_on(received) {
+                    writer.abort(AbortReason::NoReaders);
+                    thread.metrics.inc(Metric::CacheStoreAborts);
+                    return Filled::NotStored;
+                }
+                thread.metrics.inc(Metric::BackgroundFills);
+                behind = Some(thread.metrics.hold(Metric::BackgroundFillsActive));
+            }
+        }
+        let next = next_piece(&mut body, &mut writer, behind.is_some()).await;
+        match next {
+            Next::Piece(piece) => writer.append(piece),
+            Next::Readers => {}
+            Next::End => break,
+            Next::Fault => {
+                writer.abort(AbortReason::OriginBodyAborted);
+                thread.metrics.inc(Metric::CacheStoreAborts);
+                return Filled::Aborted;
+            }
+        }
+    }
+    let stored = writer.finish(|object| {
+        if let Some(key) = &key
+            && thread.engine.store.insert(key, Arc::clone(object)).is_ok()
+        {
+            thread.metrics.inc(Metric::CacheStores);
+        }
+    });
+    if stored.is_some() { Filled::Stored } else { Filled::NotStored }
+}
+
+enum Next {
+    Piece(Bytes),
+    /// The last reader has gone.
+    Readers,
+    End,
+    Fault,
+}
+
+/// The next piece once the fill may take it, or the news that nobody reads any more.
+async fn next_piece(body: &mut ResponseBody, writer: &mut FillWriter, behind: bool) -> Next {
+    let piece = |result: Result<Option<Bytes>, BodyError>| match result {
+        Ok(Some(piece)) => Next::Piece(piece),
+        Ok(None) => Next::End,
+        Err(_) => Next::Fault,
+    };
+    if !body.can_poll() {
+        poll_fn(|cx| writer.poll_ready(cx)).await;
+        return piece(body.next_piece().await);
+    }
+    poll_fn(|cx| {
+        if writer.poll_ready(cx).is_ready()
+            && let Poll::Ready(result) = body.poll_next(cx)
+        {
+            return Poll::Ready(piece(result));
+        }
+        if !behind && writer.poll_no_readers(cx).is_ready() {
+            return Poll::Ready(Next::Readers);
+        }
+        Poll::Pending
+    })
+    .await
+}

@@ -1,0 +1,615 @@
+//! Asking the origin.
+//!
+//! Responsible for: OS_DNS, connecting, SEND_REQUEST_HDR, sending header and body, reading the response header with
+//! interim responses, READ_RESPONSE_HDR, retrying where that is safe, intercepts.
+//! Not responsible for: what becomes of the response (`deliver`).
+//! Invariants: a request is sent again only if nothing of the client's body is gone, its method is idempotent and the
+//! connection was a kept one that closed before a byte of an answer; an origin that did answer is not asked twice.
+
+use super::{Exchange, Stop};
+use crate::body::{ResponseBody, transformed};
+use crate::client::ClientStream;
+use crate::error_page::ErrorKind;
+use crate::limits;
+use crate::origin::connect::{self, ConnectError};
+use crate::origin::pool::Match;
+use crate::origin::{OriginBody, OriginConn};
+use crate::wire::{BodyReader, HeadReadError};
+use bytes::Bytes;
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use tollgate_config::ids;
+use tollgate_event::dns::DnsError;
+use tollgate_event::pool::ScratchVec;
+use tollgate_event::timer::Watch;
+use tollgate_http::framing::{self, Framing, FramingError};
+use tollgate_http::h1::HeadError;
+use tollgate_http::{Method, Response, Version, chunked, h1, list, names};
+use tollgate_obs::metrics::Metric;
+use tollgate_obs::milestones::Milestone;
+use tollgate_obs::outcome::TransactionEnd;
+use tollgate_plugin::{Body, BodyError, LocalBoxFuture, TransactionHook};
+
+/// A response header with its body still to come.
+pub(crate) struct OriginAnswer {
+    pub(crate) response: Response,
+    pub(crate) body: ResponseBody,
+    /// The body's length, if known.
+    pub(crate) length: Option<u64>,
+    /// Seconds since 1970 when the request was sent.
+    pub(crate) request_time: i64,
+}
+
+/// What the origin did.
+pub(crate) enum Asked {
+    /// It answered.
+    Answer(Box<OriginAnswer>),
+    /// It switched protocols: both connections become a tunnel.
+    Upgraded(Box<Response>, Box<OriginConn>),
+}
+
+/// Why there is no answer.
+enum Fault {
+    /// The connection closed before a byte of an answer.
+    Closed,
+    /// It closed within a header.
+    Partial,
+    Timeout,
+    Head(HeadError),
+    Framing(FramingError),
+    TooManyInterim,
+    Stop(Stop),
+}
+
+impl<S: ClientStream> Exchange<'_, S> {
+    /// Sends the request to the origin (or the intercept) and reads the response header. Ends with the hook point
+    /// READ_RESPONSE_HDR.
+    pub(crate) async fn ask_origin(&mut self) -> Result<Asked, Stop> {
+        if let Some(intercept) = self.txn.take_intercept() {
+            return self.ask_intercept(intercept).await;
+        }
+        let mut order = self.resolve().await?;
+        self.hook(TransactionHook::OsDns).await?;
+        if let Some(addr) = self.txn.origin_addr {
+            order = vec![addr];
+        }
+        self.build_proxy_request();
+        let asked = self.attempt(&order).await?;
+        if let Asked::Answer(answer) = asked {
+            return self.read_response_hook(*answer).await;
+        }
+        Ok(asked)
+    }
+
+    /// The addresses to try, in order.
+    async fn resolve(&mut self) -> Result<Vec<SocketAddr>, Stop> {
+        if let Some(addr) = self.txn.origin_addr {
+            return Ok(vec![addr]);
+        }
+        let host = Rc::clone(&self.next_hop.host);
+        self.mark(Milestone::DnsLookupBegin);
+        self.thread.metrics.inc(Metric::DnsLookups);
+        let addrs = match self.thread.dns.lookup_local(&host) {
+            Some(addrs) => {
+                self.thread.metrics.inc(Metric::DnsHits);
+                addrs
+            }
+            None => match self.thread.dns.lookup(&host).await {
+                Ok(answer) => {
+                    if answer.is_cached {
+                        self.thread.metrics.inc(Metric::DnsHits);
+                    }
+                    answer.addrs
+                }
+                Err(error) => {
+                    self.thread.metrics.inc(Metric::DnsFailures);
+                    let kind = if matches!(error, DnsError::Timeout(_)) {
+                        ErrorKind::OriginTimeout
+                    } else {
+                        ErrorKind::DnsFailed
+                    };
+                    return Err(self.error(kind, &error.to_string(), false));
+                }
+            },
+        };
+        self.mark(Milestone::DnsLookupEnd);
+        let order = self.thread.addresses.order(&addrs, self.next_hop.port, self.started);
+        self.txn.origin_addr = order.first().copied();
+        if order.len() > 1 && !self.txn.has_handlers(TransactionHook::OsDns) {
+            self.txn.origin_addr = None;
+        }
+        Ok(order)
+    }
+
+    async fn ask_intercept(&mut self, intercept: Rc<dyn tollgate_plugin::Intercept>) -> Result<Asked, Stop> {
+        if self.cache.key.is_some() || self.txn.cache_lookup.is_some() {
+            self.hook(TransactionHook::OsDns).await?;
+        }
+        self.build_proxy_request();
+        self.hook(TransactionHook::SendRequestHdr).await?;
+        let request_time = tollgate_event::clock::unix_seconds();
+        let request = self.txn.proxy_request.clone().unwrap_or_else(|| self.txn.client_request.clone());
+        let mut body = RequestSource { client: &mut *self.client, buffered: &mut self.buffered };
+        let served = intercept.serve(&request, &mut body).await;
+        match served {
+            Ok(served) => {
+                let length = framing::content_length(&served.response.headers)
+                    .ok()
+                    .flatten()
+                    .or_else(|| served.body.remaining());
+                let answer = OriginAnswer {
+                    response: served.response,
+                    body: ResponseBody::Plugin(served.body),
+                    length,
+                    request_time,
+                };
+                self.log.hierarchy_is_none = true;
+                self.read_response_hook(answer).await
+            }
+            Err(error) => Err(self.error(ErrorKind::InterceptFailed, &error.to_string(), false)),
+        }
+    }
+
+    async fn read_response_hook(&mut self, mut answer: OriginAnswer) -> Result<Asked, Stop> {
+        self.mark(Milestone::ServerReadHeaderDone);
+        if self.txn.has_handlers(TransactionHook::ReadResponseHdr) {
+            self.txn.origin_response = Some(answer.response);
+            self.hook(TransactionHook::ReadResponseHdr).await?;
+            answer.response = self.txn.origin_response.clone().unwrap_or_else(|| Response::new(502));
+        }
+        Ok(Asked::Answer(Box::new(answer)))
+    }
+
+    /// Connects, sends, reads; again on another connection where that is safe.
+    async fn attempt(&mut self, order: &[SocketAddr]) -> Result<Asked, Stop> {
+        let mut fresh_only = false;
+        loop {
+            let mut conn = self.connection(order, fresh_only).await?;
+            self.hook(TransactionHook::SendRequestHdr).await?;
+            let kept = conn.used > 0;
+            let request_time = tollgate_event::clock::unix_seconds();
+            conn.wire
+                .set_limit(limits::seconds(&self.txn.records, ids::HTTP_TRANSACTION_NO_ACTIVITY_TIMEOUT_OUT));
+            let mut sent = Sent::default();
+            match self.send_and_receive(&mut conn, &mut sent).await {
+                Ok(response) if response.status == 101 => {
+                    return Ok(Asked::Upgraded(Box::new(response), Box::new(conn)));
+                }
+                Ok(response) => return self.answer_of(conn, response, &sent, request_time),
+                Err(Fault::Closed)
+                    if kept
+                        && !sent.body_begun
+                        && self.txn.client_request.method.is_idempotent()
+                        && !fresh_only =>
+                {
+                    self.thread.metrics.inc(Metric::OriginRetries);
+                    fresh_only = true;
+                }
+                Err(fault) => return Err(self.origin_fault(fault, &sent)),
+            }
+        }
+    }
+
+    async fn connection(&mut self, order: &[SocketAddr], fresh_only: bool) -> Result<OriginConn, Stop> {
+        let host = Rc::clone(&self.next_hop.host);
+        let by = Match::parse(self.txn.records.str(ids::HTTP_SERVER_SESSION_SHARING_MATCH));
+        if !fresh_only && by != Match::None && !self.is_upgrade() {
+            let kept = order.iter().find_map(|addr| self.thread.pool.take(*addr, &host, by, &self.thread));
+            if let Some(conn) = kept {
+                return Ok(conn);
+            }
+        }
+        self.mark(Milestone::ServerConnect);
+        match connect::connect(&self.thread, order, &host, &self.txn.records).await {
+            Ok(conn) => {
+                self.mark(Milestone::ServerConnectEnd);
+                Ok(conn)
+            }
+            Err(error) => {
+                let kind = if error == ConnectError::Timeout {
+                    ErrorKind::ConnectTimeout
+                } else {
+                    ErrorKind::ConnectFailed
+                };
+                let addrs: Vec<String> = order.iter().map(SocketAddr::to_string).collect();
+                Err(self.error(kind, &addrs.join(" "), false))
+            }
+        }
+    }
+
+    fn origin_fault(&mut self, fault: Fault, sent: &Sent) -> Stop {
+        let metrics = &self.thread.metrics;
+        let close = sent.body_begun && !sent.body_done;
+        if close {
+            self.keep = false;
+        }
+        match fault {
+            Fault::Stop(stop) => stop,
+            Fault::Closed | Fault::Partial => {
+                metrics.inc(Metric::OriginConnectionsBroken);
+                let reason = if matches!(fault, Fault::Closed) {
+                    "closed before an answer"
+                } else {
+                    "closed within the header"
+                };
+                self.error(ErrorKind::OriginClosed, reason, close)
+            }
+            Fault::Timeout => {
+                metrics.inc(Metric::OriginTimeouts);
+                metrics.inc(Metric::OriginInactivityTimeouts);
+                self.error(ErrorKind::OriginTimeout, "transaction_no_activity_timeout_out", close)
+            }
+            Fault::Head(error) => {
+                metrics.inc(Metric::OriginBadResponses);
+                self.error(ErrorKind::OriginBad, &error.to_string(), close)
+            }
+            Fault::Framing(error) => {
+                metrics.inc(Metric::OriginBadResponses);
+                self.error(ErrorKind::OriginBad, &error.to_string(), close)
+            }
+            Fault::TooManyInterim => {
+                metrics.inc(Metric::OriginBadResponses);
+                self.error(ErrorKind::OriginBad, "too many interim responses", close)
+            }
+        }
+    }
+
+    /// The final response with its body.
+    fn answer_of(
+        &mut self,
+        conn: OriginConn,
+        response: Response,
+        sent: &Sent,
+        request_time: i64,
+    ) -> Result<Asked, Stop> {
+        let method = &self.txn.client_request.method;
+        let framing = match framing::of_response(method, response.status, response.version, &response.headers)
+        {
+            Ok(framing) => framing,
+            Err(error) => return Err(self.origin_fault(Fault::Framing(error), sent)),
+        };
+        let keep = response.version >= Version::Http11
+            && framing != Framing::UntilClose
+            && !(response.headers.has(names::CONNECTION)
+                && list::has_token(response.headers.list(names::CONNECTION), "close"))
+            && sent.body_done
+            && !self.txn.proxy_request.as_ref().is_some_and(|r| r.headers.has(names::CONNECTION));
+        if !sent.body_done {
+            // The rest of the request's body is still on the client's connection.
+            self.keep = false;
+        }
+        let length = match framing {
+            Framing::None => Some(0),
+            Framing::Length(n) => Some(n),
+            Framing::Chunked | Framing::UntilClose => None,
+        };
+        self.log.origin_addr = Some(conn.addr);
+        let body = OriginBody::new(conn, BodyReader::new(framing), keep, Rc::clone(&self.thread));
+        let body = if framing == Framing::None && body.is_done() {
+            ResponseBody::Empty
+        } else {
+            ResponseBody::Origin(Box::new(body))
+        };
+        Ok(Asked::Answer(Box::new(OriginAnswer { response, body, length, request_time })))
+    }
+
+    /// Sends header and body and reads the final response header, or a 101 that was asked for.
+    async fn send_and_receive(&mut self, conn: &mut OriginConn, sent: &mut Sent) -> Result<Response, Fault> {
+        let has_body =
+            self.buffered.as_ref().is_some_and(|b| !b.is_empty()) || self.client.body_remaining() != Some(0);
+        let transforms = if has_body { self.txn.take_request_transforms() } else { Vec::new() };
+        if !transforms.is_empty() {
+            let length = self
+                .buffered
+                .as_ref()
+                .map(|b| b.iter().map(|p| p.len() as u64).sum())
+                .or(self.client.body_remaining());
+            let source = RequestSource { client: &mut *self.client, buffered: &mut self.buffered };
+            let (mut body, length) = transformed(Box::new(source), length, transforms);
+            if let Some(request) = &mut self.txn.proxy_request {
+                frame_transformed(request, length);
+            }
+            send_head(conn, self.txn.proxy_request.as_ref()).await?;
+            sent.body_begun = true;
+            let result = send_transformed(conn, &mut *body, length.is_none()).await;
+            drop(body);
+            match result {
+                Ok(()) => {}
+                Err(SendError::Origin) => return Err(Fault::Closed),
+                Err(SendError::Body(error)) => return Err(Fault::Stop(self.body_refused(&error))),
+            }
+            sent.body_done = true;
+            self.thread.metrics.inc(Metric::OriginRequests);
+            return self.receive(conn, sent).await;
+        }
+        send_head(conn, self.txn.proxy_request.as_ref()).await?;
+        self.thread.metrics.inc(Metric::OriginRequests);
+        sent.body_done = !has_body;
+        self.receive(conn, sent).await
+    }
+
+    /// Reads response headers, sending the request's body meanwhile, until the final one.
+    async fn receive(&mut self, conn: &mut OriginConn, sent: &mut Sent) -> Result<Response, Fault> {
+        let limits = limits::response_head(&self.txn.records);
+        let most = self.txn.records.int(ids::TOLLGATE_HTTP_MAX_INTERIM_RESPONSES);
+        let chunked =
+            self.txn.proxy_request.as_ref().is_some_and(|r| r.headers.has(names::TRANSFER_ENCODING));
+        let mut pump = Pump::new(chunked, self.client.awaits_continue() && !self.client.has_body_bytes());
+        let mut interim = 0;
+        let half_open = self.txn.records.flag(ids::HTTP_ALLOW_HALF_OPEN);
+        loop {
+            self.until_response(conn, sent, &mut pump, half_open).await?;
+            let response = conn.read_response(&limits).await.map_err(head_fault)?;
+            self.thread.metrics.add(Metric::OriginRequestBytes, std::mem::take(&mut conn.wire.sent));
+            if !(100..200).contains(&response.status) {
+                return Ok(response);
+            }
+            if response.status == 101 {
+                return if self.is_upgrade() && response.headers.has(names::UPGRADE) {
+                    Ok(response)
+                } else {
+                    Err(Fault::Head(HeadError::StartLine))
+                };
+            }
+            interim += 1;
+            if interim > most {
+                return Err(Fault::TooManyInterim);
+            }
+            if response.status == 100 {
+                pump.waits = None;
+                if !self.client.awaits_continue() {
+                    continue;
+                }
+            }
+            if self.client.send_interim(&response).await.is_err() {
+                return Err(Fault::Stop(Stop::Abort(TransactionEnd::ClientAborted)));
+            }
+        }
+    }
+
+    /// Sends what there is of the request's body until bytes of a response are there.
+    async fn until_response(
+        &mut self,
+        conn: &mut OriginConn,
+        sent: &mut Sent,
+        pump: &mut Pump,
+        half_open: bool,
+    ) -> Result<(), Fault> {
+        loop {
+            let event = poll_fn(|cx| self.poll_exchange(cx, conn, sent, pump, half_open)).await?;
+            match event {
+                Event::Response => return Ok(()),
+                Event::Continue => {
+                    pump.waits = None;
+                    if self.client.send_continue().await.is_err() {
+                        return Err(Fault::Stop(Stop::Abort(TransactionEnd::ClientAborted)));
+                    }
+                }
+            }
+        }
+    }
+
+    fn poll_exchange(
+        &mut self,
+        cx: &mut Context<'_>,
+        conn: &mut OriginConn,
+        sent: &mut Sent,
+        pump: &mut Pump,
+        half_open: bool,
+    ) -> Poll<Result<Event, Fault>> {
+        if conn.wire.has_unread() {
+            return Poll::Ready(Ok(Event::Response));
+        }
+        if !sent.body_done {
+            if let Some(watch) = &pump.waits {
+                if watch.poll_expired(cx).is_ready() {
+                    return Poll::Ready(Ok(Event::Continue));
+                }
+            } else {
+                let client = &mut *self.client;
+                let buffered = &mut self.buffered;
+                let next = |cx: &mut Context<'_>| match buffered {
+                    Some(pieces) => Poll::Ready(Ok(pieces.pop_front())),
+                    None => client.poll_body(cx),
+                };
+                match pump.poll(cx, conn, sent, next) {
+                    Poll::Ready(Ok(())) => sent.body_done = true,
+                    // The origin may have answered before it stopped reading.
+                    Poll::Ready(Err(SendError::Origin)) => sent.write_failed = true,
+                    Poll::Ready(Err(SendError::Body(error))) => {
+                        return Poll::Ready(Err(Fault::Stop(self.body_refused(&error))));
+                    }
+                    Poll::Pending => {}
+                }
+            }
+        }
+        match conn.wire.poll_some(cx) {
+            Poll::Ready(Ok(true)) => return Poll::Ready(Ok(Event::Response)),
+            Poll::Ready(Ok(false)) => return Poll::Ready(Err(Fault::Closed)),
+            Poll::Ready(Err(error)) if error.kind() == std::io::ErrorKind::TimedOut => {
+                return Poll::Ready(Err(Fault::Timeout));
+            }
+            Poll::Ready(Err(_)) => return Poll::Ready(Err(Fault::Closed)),
+            Poll::Pending => {}
+        }
+        if sent.body_done && self.client.poll_gone(cx, half_open).is_ready() && !self.cache.fills {
+            return Poll::Ready(Err(Fault::Stop(Stop::Abort(TransactionEnd::ClientAborted))));
+        }
+        Poll::Pending
+    }
+}
+
+enum Event {
+    Response,
+    Continue,
+}
+
+/// How much of the request has gone out.
+#[derive(Default)]
+struct Sent {
+    /// Bytes of the client's body were taken.
+    body_begun: bool,
+    /// The whole body was sent, or there is none.
+    body_done: bool,
+    /// The origin no longer takes bytes.
+    write_failed: bool,
+}
+
+enum SendError {
+    Body(BodyError),
+    Origin,
+}
+
+fn head_fault(error: HeadReadError) -> Fault {
+    match error {
+        HeadReadError::Bad(error) => Fault::Head(error),
+        HeadReadError::Closed { partial: false } => Fault::Closed,
+        HeadReadError::Closed { partial: true } | HeadReadError::Io => Fault::Partial,
+        HeadReadError::Timeout { .. } => Fault::Timeout,
+    }
+}
+
+async fn send_head(conn: &mut OriginConn, request: Option<&tollgate_http::Request>) -> Result<(), Fault> {
+    let mut out = ScratchVec::take();
+    if let Some(request) = request {
+        h1::write_request(request, &mut out);
+    }
+    match conn.wire.write_all([&out, &[], &[]]).await {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::TimedOut => Err(Fault::Timeout),
+        Err(_) => Err(Fault::Closed),
+    }
+}
+
+/// The length of a transformed request body.
+fn frame_transformed(request: &mut tollgate_http::Request, length: Option<u64>) {
+    request.headers.remove(names::TRANSFER_ENCODING);
+    match length {
+        Some(n) => request.headers.set(names::CONTENT_LENGTH, n.to_string()),
+        None => {
+            request.headers.remove(names::CONTENT_LENGTH);
+            request.headers.append(names::TRANSFER_ENCODING, "chunked");
+        }
+    }
+}
+
+async fn send_transformed(
+    conn: &mut OriginConn,
+    body: &mut (dyn Body + '_),
+    chunked: bool,
+) -> Result<(), SendError> {
+    while let Some(piece) = body.next().await.map_err(SendError::Body)? {
+        let size = chunked::chunk_header(piece.len());
+        let parts: [&[u8]; 3] = if chunked { [size.as_bytes(), &piece, b"\r\n"] } else { [&piece, &[], &[]] };
+        conn.wire.write_all(parts).await.map_err(|_| SendError::Origin)?;
+    }
+    if chunked {
+        conn.wire.write_all([b"0\r\n\r\n", &[], &[]]).await.map_err(|_| SendError::Origin)?;
+    }
+    Ok(())
+}
+
+/// The client's body as transforms and intercepts see it.
+struct RequestSource<'c, S> {
+    client: &'c mut S,
+    buffered: &'c mut Option<VecDeque<Bytes>>,
+}
+
+impl<S: ClientStream> Body for RequestSource<'_, S> {
+    fn next(&mut self) -> LocalBoxFuture<'_, Result<Option<Bytes>, BodyError>> {
+        Box::pin(async move {
+            if let Some(pieces) = self.buffered {
+                return Ok(pieces.pop_front());
+            }
+            self.client.send_continue().await.map_err(|_| BodyError::Truncated)?;
+            poll_fn(|cx| self.client.poll_body(cx)).await
+        })
+    }
+
+    fn remaining(&self) -> Option<u64> {
+        match &self.buffered {
+            Some(pieces) => Some(pieces.iter().map(|p| p.len() as u64).sum()),
+            None => self.client.body_remaining(),
+        }
+    }
+}
+
+/// Moves the request's body to the origin.
+struct Pump {
+    chunked: bool,
+    queue: VecDeque<Bytes>,
+    written: usize,
+    ended: bool,
+    /// The client waits for a 100: until the origin sends one, or this expires.
+    waits: Option<Watch>,
+}
+
+impl Pump {
+    fn new(chunked: bool, waits: bool) -> Pump {
+        let waits = waits.then(|| {
+            let watch = Watch::new();
+            watch.set(limits::CONTINUE_WAIT);
+            watch
+        });
+        Pump { chunked, queue: VecDeque::new(), written: 0, ended: false, waits }
+    }
+
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        conn: &mut OriginConn,
+        sent: &mut Sent,
+        mut next: impl FnMut(&mut Context<'_>) -> Poll<Result<Option<Bytes>, BodyError>>,
+    ) -> Poll<Result<(), SendError>> {
+        if sent.write_failed {
+            return Poll::Pending;
+        }
+        loop {
+            while let Some(front) = self.queue.front() {
+                match conn.wire.poll_write(cx, &front[self.written..]) {
+                    Poll::Ready(Ok(n)) => {
+                        self.written += n;
+                        if self.written == front.len() {
+                            self.queue.pop_front();
+                            self.written = 0;
+                        }
+                    }
+                    Poll::Ready(Err(_)) => return Poll::Ready(Err(SendError::Origin)),
+                    Poll::Pending => return Poll::Pending,
+                }
+            }
+            if self.ended {
+                return Poll::Ready(Ok(()));
+            }
+            match next(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(SendError::Body(error))),
+                Poll::Ready(Ok(Some(piece))) => {
+                    sent.body_begun = true;
+                    if self.chunked {
+                        self.queue
+                            .push_back(Bytes::copy_from_slice(chunked::chunk_header(piece.len()).as_bytes()));
+                        self.queue.push_back(piece);
+                        self.queue.push_back(Bytes::from_static(b"\r\n"));
+                    } else {
+                        self.queue.push_back(piece);
+                    }
+                }
+                Poll::Ready(Ok(None)) => {
+                    self.ended = true;
+                    if self.chunked {
+                        self.queue.push_back(Bytes::from_static(b"0\r\n\r\n"));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Whether a response to this method may be followed or repeated without another effect.
+pub(crate) fn is_get_like(method: &Method) -> bool {
+    matches!(method, Method::Get | Method::Head)
+}

@@ -1,0 +1,270 @@
+//! The request to the next hop.
+//!
+//! Responsible for: which fields of the client's request go on, what the proxy adds.
+//! Invariants: hop-by-hop fields and what Connection lists never go on (RFC 9110 §7.6.1); fields that the proxy or
+//! the origin must be able to trust cannot be removed by being listed there.
+
+use super::Exchange;
+use crate::client::ClientStream;
+use std::net::IpAddr;
+use std::rc::Rc;
+use tollgate_cache::rules;
+use tollgate_config::ids;
+use tollgate_config::records::TxnRecords;
+use tollgate_http::url::Form;
+use tollgate_http::{HeaderBlock, Known, Method, Request, Version, list, names};
+
+/// Where the request goes.
+#[derive(Clone, Debug)]
+pub(crate) struct NextHop {
+    /// Host, lower case, IPv6 literals in brackets.
+    pub(crate) host: Rc<str>,
+    pub(crate) port: u16,
+}
+
+impl Default for NextHop {
+    fn default() -> Self {
+        NextHop { host: "".into(), port: 0 }
+    }
+}
+
+/// Fields of one connection (RFC 9110 §7.6.1, and the ones in common use before it).
+pub(crate) fn is_hop_by_hop(known: Known) -> bool {
+    matches!(
+        known,
+        names::CONNECTION
+            | names::KEEP_ALIVE
+            | names::PROXY_CONNECTION
+            | names::TE
+            | names::TRANSFER_ENCODING
+            | names::UPGRADE
+            | names::TRAILER
+            | names::HTTP2_SETTINGS
+            | names::PROXY_AUTHENTICATE
+    )
+}
+
+/// Fields that stay even if Connection lists them: end-to-end, and somebody relies on them.
+fn is_protected(known: Known) -> bool {
+    matches!(
+        known,
+        names::HOST
+            | names::CONTENT_LENGTH
+            | names::AUTHORIZATION
+            | names::CACHE_CONTROL
+            | names::COOKIE
+            | names::VIA
+            | names::FORWARDED
+            | names::X_FORWARDED_FOR
+            | names::X_FORWARDED_HOST
+            | names::X_FORWARDED_PROTO
+            | names::CLIENT_IP
+            | names::MAX_FORWARDS
+            | names::EXPECT
+            | names::RANGE
+            | names::IF_RANGE
+    )
+}
+
+/// Removes hop-by-hop fields and what Connection lists.
+pub(crate) fn strip_hop_by_hop(headers: &mut HeaderBlock) {
+    if headers.has(names::CONNECTION) {
+        let listed: Vec<Vec<u8>> = headers.list(names::CONNECTION).map(<[u8]>::to_vec).collect();
+        headers.retain(|field| {
+            if field.known.is_some_and(is_protected) {
+                return true;
+            }
+            !field.known.is_some_and(is_hop_by_hop)
+                && !listed.iter().any(|l| l.eq_ignore_ascii_case(field.name))
+        });
+    } else if HOP_BY_HOP.iter().any(|known| headers.has(*known)) {
+        headers.retain(|field| !field.known.is_some_and(is_hop_by_hop));
+    }
+}
+
+const HOP_BY_HOP: &[Known] = &[
+    names::KEEP_ALIVE,
+    names::PROXY_CONNECTION,
+    names::TE,
+    names::TRANSFER_ENCODING,
+    names::UPGRADE,
+    names::TRAILER,
+    names::HTTP2_SETTINGS,
+    names::PROXY_AUTHENTICATE,
+];
+
+impl<S: ClientStream> Exchange<'_, S> {
+    /// Whether the client asks for another protocol on this connection (RFC 9110 §7.8).
+    pub(crate) fn is_upgrade(&self) -> bool {
+        let request = &self.txn.client_request;
+        request.headers.has(names::UPGRADE)
+            && request.version >= Version::Http11
+            && request.method == Method::Get
+            && !self.txn.is_internal()
+            && list::has_token(request.headers.list(names::CONNECTION), "upgrade")
+    }
+
+    /// Builds the proxy request.
+    pub(crate) fn build_proxy_request(&mut self) {
+        let upgrade = if self.is_upgrade() {
+            self.txn.client_request.headers.get(names::UPGRADE).map(<[u8]>::to_vec)
+        } else {
+            None
+        };
+        let chunked = self.client.body_remaining().is_none() && self.buffered.is_none();
+        let client = &self.txn.client_request;
+        let mut headers = client.headers.clone();
+        strip_hop_by_hop(&mut headers);
+        headers.remove(names::PROXY_AUTHORIZATION);
+        self.frame_request(&mut headers, chunked);
+        if self.cache.stale.is_some() || self.cache.fills {
+            for name in [names::IF_NONE_MATCH, names::IF_MODIFIED_SINCE] {
+                headers.remove(name);
+            }
+        }
+        if let Some((object, _)) = &self.cache.stale {
+            for (name, value) in rules::conditional_headers(object.head()) {
+                headers.set(name, value);
+            }
+        }
+        let records = &self.txn.records;
+        anonymize(&mut headers, records);
+        self.insert_client(&mut headers);
+        if records.flag(ids::HTTP_INSERT_REQUEST_VIA_STR) {
+            headers
+                .append(names::VIA, format!("{} {}", via_version(client.version), self.thread.engine.via_id));
+        }
+        if let Some(protocol) = upgrade {
+            headers.append(names::UPGRADE, protocol);
+            headers.append(names::CONNECTION, "upgrade");
+        } else if !records.flag(ids::HTTP_KEEP_ALIVE_ENABLED_OUT) {
+            headers.append(names::CONNECTION, "close");
+        }
+        let mut url = client.url.clone();
+        if url.form == Form::Absolute {
+            url.form = Form::Origin;
+        }
+        self.txn.proxy_request =
+            Some(Request { method: client.method.clone(), url, version: Version::Http11, headers });
+    }
+
+    /// Content-Length or Transfer-Encoding for the body that will be sent.
+    fn frame_request(&self, headers: &mut HeaderBlock, chunked: bool) {
+        if let Some(buffered) = &self.buffered {
+            let total: usize = buffered.iter().map(bytes::Bytes::len).sum();
+            headers.set(names::CONTENT_LENGTH, total.to_string());
+        } else if chunked {
+            headers.remove(names::CONTENT_LENGTH);
+            headers.append(names::TRANSFER_ENCODING, "chunked");
+        }
+    }
+
+    /// Who the client is: Client-ip, X-Forwarded-For, Forwarded.
+    fn insert_client(&self, headers: &mut HeaderBlock) {
+        let records = &self.txn.records;
+        let addr = self.txn.client_addr().ip();
+        match records.int(ids::HTTP_INSERT_CLIENT_IP) {
+            1 if !headers.has(names::CLIENT_IP) => headers.append(names::CLIENT_IP, addr.to_string()),
+            2 => headers.set(names::CLIENT_IP, addr.to_string()),
+            _ => {}
+        }
+        if records.flag(ids::HTTP_INSERT_SQUID_X_FORWARDED_FOR) {
+            let mut value = Vec::new();
+            for earlier in headers.get_all(names::X_FORWARDED_FOR) {
+                value.extend_from_slice(earlier);
+                value.extend_from_slice(b", ");
+            }
+            value.extend_from_slice(addr.to_string().as_bytes());
+            headers.set(names::X_FORWARDED_FOR, value);
+        }
+        let forwarded = records.str(ids::HTTP_INSERT_FORWARDED);
+        if !forwarded.is_empty() && forwarded != "none" {
+            headers.append(names::FORWARDED, self.forwarded(forwarded, addr));
+        }
+    }
+
+    /// RFC 7239 element with the parameters that the record names.
+    fn forwarded(&self, parameters: &str, addr: IpAddr) -> String {
+        let quoted = |ip: IpAddr| if ip.is_ipv6() { format!("\"[{ip}]\"") } else { ip.to_string() };
+        let parts = parameters.split(['|', ':', ';', ' ']).filter_map(|parameter| match parameter {
+            "for" => Some(format!("for={}", quoted(addr))),
+            "by=ip" => Some(format!("by={}", quoted(self.txn.session().local_addr().ip()))),
+            "by=unknown" => Some("by=unknown".to_string()),
+            "proto" => Some("proto=http".to_string()),
+            "host" => {
+                let mut host = Vec::new();
+                self.txn.pristine_url.as_ref()?.write_host_port(&mut host);
+                let host = String::from_utf8_lossy(&host).into_owned();
+                Some(if host.contains([':', '[']) {
+                    format!("host=\"{host}\"")
+                } else {
+                    format!("host={host}")
+                })
+            }
+            _ => None,
+        });
+        parts.collect::<Vec<_>>().join(";")
+    }
+}
+
+/// The received-protocol part of Via.
+pub(crate) fn via_version(version: Version) -> &'static str {
+    if version == Version::Http10 { "1.0" } else { "1.1" }
+}
+
+fn anonymize(headers: &mut HeaderBlock, records: &TxnRecords) {
+    for (record, name) in [
+        (ids::HTTP_ANONYMIZE_REMOVE_FROM, names::FROM),
+        (ids::HTTP_ANONYMIZE_REMOVE_REFERER, names::REFERER),
+        (ids::HTTP_ANONYMIZE_REMOVE_USER_AGENT, names::USER_AGENT),
+        (ids::HTTP_ANONYMIZE_REMOVE_COOKIE, names::COOKIE),
+        (ids::HTTP_ANONYMIZE_REMOVE_CLIENT_IP, names::CLIENT_IP),
+    ] {
+        if headers.has(name) && records.flag(record) {
+            headers.remove(name);
+        }
+    }
+    let others = records.str(ids::HTTP_ANONYMIZE_OTHER_HEADER_LIST);
+    for name in others.split(',').map(str::trim).filter(|n| !n.is_empty()) {
+        headers.remove(name);
+    }
+    let agent = records.str(ids::HTTP_GLOBAL_USER_AGENT_HEADER);
+    if !agent.is_empty() {
+        headers.set(names::USER_AGENT, agent);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stripped(fields: &[(&str, &str)]) -> Vec<String> {
+        let mut headers: HeaderBlock = fields.iter().copied().collect();
+        strip_hop_by_hop(&mut headers);
+        headers.iter().map(|f| String::from_utf8_lossy(f.name).into_owned()).collect()
+    }
+
+    #[test]
+    fn hop_by_hop_fields_and_listed_ones_do_not_go_on() {
+        let fields = [
+            ("Connection", "close, X-Private"),
+            ("X-Private", "1"),
+            ("Keep-Alive", "5"),
+            ("TE", "trailers"),
+            ("X", "2"),
+        ];
+        assert_eq!(stripped(&fields), ["X"]);
+        assert_eq!(stripped(&[("Keep-Alive", "5"), ("X", "2")]), ["X"]);
+    }
+
+    #[test]
+    fn trusted_fields_cannot_be_listed_away() {
+        let fields = [
+            ("Connection", "Host, X-Forwarded-For, Authorization"),
+            ("Host", "h"),
+            ("X-Forwarded-For", "a"),
+            ("Authorization", "b"),
+        ];
+        assert_eq!(stripped(&fields), ["Host", "X-Forwarded-For", "Authorization"]);
+    }
+}

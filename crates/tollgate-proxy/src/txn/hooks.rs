@@ -1,0 +1,159 @@
+//! Running transaction and session hook points.
+//!
+//! Responsible for: the order of scopes, what each outcome means, containment of faults.
+//! Invariants: a point without handlers costs a bit test; handlers added while a scope runs follow ts-abi 2.3 (a
+//! scope is entered with what it holds then; what is appended while its last handler runs is not picked up).
+
+use super::{Answer, Exchange, Stop, new_transaction};
+use crate::client::ClientStream;
+use crate::error_page::ErrorKind;
+use crate::generation::Generation;
+use crate::thread::EngineThread;
+use std::rc::Rc;
+use std::sync::Arc;
+use tollgate_hook::run_all;
+use tollgate_obs::metrics::Metric;
+use tollgate_obs::outcome::TransactionEnd;
+use tollgate_plugin::hooks::NamedHandler;
+use tollgate_plugin::{Host, Outcome, Session, Transaction, TransactionHook};
+
+/// How a hook point ended, if not by going on.
+enum HookEnd {
+    Outcome(Outcome, Arc<str>),
+    Fault(Arc<str>, String),
+}
+
+/// Runs one hook point in all scopes. `None`: every handler continued.
+async fn run_scopes(
+    txn: &mut Transaction,
+    generation: &Generation,
+    hook: TransactionHook,
+) -> Option<HookEnd> {
+    for handler in generation.hooks.list(hook).iter() {
+        if let Some(end) = run_one(txn, handler).await {
+            return Some(end);
+        }
+    }
+    let session = Rc::clone(txn.session());
+    if session.hook_mask() & hook.bit() != 0 {
+        let mut next = session.handler(hook, 0);
+        let mut index = 0;
+        while let Some((handler, more)) = next {
+            if let Some(end) = run_one(txn, &handler).await {
+                return Some(end);
+            }
+            index += 1;
+            next = if more { session.handler(hook, index) } else { None };
+        }
+    }
+    let mut next = txn.handler(hook, 0);
+    let mut index = 0;
+    while let Some((handler, more)) = next {
+        if let Some(end) = run_one(txn, &handler).await {
+            return Some(end);
+        }
+        index += 1;
+        next = if more { txn.handler(hook, index) } else { None };
+    }
+    None
+}
+
+async fn run_one(txn: &mut Transaction, handler: &NamedHandler) -> Option<HookEnd> {
+    match handler.run(txn).await {
+        Ok(Outcome::Continue) => None,
+        Ok(outcome) => Some(HookEnd::Outcome(outcome, Arc::clone(&handler.module))),
+        Err(panic) => Some(HookEnd::Fault(Arc::clone(&handler.module), panic)),
+    }
+}
+
+impl<S: ClientStream> Exchange<'_, S> {
+    /// Fires a hook point.
+    #[inline]
+    pub(crate) async fn hook(&mut self, hook: TransactionHook) -> Result<(), Stop> {
+        if !self.txn.has_handlers(hook) {
+            return Ok(());
+        }
+        self.run_hook(hook).await
+    }
+
+    async fn run_hook(&mut self, hook: TransactionHook) -> Result<(), Stop> {
+        match run_scopes(&mut self.txn, &self.generation, hook).await {
+            None => Ok(()),
+            Some(HookEnd::Outcome(outcome, module)) => Err(self.hook_stop(outcome, module)),
+            Some(HookEnd::Fault(module, panic)) => {
+                self.report_fault(hook, &module, &panic);
+                self.txn.decided_by = Some(module);
+                Err(self.error(ErrorKind::PluginFailed, &panic, false))
+            }
+        }
+    }
+
+    fn hook_stop(&mut self, outcome: Outcome, module: Arc<str>) -> Stop {
+        self.txn.decided_by = Some(module);
+        let (page, end) = match outcome {
+            Outcome::Respond(page) => {
+                self.thread.metrics.inc(Metric::PluginResponses);
+                (*page, TransactionEnd::PluginResponded)
+            }
+            Outcome::Fail | Outcome::Continue => (self.txn.failure_response(), TransactionEnd::PluginFailed),
+        };
+        Stop::Answer(Box::new(Answer { page, end, close: false }))
+    }
+
+    fn report_fault(&self, hook: TransactionHook, module: &str, panic: &str) {
+        self.thread.metrics.inc(Metric::HandlerFaults);
+        tracing::error!(
+            "plugin {module} panicked at {} in transaction {}: {panic}",
+            hook.name(),
+            self.txn.id()
+        );
+    }
+
+    /// TXN_CLOSE: whatever a handler answers, the others run too.
+    pub(crate) async fn run_close_hooks(&mut self) {
+        if let Some(HookEnd::Fault(module, panic)) =
+            run_scopes(&mut self.txn, &self.generation, TransactionHook::TxnClose).await
+        {
+            self.report_fault(TransactionHook::TxnClose, &module, &panic);
+        }
+    }
+
+    /// Access rules: ip_allow, then the modules on ACCESS_CHECK.
+    pub(crate) fn check_access(&mut self) -> Result<(), Stop> {
+        if self.generation.access.is_empty() {
+            return Ok(());
+        }
+        let txn = &self.txn;
+        let denied = run_all(&self.generation.access, |handler| handler.call(txn)).into_value();
+        match denied {
+            None => Ok(()),
+            Some(denied) => {
+                let mut stop = self.error(ErrorKind::Denied, "ACCESS_CHECK", false);
+                if let Stop::Answer(answer) = &mut stop {
+                    answer.page.response.status = denied.status.clamp(400, 599);
+                }
+                Err(stop)
+            }
+        }
+    }
+}
+
+/// Fires SSN_START or SSN_CLOSE with a stand-in transaction. `false`: the connection is to be closed.
+pub(crate) async fn run_session_hook(
+    thread: &Rc<EngineThread>,
+    session: &Rc<Session>,
+    host: &Rc<dyn Host>,
+    hook: TransactionHook,
+) -> bool {
+    let generation = thread.generation();
+    let mut txn = new_transaction(thread, session, host, &generation, thread.now());
+    match run_scopes(&mut txn, &generation, hook).await {
+        None => true,
+        Some(HookEnd::Outcome(..)) => false,
+        Some(HookEnd::Fault(module, panic)) => {
+            thread.metrics.inc(Metric::HandlerFaults);
+            tracing::error!("plugin {module} panicked at {}: {panic}", hook.name());
+            false
+        }
+    }
+}

@@ -1,0 +1,269 @@
+//! A transaction, from request to response. Read this file from top to bottom.
+//!
+//! Responsible for: the order of the stages and of their hook points (ts-abi 2.4), the single end of a transaction,
+//! its log entry.
+//! Not responsible for: how a stage works (the modules below), protocols (`client`, `origin`).
+//! Invariants: TXN_CLOSE runs exactly once; SEND_RESPONSE_HDR runs at most once; a stage that cannot go on returns a
+//! [`Stop`], which is turned into the one answer or the one abort at a single place.
+
+mod cache;
+mod deliver;
+mod fetch;
+mod forward;
+mod hooks;
+mod log;
+mod remap;
+mod request;
+mod respond;
+mod tunnel;
+
+use crate::client::ClientStream;
+use crate::error_page::ErrorKind;
+use crate::generation::Generation;
+use crate::limits;
+use crate::thread::EngineThread;
+use bytes::Bytes;
+use cache::{CacheState, Plan};
+use forward::NextHop;
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tollgate_config::ids;
+use tollgate_config::records::TxnRecords;
+use tollgate_config::remap::Rule;
+use tollgate_event::timer::{self, Watch};
+use tollgate_http::Method;
+use tollgate_obs::metrics::{GaugeGuard, Metric};
+use tollgate_obs::milestones::Milestone;
+use tollgate_obs::outcome::TransactionEnd;
+use tollgate_plugin::{Host, LocalResponse, Session, Transaction, TransactionHook, TransactionParts};
+
+pub(crate) use hooks::run_session_hook;
+
+/// Why a transaction is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// For a client, or a plugin that acts as one.
+    Client,
+    /// To refresh a stale object behind the scenes: stale objects are not served.
+    Refresh,
+}
+
+/// What becomes of the client's connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum After {
+    /// Another request may follow.
+    KeepAlive,
+    /// It is closed in good order.
+    Close,
+    /// It is reset, so that the client sees that the response is not complete.
+    Reset,
+}
+
+/// Why a stage cannot go on.
+pub(crate) enum Stop {
+    /// The client gets this response instead.
+    Answer(Box<Answer>),
+    /// Nothing can be sent (any more).
+    Abort(TransactionEnd),
+}
+
+/// What a fetch led to.
+pub(crate) enum Progress {
+    /// The transaction's end.
+    Ended(TransactionEnd),
+    /// The URL was replaced by a redirect's target: look it up.
+    Redirected,
+}
+
+/// A response made by the proxy or a plugin.
+pub(crate) struct Answer {
+    pub(crate) page: LocalResponse,
+    pub(crate) end: TransactionEnd,
+    /// The connection cannot be used after it.
+    pub(crate) close: bool,
+}
+
+/// A transaction under way.
+pub(crate) struct Exchange<'c, S> {
+    pub(crate) thread: Rc<EngineThread>,
+    pub(crate) generation: Arc<Generation>,
+    pub(crate) txn: Transaction,
+    pub(crate) client: &'c mut S,
+    pub(crate) mode: Mode,
+    pub(crate) rule: Option<Arc<Rule>>,
+    pub(crate) next_hop: NextHop,
+    pub(crate) cache: CacheState,
+    /// The client's connection may be used again, as far as is known.
+    pub(crate) keep: bool,
+    /// The final response's header has gone out.
+    pub(crate) head_sent: bool,
+    /// SEND_RESPONSE_HDR has run.
+    pub(crate) send_hook_ran: bool,
+    /// The request body, if it was read ahead.
+    pub(crate) buffered: Option<VecDeque<Bytes>>,
+    /// Redirects followed so far.
+    pub(crate) redirects: i64,
+    pub(crate) log: log::LogFacts,
+    pub(crate) started: Instant,
+    _active: GaugeGuard,
+}
+
+/// Runs one transaction on `client`.
+pub(crate) async fn run<S: ClientStream>(
+    thread: &Rc<EngineThread>,
+    session: &Rc<Session>,
+    host: &Rc<dyn Host>,
+    client: &mut S,
+    mode: Mode,
+) -> After {
+    let generation = thread.generation();
+    session.begin_transaction();
+    let started = thread.now();
+    let txn = new_transaction(thread, session, host, &generation, started);
+    thread.metrics.inc(Metric::Transactions);
+    let mut exchange = Exchange {
+        thread: Rc::clone(thread),
+        generation,
+        txn,
+        client,
+        mode,
+        rule: None,
+        next_hop: NextHop::default(),
+        cache: CacheState::default(),
+        keep: true,
+        head_sent: false,
+        send_hook_ran: false,
+        buffered: None,
+        redirects: 0,
+        log: log::LogFacts::default(),
+        started,
+        _active: thread.metrics.hold(Metric::TransactionsActive),
+    };
+    exchange.run().await
+}
+
+pub(crate) fn new_transaction(
+    thread: &Rc<EngineThread>,
+    session: &Rc<Session>,
+    host: &Rc<dyn Host>,
+    generation: &Arc<Generation>,
+    started: Instant,
+) -> Transaction {
+    Transaction::new(TransactionParts {
+        id: thread.next_id(),
+        session: Rc::clone(session),
+        records: TxnRecords::new(Arc::clone(&generation.records)),
+        global_hooks: generation.hooks.mask(),
+        host: Rc::clone(host),
+        started,
+    })
+}
+
+impl<S: ClientStream> Exchange<'_, S> {
+    async fn run(&mut self) -> After {
+        let end = match self.limited_stages().await {
+            Ok(end) => end,
+            Err(stop) => self.conclude(stop).await,
+        };
+        self.txn.end = Some(end);
+        if self.txn.has_handlers(TransactionHook::TxnClose) {
+            self.run_close_hooks().await;
+        }
+        self.write_log(end);
+        self.after(end)
+    }
+
+    /// The stages within `transaction_active_timeout_in`.
+    async fn limited_stages(&mut self) -> Result<TransactionEnd, Stop> {
+        let limit = limits::seconds(&self.txn.records, ids::HTTP_TRANSACTION_ACTIVE_TIMEOUT_IN);
+        if limit == Duration::ZERO {
+            return self.stages().await;
+        }
+        let watch = Watch::new();
+        watch.set(limit);
+        match timer::until(&watch, self.stages()).await {
+            Ok(result) => result,
+            Err(timer::Elapsed) => {
+                self.thread.metrics.inc(Metric::ActiveTimeouts);
+                Err(self.error(ErrorKind::ActiveTimeout, "transaction_active_timeout_in", true))
+            }
+        }
+    }
+
+    async fn stages(&mut self) -> Result<TransactionEnd, Stop> {
+        self.hook(TransactionHook::TxnStart).await?;
+        self.read_request().await?;
+        self.hook(TransactionHook::ReadRequestHdr).await?;
+        self.check_access()?;
+        self.remap().await?;
+        self.answer_max_forwards()?;
+        self.buffer_request().await?;
+        if self.txn.client_request.method == Method::Connect {
+            return self.connect_tunnel().await;
+        }
+        loop {
+            let progress = match self.look_up().await? {
+                Plan::Serve(object) => Progress::Ended(self.serve_stored(object).await?),
+                Plan::Follow(follower) => self.follow(follower).await?,
+                Plan::Fetch(writer) => self.fetch(writer).await?,
+            };
+            if let Progress::Ended(end) = progress {
+                return Ok(end);
+            }
+        }
+    }
+
+    /// Turns a stop into the one answer or abort. Handlers of SEND_RESPONSE_HDR may change an answer.
+    async fn conclude(&mut self, stop: Stop) -> TransactionEnd {
+        match stop {
+            Stop::Abort(end) => end,
+            Stop::Answer(_) if self.head_sent => {
+                self.keep = false;
+                TransactionEnd::Internal
+            }
+            Stop::Answer(answer) => match self.answer(*answer).await {
+                Ok(end) | Err(Stop::Abort(end)) => end,
+                // A handler of SEND_RESPONSE_HDR answers in place of the answer; it does not run again.
+                Err(Stop::Answer(answer)) => match self.answer(*answer).await {
+                    Ok(end) | Err(Stop::Abort(end)) => end,
+                    Err(Stop::Answer(answer)) => answer.end,
+                },
+            },
+        }
+    }
+
+    fn after(&self, end: TransactionEnd) -> After {
+        use TransactionEnd::{ActiveTimeout, ClientAborted, ClientTimeout, OriginBodyAborted, Tunnelled};
+        match end {
+            OriginBodyAborted => After::Reset,
+            ActiveTimeout if self.log.body_begun => After::Reset,
+            ClientAborted | ClientTimeout | Tunnelled => After::Close,
+            _ if self.keep && self.head_sent && !self.thread.is_draining() => After::KeepAlive,
+            _ => After::Close,
+        }
+    }
+
+    /// A stop with an error page.
+    pub(crate) fn error(&self, kind: ErrorKind, reason: &str, close: bool) -> Stop {
+        if kind.status() >= 500 && kind != ErrorKind::OnlyIfCached {
+            tracing::warn!(
+                "txn {}: {} {}: {} ({reason})",
+                self.txn.id(),
+                self.txn.client_request.method,
+                self.txn.client_request.url.to_text(),
+                kind.end()
+            );
+        } else {
+            tracing::debug!("txn {}: {} ({reason})", self.txn.id(), kind.end());
+        }
+        self.thread.metrics.inc(Metric::ErrorPages);
+        let page = self.generation.body_factory.page(kind, Some(&self.txn.client_request), reason);
+        Stop::Answer(Box::new(Answer { page, end: kind.end(), close }))
+    }
+
+    pub(crate) fn mark(&mut self, milestone: Milestone) {
+        self.txn.milestones.mark_first(milestone, self.thread.now());
+    }
+}

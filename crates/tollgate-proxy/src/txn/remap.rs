@@ -1,0 +1,226 @@
+//! PRE_REMAP, the remap rules with their plugins, POST_REMAP.
+
+use super::{Answer, Exchange, Stop};
+use crate::client::ClientStream;
+use crate::error_page::ErrorKind;
+use bytes::Bytes;
+use std::sync::Arc;
+use tollgate_config::ids;
+use tollgate_config::remap::{
+    AclOutcome, AclRequest, RefererOutcome, RemapRequest, Rule, Scheme as RuleScheme,
+};
+use tollgate_http::url::{Form, Scheme};
+use tollgate_http::{Method, names};
+use tollgate_obs::metrics::Metric;
+use tollgate_obs::outcome::TransactionEnd;
+use tollgate_plugin::{LocalResponse, RemapStatus, TransactionHook};
+
+/// What the rules say.
+enum Mapped {
+    /// The URL was rewritten, or needs no rewriting.
+    Yes,
+    /// A redirect to this URL.
+    Redirect(u16, String),
+    /// No rule matches.
+    No,
+}
+
+impl<S: ClientStream> Exchange<'_, S> {
+    /// Applies the rules. Afterwards the client request's URL names the next hop.
+    pub(crate) async fn remap(&mut self) -> Result<(), Stop> {
+        if self.txn.skip_remapping {
+            return self.take_next_hop();
+        }
+        self.hook(TransactionHook::PreRemap).await?;
+        let generation = Arc::clone(&self.generation);
+        let mapped = self.apply_rules(&generation.remap)?;
+        let intercepted = self.txn.has_intercept();
+        match mapped {
+            Mapped::Yes => {}
+            Mapped::Redirect(status, to) if !intercepted => return Err(redirect(status, &to)),
+            Mapped::No if !intercepted && !self.may_go_unmapped() => {
+                return Err(self.error(ErrorKind::NotMapped, "no remap rule matches", false));
+            }
+            Mapped::No | Mapped::Redirect(..) => {}
+        }
+        if self.txn.status_override != 0 && !intercepted {
+            return Err(self.status_answer());
+        }
+        self.hook(TransactionHook::PostRemap).await?;
+        self.take_next_hop()
+    }
+
+    /// Forward proxy: requests that name their host in the target need no rule.
+    fn may_go_unmapped(&self) -> bool {
+        let form = self.txn.client_request.url.form;
+        let named = matches!(form, Form::Absolute | Form::Authority);
+        (self.generation.is_forward && named) || !self.txn.records.flag(ids::URL_REMAP_REMAP_REQUIRED)
+    }
+
+    fn apply_rules(&mut self, table: &tollgate_config::remap::RemapTable) -> Result<Mapped, Stop> {
+        let url = self.txn.client_request.url.clone();
+        let is_connect = self.txn.client_request.method == Method::Connect;
+        let scheme = if is_connect { "tunnel" } else { url.scheme.unwrap_or(Scheme::Http).as_str() };
+        let request = RemapRequest {
+            scheme,
+            host: &url.host,
+            port: url.effective_port(),
+            path: &url.path,
+            recv_port: self.txn.session().local_addr().port(),
+        };
+        let Some(found) = table.find(&request) else { return Ok(Mapped::No) };
+        let rule = Arc::clone(found.rule);
+        let target = found.target(&request);
+        let port = target.port.unwrap_or(0);
+        let host = if target.host.contains(':') {
+            Bytes::from(format!("[{}]", target.host))
+        } else {
+            Bytes::copy_from_slice(target.host.as_bytes())
+        };
+        let path = match target.path {
+            std::borrow::Cow::Borrowed(p) if p.len() == url.path.len() => url.path.clone(),
+            path => Bytes::from(path.into_owned()),
+        };
+        let mapped = &mut self.txn.client_request.url;
+        mapped.scheme = Some(scheme_of(target.scheme));
+        (mapped.host, mapped.port, mapped.path) = (host, port, path);
+        self.rule = Some(Arc::clone(&rule));
+        let by_plugin = if self.generation.rule_plugins[rule.rank as usize].is_empty() {
+            None
+        } else {
+            self.run_rule_plugins(&rule)
+        };
+        self.check_rule(&rule)?;
+        if let Some(status) = by_plugin.or_else(|| rule.kind.redirect_status()) {
+            let to = self.txn.client_request.url.to_text();
+            return Ok(Mapped::Redirect(status, to));
+        }
+        if !self.txn.records.flag(ids::URL_REMAP_PRISTINE_HOST_HDR)
+            && self.txn.client_request.url.form != Form::Authority
+        {
+            let mut host = Vec::new();
+            self.txn.client_request.url.write_host_port(&mut host);
+            self.txn.client_request.headers.set(names::HOST, host);
+        }
+        Ok(Mapped::Yes)
+    }
+
+    /// Runs the rule's plugins; a redirect's status if one asks for a redirect.
+    fn run_rule_plugins(&mut self, rule: &Rule) -> Option<u16> {
+        let generation = Arc::clone(&self.generation);
+        for plugin in &generation.rule_plugins[rule.rank as usize] {
+            let txn = &mut self.txn;
+            let call = std::panic::AssertUnwindSafe(|| plugin.instance.remap(txn));
+            let status = std::panic::catch_unwind(call).unwrap_or_else(|panic| {
+                self.thread.metrics.inc(Metric::HandlerFaults);
+                tracing::error!(
+                    "remap plugin {} panicked: {}",
+                    plugin.name,
+                    tollgate_plugin::hooks::panic_text(&*panic)
+                );
+                RemapStatus::Error
+            });
+            match status {
+                RemapStatus::Redirect(status) => {
+                    return Some(if matches!(status, 301..=303 | 307 | 308) { status } else { 302 });
+                }
+                RemapStatus::Error => {
+                    tracing::warn!("remap plugin {} of {}:{} failed", plugin.name, rule.file, rule.line)
+                }
+                _ => {}
+            }
+            if status.stops() {
+                break;
+            }
+        }
+        None
+    }
+
+    /// The rule's filters and referer check.
+    fn check_rule(&mut self, rule: &Rule) -> Result<(), Stop> {
+        let session = self.txn.session();
+        let acl = AclRequest {
+            method: self.txn.client_request.method.as_str(),
+            src_ip: session.client_addr().ip(),
+            in_ip: session.local_addr().ip(),
+            is_internal: session.is_internal(),
+        };
+        if rule.acl(&acl) == AclOutcome::Deny {
+            let reason = format!("rule {}:{}", rule.file, rule.line);
+            return Err(self.error(ErrorKind::Denied, &reason, false));
+        }
+        match rule.referer(self.txn.client_request.headers.get_str(names::REFERER)) {
+            RefererOutcome::Allow => Ok(()),
+            RefererOutcome::Redirect(to) => Err(redirect(302, &to)),
+            RefererOutcome::RedirectToDefault => {
+                Err(redirect(302, self.txn.records.str(ids::HTTP_REFERER_DEFAULT_REDIRECT)))
+            }
+        }
+    }
+
+    /// A status set by a plugin before the end of remapping answers the request (ts-abi 2.6).
+    fn status_answer(&mut self) -> Stop {
+        let status = self.txn.status_override;
+        let page = match self.txn.take_error_body() {
+            Some((content_type, body)) => LocalResponse::new(status, &content_type, body),
+            None => {
+                let mut page = self.generation.body_factory.page(
+                    ErrorKind::Denied,
+                    Some(&self.txn.client_request),
+                    "plugin",
+                );
+                page.response.status = status;
+                page.body = format!("{status} {}\n", tollgate_http::status::reason(status)).into();
+                page
+            }
+        };
+        Stop::Answer(Box::new(Answer { page, end: TransactionEnd::PluginResponded, close: false }))
+    }
+
+    fn take_next_hop(&mut self) -> Result<(), Stop> {
+        let url = &self.txn.client_request.url;
+        let host = String::from_utf8_lossy(&url.host);
+        if host.is_empty() && !self.txn.has_intercept() {
+            return Err(self.error(ErrorKind::NoHost, "the request names no host to go to", false));
+        }
+        if !matches!(url.scheme, None | Some(Scheme::Http | Scheme::Ws))
+            && url.form != Form::Authority
+            && !self.txn.has_intercept()
+        {
+            let scheme = url.scheme.map_or("", Scheme::as_str);
+            return Err(self.error(
+                ErrorKind::ConnectFailed,
+                &format!("no provider for scheme {scheme}"),
+                false,
+            ));
+        }
+        self.next_hop.host = if host.bytes().any(|b| b.is_ascii_uppercase()) {
+            host.to_ascii_lowercase().into()
+        } else {
+            host.into()
+        };
+        self.next_hop.port = url.effective_port();
+        Ok(())
+    }
+
+    /// The Location of an origin's response as `reverse_map` rules want it.
+    pub(crate) fn reverse_location(&self, location: &[u8]) -> Option<String> {
+        self.generation.remap.reverse(std::str::from_utf8(location).ok()?)
+    }
+}
+
+fn scheme_of(scheme: RuleScheme) -> Scheme {
+    Scheme::parse(scheme.as_str().as_bytes()).unwrap_or(Scheme::Http)
+}
+
+fn redirect(status: u16, to: &str) -> Stop {
+    let title = tollgate_http::status::reason(status);
+    let mut page = LocalResponse::new(
+        status,
+        "text/html",
+        format!("<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>\n"),
+    );
+    page.response.headers.append(names::LOCATION, to);
+    page.response.headers.append(names::CACHE_CONTROL, "no-store");
+    Stop::Answer(Box::new(Answer { page, end: TransactionEnd::Redirected, close: false }))
+}

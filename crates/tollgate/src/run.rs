@@ -1,0 +1,258 @@
+//! Running the proxy: process model and signals.
+//!
+//! Threads: one event thread per core with its own listening sockets; this main thread waits for signals; one thread
+//! for the admin listener; one for the access log.
+//! Printed on standard output: a line per listener, then `ready`.
+
+use crate::cli::ConfigOptions;
+use crate::config::{Sources, listed};
+use anyhow::{Context, anyhow};
+use std::collections::HashMap;
+use std::io::Write;
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tollgate_admin::{AdminState, Exposure, Health};
+use tollgate_config::generation::Generation;
+use tollgate_config::{Records, ids};
+use tollgate_event::EventThread;
+use tollgate_event::net::bind;
+use tollgate_event::thread::{Signal, next_signal};
+use tollgate_hook::run_void;
+use tollgate_obs::log::{AccessLog, AccessLogOptions, LogFormat};
+use tollgate_obs::metrics::{Metric, Metrics};
+use tollgate_plugin::hooks::{
+    CacheReady, Lifecycle, PortsInitialized, PortsReady, Shutdown, TaskThreadsReady,
+};
+use tollgate_proxy::{Engine, ListenerSet, PluginSet, serve};
+
+/// `tollgate run`.
+pub(crate) fn run(options: &ConfigOptions, plugins: PluginSet) -> anyhow::Result<()> {
+    let sources = Sources::new(options)?;
+    let server = Server::start(sources, plugins)?;
+    server.announce()?;
+    server.wait()
+}
+
+/// A running server.
+pub(crate) struct Server {
+    sources: Sources,
+    engine: Arc<Engine>,
+    threads: Vec<EventThread>,
+    listeners: Vec<SocketAddr>,
+    admin: Option<Admin>,
+}
+
+struct Admin {
+    addr: SocketAddr,
+    stop: tokio::sync::watch::Sender<bool>,
+    thread: std::thread::JoinHandle<()>,
+}
+
+impl Server {
+    /// Reads the configuration, binds, starts all threads.
+    pub(crate) fn start(sources: Sources, plugins: PluginSet) -> anyhow::Result<Server> {
+        let (generation, problems) = sources
+            .load()
+            .map_err(|problems| anyhow!("the configuration has errors\n{}", listed(&problems)))?;
+        init_diagnostics(&generation.records);
+        for problem in problems {
+            tracing::warn!("{problem}");
+        }
+        let records = Arc::clone(&generation.records);
+        let metrics = Metrics::new();
+        metrics.set(Metric::ProcessStartTime, tollgate_event::clock::unix_seconds());
+        let log = access_log(&records, &sources.dir(), &metrics)?;
+        let engine = Engine::new(sources.parts(&generation), plugins, hosts(&generation), log, metrics)
+            .map_err(|problems| anyhow!("the configuration has errors\n{}", listed(&problems)))?;
+        let threads = sources.threads(&records);
+        let (sets, listeners) = listener_sets(&sources.listen(&records)?, threads, &records)?;
+        let lifecycle = Lifecycle { listeners: listeners.clone() };
+        let table = engine.generation();
+        run_void(&table.table().handlers::<PortsInitialized>(), |handler| handler.call(&lifecycle));
+        run_void(&table.table().handlers::<CacheReady>(), |handler| handler.call(&lifecycle));
+        let drain = Duration::from_secs(records.int(ids::STOP_SHUTDOWN_TIMEOUT).max(0) as u64);
+        let task_threads = usize::try_from(records.int(ids::TASK_THREADS)).unwrap_or(2).max(1);
+        let mut running = Vec::with_capacity(threads);
+        for (index, set) in sets.into_iter().enumerate() {
+            let engine = Arc::clone(&engine);
+            running.push(
+                EventThread::spawn(index, task_threads, move || serve(engine, index, set, drain))
+                    .context("cannot start an event thread")?,
+            );
+        }
+        let admin = start_admin(&records, &engine)?;
+        run_void(&table.table().handlers::<PortsReady>(), |handler| handler.call(&lifecycle));
+        run_void(&table.table().handlers::<TaskThreadsReady>(), |handler| handler.call(&lifecycle));
+        Ok(Server { sources, engine, threads: running, listeners, admin })
+    }
+
+    /// The addresses being listened on.
+    pub(crate) fn listeners(&self) -> &[SocketAddr] {
+        &self.listeners
+    }
+
+    /// Says on standard output where the server listens and that it is ready.
+    pub(crate) fn announce(&self) -> anyhow::Result<()> {
+        let mut out = std::io::stdout().lock();
+        for addr in &self.listeners {
+            writeln!(out, "listening http {addr}")?;
+        }
+        if let Some(admin) = &self.admin {
+            writeln!(out, "listening admin {}", admin.addr)?;
+        }
+        writeln!(out, "ready")?;
+        out.flush()?;
+        Ok(())
+    }
+
+    /// Serves until SIGTERM or SIGINT, then drains; reloads at SIGHUP.
+    pub(crate) fn wait(self) -> anyhow::Result<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .context("cannot wait for signals")?;
+        loop {
+            match runtime.block_on(next_signal()).context("cannot wait for signals")? {
+                Signal::Reload => self.reload(),
+                Signal::Stop => break,
+            }
+        }
+        tracing::info!("draining");
+        let lifecycle = Lifecycle { listeners: self.listeners.clone() };
+        run_void(&self.engine.generation().table().handlers::<Shutdown>(), |handler| {
+            handler.call(&lifecycle)
+        });
+        self.engine.drain();
+        let mut result = Ok(());
+        for thread in self.threads {
+            result = result.and(thread.join());
+        }
+        self.engine.close_logs();
+        if let Some(admin) = self.admin {
+            // The thread may have ended by itself.
+            let _: Result<(), _> = admin.stop.send(true);
+            if admin.thread.join().is_err() {
+                tracing::error!("the admin listener's thread panicked");
+            }
+        }
+        result.context("an event thread failed")
+    }
+
+    /// Takes a new generation into use, or keeps the running one and says why.
+    fn reload(&self) {
+        self.engine.reopen_logs();
+        let result = match self.sources.load() {
+            Ok((generation, warnings)) => {
+                warnings.iter().for_each(|w| tracing::warn!("{w}"));
+                warn_of_restarts(self.engine.generation().records(), &generation.records);
+                self.engine.reload(self.sources.parts(&generation))
+            }
+            Err(problems) => self.engine.refuse_reload(problems),
+        };
+        match result {
+            Ok(number) => tracing::info!("configuration generation {number} in use"),
+            Err(problems) => {
+                problems.iter().for_each(|p| tracing::error!("{p}"));
+                tracing::error!("reload refused, the running configuration stays");
+            }
+        }
+    }
+}
+
+/// Records that a reload cannot change.
+fn warn_of_restarts(old: &Records, new: &Records) {
+    for def in old.differences(new) {
+        if def.reload == tollgate_config::records::Reload::Restart {
+            tracing::warn!("{} takes effect at the next start", def.name);
+        }
+    }
+}
+
+fn listener_sets(
+    addrs: &[SocketAddr],
+    threads: usize,
+    records: &Records,
+) -> anyhow::Result<(Vec<ListenerSet>, Vec<SocketAddr>)> {
+    let backlog = i32::try_from(records.int(ids::NET_LISTEN_BACKLOG)).ok().filter(|n| *n > 0).unwrap_or(4096);
+    let mut sets: Vec<ListenerSet> = (0..threads).map(|_| Vec::new()).collect();
+    let mut bound = Vec::new();
+    for addr in addrs {
+        let sockets = bind(*addr, threads, backlog).with_context(|| format!("cannot listen on {addr}"))?;
+        bound.extend(sockets.first().map(tollgate_event::net::BoundListener::addr));
+        for (set, socket) in sets.iter_mut().zip(sockets) {
+            set.push(socket);
+        }
+    }
+    Ok((sets, bound))
+}
+
+fn hosts(generation: &Generation) -> HashMap<String, Vec<IpAddr>> {
+    generation.hosts.entries().map(|(name, addrs)| (name.to_string(), addrs.to_vec())).collect()
+}
+
+fn access_log(records: &Records, dir: &Path, metrics: &Metrics) -> anyhow::Result<Option<AccessLog>> {
+    let (log_dir, format) = (records.str(ids::LOG_LOGFILE_DIR), records.str(ids::TOLLGATE_LOG_ACCESS_FORMAT));
+    if log_dir.is_empty() || format.is_empty() || !records.flag(ids::LOG_LOGGING_ENABLED) {
+        return Ok(None);
+    }
+    let format = LogFormat::by_name(format)
+        .ok_or_else(|| anyhow!("unknown access log format {format:?}: squid, common or combined"))?;
+    let path = dir.join(log_dir).join(records.str(ids::TOLLGATE_LOG_ACCESS_FILE));
+    let log = AccessLog::open(&path, AccessLogOptions::new(format), metrics, |fault| {
+        tracing::error!("access log: {fault:?}")
+    });
+    Ok(Some(log.with_context(|| format!("cannot open the access log {}", path.display()))?))
+}
+
+fn start_admin(records: &Records, engine: &Arc<Engine>) -> anyhow::Result<Option<Admin>> {
+    let addr = records.str(ids::TOLLGATE_ADMIN_LISTEN);
+    if addr.is_empty() {
+        return Ok(None);
+    }
+    let listener = std::net::TcpListener::bind(addr)
+        .with_context(|| format!("cannot listen on {addr} (proxy.config.tollgate.admin.listen)"))?;
+    let addr = listener.local_addr()?;
+    let (health, hooks) = (Arc::clone(engine), Arc::clone(engine));
+    let state = AdminState::new(engine.metrics().clone())
+        .with_health(move || if health.is_draining() { Health::Draining } else { Health::Serving })
+        .with_hooks(move || crate::show::hooks_json(hooks.generation().hook_descriptions()));
+    let (stop, mut stopped) = tokio::sync::watch::channel(false);
+    let thread = std::thread::Builder::new().name("admin".into()).spawn(move || {
+        let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(error) => return tracing::error!("admin listener: {error}"),
+        };
+        let shutdown = async move {
+            // An error means that the server is gone: that is the end too.
+            let _: Result<_, _> = stopped.wait_for(|stop| *stop).await.map(|_| ());
+        };
+        if let Err(error) =
+            runtime.block_on(tollgate_admin::serve(listener, state, Exposure::LoopbackOnly, shutdown))
+        {
+            tracing::error!("{error}");
+        }
+    })?;
+    Ok(Some(Admin { addr, stop, thread }))
+}
+
+/// Diagnostics go to standard error with a level.
+fn init_diagnostics(records: &Records) {
+    let level = records.str(ids::TOLLGATE_DIAGS_LEVEL);
+    let level = if records.flag(ids::DIAGS_DEBUG_ENABLED) {
+        "debug"
+    } else if level.is_empty() {
+        "info"
+    } else {
+        level
+    };
+    let filter = tracing_subscriber::EnvFilter::new(level);
+    // A second server in one process (tests) finds a subscriber already there.
+    let _: Result<(), _> = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .with_ansi(false)
+        .try_init();
+}

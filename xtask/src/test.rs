@@ -1,0 +1,166 @@
+//! `cargo xtask test`: everything that must pass before a change goes in.
+//!
+//! Responsible for: the set-up, the unit tests, the scenarios against Tollgate and against the peers they name,
+//! the fuzz smoke run and the instruction counts. Not responsible for: formatting and rules ([`crate::check`]).
+//!
+//! Invariants: a part that is missing fails its step; a scenario run in which nothing passed has failed.
+
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+use std::thread;
+
+use anyhow::{Context, Result, bail, ensure};
+use clap::Args;
+
+use crate::instructions;
+use crate::setup;
+use crate::steps::Steps;
+use crate::workspace::{self, built, cargo, command};
+
+/// Optimised enough for load, quick to build: what scenarios run against.
+pub const PROFILE: &str = "fasttest";
+
+/// Real servers that a scenario may name to be judged against.
+const PEERS: [&str; 3] = ["nginx", "haproxy", "trafficserver"];
+
+/// Inputs per fuzz target in the smoke run.
+const FUZZ_INPUTS: &str = "20000";
+
+/// Options of `cargo xtask test`.
+#[derive(Args, Default)]
+pub struct Options {
+    /// Only the unit tests and the scenarios
+    #[arg(long)]
+    fast: bool,
+    /// Only this scenario file or folder, against Tollgate
+    #[arg(long, value_name = "PATH", conflicts_with = "fast")]
+    scenario: Option<PathBuf>,
+}
+
+/// Runs the chore.
+pub fn run(options: &Options) -> Result<ExitCode> {
+    let mut steps = Steps::default();
+    if let Some(path) = &options.scenario {
+        if steps.run("build for scenarios", build_programs) {
+            steps.run("scenario", || scenarios(&Against::Tollgate, path));
+        }
+        return Ok(steps.finish());
+    }
+    if !options.fast {
+        steps.run("set-up", || setup::ensure(&setup::FOR_TESTS));
+    }
+    steps.run("unit tests", || workspace::run(&mut cargo(["test", "--workspace", "--locked"])));
+    let folder = PathBuf::from("scenarios/");
+    let is_built = steps.run("build for scenarios", build_programs);
+    if is_built {
+        steps.run("scenarios", || scenarios(&Against::Tollgate, &folder));
+    } else {
+        steps.fail(&["scenarios"], "the build failed");
+    }
+    if !options.fast {
+        slow_steps(&mut steps, is_built, &folder);
+    }
+    Ok(steps.finish())
+}
+
+fn slow_steps(steps: &mut Steps, is_built: bool, folder: &std::path::Path) {
+    if is_built {
+        for peer in PEERS {
+            steps.run(&format!("scenarios against {peer}"), || scenarios(&Against::Peer(peer), folder));
+        }
+    } else {
+        steps.fail(&["scenarios against peers"], "the build failed");
+    }
+    steps.run("fuzz smoke", fuzz_smoke);
+    if is_built {
+        steps.run("instruction counts", instructions::smoke);
+    } else {
+        steps.fail(&["instruction counts"], "the build failed");
+    }
+}
+
+/// Builds in one go, so that the crates they share are built once, with the same features.
+fn build_programs() -> Result<()> {
+    let packages = ["-p", "tollgate", "-p", "tollgate-testkit", "-p", "bench-instructions"];
+    let programs = ["--bin", "tollgate", "--bin", "scenario", "--bin", "operations"];
+    workspace::run(cargo(["build", "--locked", "--profile", PROFILE]).args(packages).args(programs))
+}
+
+/// What the scenarios are run against.
+enum Against {
+    Tollgate,
+    Peer(&'static str),
+}
+
+fn scenario_command(against: &Against, path: &std::path::Path) -> Command {
+    let mut run = command(built(PROFILE, "scenario"));
+    match against {
+        Against::Tollgate => run.arg("--bin").arg(built(PROFILE, "tollgate")),
+        Against::Peer(peer) => run.args(["--peer", peer]),
+    };
+    // Scenarios mostly wait for one another's bytes: more of them than processors may run.
+    let jobs = 2 * thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    run.args(["--jobs", &jobs.to_string()]).arg(path);
+    run
+}
+
+fn scenarios(against: &Against, path: &std::path::Path) -> Result<()> {
+    let (is_success, output) = workspace::run_and_read(&mut scenario_command(against, path))?;
+    judge(is_success, &output)
+}
+
+/// Judges a run by its exit and its last line, `N passed, N failed, N skipped`.
+fn judge(is_success: bool, output: &str) -> Result<()> {
+    let last = output.lines().last().unwrap_or_default();
+    let counts = parse_counts(last).with_context(|| format!("no counts in the last line {last:?}"))?;
+    ensure!(counts.failed == 0, "{} scenarios failed", counts.failed);
+    ensure!(counts.passed > 0, "no scenario ran");
+    if !is_success {
+        bail!("the scenario runner failed");
+    }
+    Ok(())
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Counts {
+    passed: u64,
+    failed: u64,
+}
+
+fn parse_counts(line: &str) -> Option<Counts> {
+    let count =
+        |word: &str| line.split(',').find_map(|part| part.trim().strip_suffix(word)?.trim().parse().ok());
+    Some(Counts { passed: count("passed")?, failed: count("failed")? })
+}
+
+fn fuzz_smoke() -> Result<()> {
+    let run = ["run", "--quiet", "--locked", "--package", "tollgate-fuzz", "--", "--inputs", FUZZ_INPUTS];
+    workspace::run(&mut cargo(run))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scenario_run_passes_only_if_something_passed_and_nothing_failed() {
+        assert!(judge(true, "a ok\n3 passed, 0 failed, 1 skipped\n").is_ok());
+        for (is_success, output) in [
+            (true, "0 passed, 0 failed, 4 skipped"),
+            (true, "3 passed, 1 failed, 0 skipped"),
+            (false, "3 passed, 0 failed, 0 skipped"),
+            (true, "3 passed, 0 failed, 0 skipped\nthen a crash"),
+            (true, ""),
+        ] {
+            assert!(judge(is_success, output).is_err(), "{output}");
+        }
+    }
+
+    #[test]
+    fn a_peer_is_named_instead_of_a_program() {
+        let spelled =
+            |against| format!("{:?}", scenario_command(against, std::path::Path::new("scenarios/")));
+        assert!(spelled(&Against::Peer("nginx")).contains("\"--peer\" \"nginx\" \"--jobs\""));
+        assert!(spelled(&Against::Tollgate).contains("fasttest/tollgate"));
+    }
+}
