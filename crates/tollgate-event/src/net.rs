@@ -22,19 +22,47 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 /// A TCP connection of this thread.
 #[derive(Debug)]
 pub struct Conn {
-    stream: TcpStream,
+    /// `None` after [`Conn::close`].
+    stream: Option<TcpStream>,
     watch: Watch,
+    deadline: Option<Watch>,
 }
 
 impl Conn {
     fn new(stream: TcpStream) -> Conn {
-        Conn { stream, watch: Watch::new() }
+        Conn { stream: Some(stream), watch: Watch::new(), deadline: None }
     }
 
     /// Limits each following wait (for bytes, for room to write) to `limit` from now, or takes the limit away if it
     /// is zero. To limit inactivity, set it again before each operation.
     pub fn set_timeout(&self, limit: Duration) {
         self.watch.set(limit);
+    }
+
+    /// As [`Self::set_timeout`], for a wait that the process may cut short with
+    /// [`expire_idle`](crate::timer::expire_idle): the connection is idle.
+    pub fn set_idle_timeout(&self, limit: Duration) {
+        self.watch.set_idle(limit);
+    }
+
+    /// Limits all waits together to `limit` from now, beside the limit on each; zero takes it away.
+    pub fn set_deadline(&mut self, limit: Duration) {
+        if limit.is_zero() {
+            self.deadline = None;
+            return;
+        }
+        self.deadline.get_or_insert_default().set(limit);
+    }
+
+    /// Closes at once. Later operations fail with `NotConnected`.
+    pub fn close(&mut self) {
+        self.stream = None;
+        self.watch.clear();
+        self.deadline = None;
+    }
+
+    fn stream(&self) -> io::Result<&TcpStream> {
+        self.stream.as_ref().ok_or_else(|| ErrorKind::NotConnected.into())
     }
 
     /// Reads once. `Ok(empty)` is the end of the stream.
@@ -63,43 +91,17 @@ impl Conn {
     }
 
     fn poll_fill(&mut self, cx: &mut Context<'_>, buffer: &mut BytesMut) -> Poll<io::Result<()>> {
-        match pin!(self.stream.read_buf(buffer)).poll(cx) {
+        let Some(stream) = &mut self.stream else { return Poll::Ready(Err(ErrorKind::NotConnected.into())) };
+        match pin!(stream.read_buf(buffer)).poll(cx) {
             Poll::Ready(result) => Poll::Ready(result.map(|_| ())),
             Poll::Pending => self.poll_timeout(cx),
         }
     }
 
     fn poll_timeout<T>(&self, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
-        ready!(self.watch.poll_expired(cx));
-        Poll::Ready(Err(ErrorKind::TimedOut.into()))
-    }
-
-    /// Ready once the peer has sent bytes or closed, without taking them; no limit.
-    pub fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.stream.poll_read_ready(cx)
-    }
-
-    /// Waits for bytes or the end of the stream, within the limit, without taking anything or holding a buffer.
-    pub async fn readable(&mut self) -> io::Result<()> {
-        poll_fn(|cx| match self.stream.poll_read_ready(cx) {
-            Poll::Ready(result) => Poll::Ready(result),
-            Poll::Pending => self.poll_timeout(cx),
-        })
-        .await
-    }
-
-    /// Writes the three buffers one after the other, completely.
-    pub async fn write_all(&mut self, parts: [&[u8]; 3]) -> io::Result<()> {
-        let total: usize = parts.iter().map(|p| p.len()).sum();
-        let mut done = 0;
-        while done < total {
-            let written = poll_fn(|cx| self.poll_write_parts(cx, &parts, done)).await?;
-            if written == 0 {
-                return Err(ErrorKind::WriteZero.into());
-            }
-            done += written;
-        }
-        Ok(())
+        let expired = self.watch.poll_expired(cx).is_ready()
+            || self.deadline.as_ref().is_some_and(|d| d.poll_expired(cx).is_ready());
+        if expired { Poll::Ready(Err(ErrorKind::TimedOut.into())) } else { Poll::Pending }
     }
 
     /// Writes once from what is left of `parts` after `done` bytes.
@@ -120,7 +122,8 @@ impl Conn {
                 count += 1;
             }
         }
-        let stream = Pin::new(&mut self.stream);
+        let Some(stream) = &mut self.stream else { return Poll::Ready(Err(ErrorKind::NotConnected.into())) };
+        let stream = Pin::new(stream);
         let result = match &slices[..count] {
             [one] => stream.poll_write(cx, one),
             several => stream.poll_write_vectored(cx, several),
@@ -133,20 +136,22 @@ impl Conn {
 
     /// Shuts down the sending side.
     pub async fn shutdown_write(&mut self) -> io::Result<()> {
-        poll_fn(|cx| Pin::new(&mut self.stream).poll_shutdown(cx)).await
+        let Some(stream) = &mut self.stream else { return Ok(()) };
+        poll_fn(|cx| Pin::new(&mut *stream).poll_shutdown(cx)).await
     }
 
     /// Whether the event loop has reported bytes, an end or an error since the last read found nothing more. Costs no
     /// system call; for connections on which no task waits.
     pub fn has_news(&self) -> bool {
         let mut cx = Context::from_waker(std::task::Waker::noop());
-        self.stream.poll_read_ready(&mut cx).is_ready()
+        self.stream.as_ref().is_none_or(|stream| stream.poll_read_ready(&mut cx).is_ready())
     }
 
     /// What a non-blocking look at the connection finds: whether it may be used for another request.
     pub fn idle_state(&self) -> IdleState {
         let mut byte = [std::mem::MaybeUninit::uninit()];
-        match SockRef::from(&self.stream).peek(&mut byte) {
+        let Some(stream) = &self.stream else { return IdleState::Closed };
+        match SockRef::from(stream).peek(&mut byte) {
             Ok(0) => IdleState::Closed,
             Ok(_) => IdleState::UnreadBytes,
             Err(e) if e.kind() == ErrorKind::WouldBlock => IdleState::Open,
@@ -156,18 +161,20 @@ impl Conn {
 
     /// Makes closing send a reset instead of a FIN, so that the peer sees an aborted message.
     pub fn reset_on_close(&self) {
-        // Failing leaves an ordinary close, which is all that can be done then.
-        let _: io::Result<()> = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
+        if let Some(stream) = &self.stream {
+            // Failing leaves an ordinary close, which is all that can be done then.
+            let _: io::Result<()> = SockRef::from(stream).set_linger(Some(Duration::ZERO));
+        }
     }
 
     /// The peer's address.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.stream.peer_addr()
+        self.stream()?.peer_addr()
     }
 
     /// The local address.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.stream.local_addr()
+        self.stream()?.local_addr()
     }
 }
 

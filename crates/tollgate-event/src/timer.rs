@@ -24,6 +24,8 @@ struct Node {
     slot: u32,
     previous: u32,
     next: u32,
+    /// The owner waits for something that may never come and can be cut short.
+    is_idle: bool,
     waker: Option<Waker>,
 }
 
@@ -44,7 +46,7 @@ impl Wheel {
     }
 
     fn insert(&mut self) -> u32 {
-        let node = Node { due: NEVER, slot: NIL, previous: NIL, next: NIL, waker: None };
+        let node = Node { due: NEVER, slot: NIL, previous: NIL, next: NIL, is_idle: false, waker: None };
         match self.free.pop() {
             Some(id) => {
                 self.nodes[id as usize] = node;
@@ -57,8 +59,9 @@ impl Wheel {
         }
     }
 
-    fn set(&mut self, id: u32, due: u64) {
+    fn set(&mut self, id: u32, due: u64, is_idle: bool) {
         let node = &mut self.nodes[id as usize];
+        node.is_idle = is_idle;
         let earlier = due < node.due;
         node.due = due;
         if node.slot == NIL || earlier {
@@ -97,7 +100,29 @@ impl Wheel {
     fn remove(&mut self, id: u32) {
         self.unlink(id);
         self.nodes[id as usize].waker = None;
+        self.nodes[id as usize].is_idle = false;
         self.free.push(id);
+    }
+
+    /// Makes up to `most` idle nodes due, those first that have waited longest; collects their wakers.
+    fn expire_idle(&mut self, most: usize, wake: &mut Vec<Waker>) -> usize {
+        let mut idle: Vec<(u64, usize)> = self
+            .nodes
+            .iter()
+            .enumerate()
+            .filter(|(_, n)| n.is_idle && n.due > self.now)
+            .map(|(i, n)| (n.due, i))
+            .collect();
+        if most < idle.len() {
+            idle.select_nth_unstable(most);
+            idle.truncate(most);
+        }
+        for (_, id) in &idle {
+            let node = &mut self.nodes[*id];
+            node.due = self.now;
+            wake.extend(node.waker.take());
+        }
+        idle.len()
     }
 
     /// Moves on to `now` and collects the wakers of what is due.
@@ -141,11 +166,20 @@ impl Watch {
 
     /// Sets the deadline `limit` from now; zero means none.
     pub fn set(&self, limit: Duration) {
+        self.arm(limit, false);
+    }
+
+    /// As [`Self::set`], for a wait that [`expire_idle`] may cut short.
+    pub fn set_idle(&self, limit: Duration) {
+        self.arm(limit, true);
+    }
+
+    fn arm(&self, limit: Duration, is_idle: bool) {
         WHEEL.with_borrow_mut(|wheel| {
             let ticks = limit.as_millis().div_ceil(TICK.as_millis()) as u64;
             // One more tick: the current one has partly gone by.
             let due = if ticks == 0 { NEVER } else { wheel.now + ticks + 1 };
-            wheel.set(self.id, due);
+            wheel.set(self.id, due, is_idle);
         });
     }
 
@@ -177,6 +211,15 @@ impl Drop for Watch {
         let _: Result<(), std::thread::AccessError> =
             WHEEL.try_with(|wheel| wheel.borrow_mut().remove(self.id));
     }
+}
+
+/// Ends up to `most` idle waits of this thread ([`Watch::set_idle`]) as if their time were over, the oldest first.
+/// Returns how many.
+pub fn expire_idle(most: usize) -> usize {
+    let mut wake = Vec::new();
+    let count = WHEEL.with_borrow_mut(|wheel| wheel.expire_idle(most, &mut wake));
+    wake.into_iter().for_each(Waker::wake);
+    count
 }
 
 /// The time limit of a wait ran out.
@@ -249,7 +292,7 @@ mod tests {
                         entry.2 = std::sync::Arc::new(Flag(false.into()));
                         wheel.nodes[entry.0 as usize].waker = Some(entry.2.clone().into());
                         entry.1 = wheel.now + value;
-                        wheel.set(entry.0, entry.1);
+                        wheel.set(entry.0, entry.1, false);
                     }
                     2 => if let Some((id, ..)) = model.remove(&key) { wheel.remove(id) },
                     _ => {

@@ -21,6 +21,8 @@ pub struct Limits {
     pub head_bytes: usize,
     /// Number of field lines.
     pub fields: usize,
+    /// Bytes of one field, name and value together.
+    pub field_bytes: usize,
 }
 
 /// Why a message head was refused.
@@ -148,7 +150,7 @@ pub fn parse_request(head: Bytes, limits: &Limits) -> Result<Request, HeadError>
     if url.form == url::Form::Asterisk && method != Method::Options {
         return Err(HeadError::Target(url::UrlError::Form));
     }
-    let headers = fields_from(head, line_end + 2, limits.fields)?;
+    let headers = fields_from(head, line_end + 2, limits.fields, limits.field_bytes)?;
     Ok(Request { method, url, version, headers })
 }
 
@@ -193,17 +195,22 @@ pub fn parse_response(head: Bytes, limits: &Limits) -> Result<Response, HeadErro
     }
     let standard = reason == crate::status::reason(status).as_bytes();
     let reason = (!standard).then(|| head.slice(13.min(line_end)..line_end));
-    let headers = fields_from(head, line_end + 2, limits.fields)?;
+    let headers = fields_from(head, line_end + 2, limits.fields, limits.field_bytes)?;
     Ok(Response { status, version, reason, headers })
 }
 
 /// Parses a block of field lines that ends with an empty line.
 pub fn parse_fields(block: Bytes, max_fields: usize) -> Result<HeaderBlock, HeadError> {
-    fields_from(block, 0, max_fields)
+    fields_from(block, 0, max_fields, usize::MAX)
 }
 
 /// One pass over `Name: value CRLF` lines. The caller has found the empty line that ends them.
-fn fields_from(block: Bytes, start: usize, max_fields: usize) -> Result<HeaderBlock, HeadError> {
+fn fields_from(
+    block: Bytes,
+    start: usize,
+    max_fields: usize,
+    max_bytes: usize,
+) -> Result<HeaderBlock, HeadError> {
     let mut headers = HeaderBlock::over(block.clone());
     let max_fields = max_fields.min(MAX_FIELDS);
     let mut at = start;
@@ -220,6 +227,9 @@ fn fields_from(block: Bytes, start: usize, max_fields: usize) -> Result<HeaderBl
         let value_len = memchr::memchr(b'\r', value).ok_or(HeadError::Field)?;
         if value.get(value_len + 1) != Some(&b'\n') || !is_field_value(&value[..value_len]) {
             return Err(HeadError::Field);
+        }
+        if name_len.saturating_add(value_len) > max_bytes {
+            return Err(HeadError::TooLarge);
         }
         if headers.len() == max_fields {
             return Err(HeadError::TooManyFields);
@@ -307,7 +317,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const LIMITS: Limits = Limits { start_line_bytes: 100, head_bytes: 400, fields: 8 };
+    const LIMITS: Limits = Limits { start_line_bytes: 100, head_bytes: 400, fields: 8, field_bytes: 1000 };
 
     fn scan(text: &[u8], step: usize) -> Result<Option<usize>, HeadError> {
         let mut scanner = HeadScanner::default();

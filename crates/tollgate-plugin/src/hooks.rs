@@ -215,6 +215,8 @@ pub struct SelectAlt;
 /// One stored alternate as SELECT_ALT handlers see it.
 #[derive(Debug)]
 pub struct Alternate<'a> {
+    /// The transaction's number.
+    pub transaction_id: u64,
     /// The client's request.
     pub client_request: &'a tollgate_http::Request,
     /// The stored response header.

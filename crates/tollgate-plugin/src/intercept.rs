@@ -3,10 +3,10 @@
 use crate::{Body, LocalBoxFuture};
 use tollgate_http::{Request, Response};
 
-/// Answers requests in the origin's place (TSHttpTxnServerIntercept).
+/// Answers requests in the origin's place (TSHttpTxnIntercept, TSHttpTxnServerIntercept).
 pub trait Intercept {
-    /// Answers `request`; `body` is the client's body. The response goes through READ_RESPONSE_HDR, cache and
-    /// transforms like an origin's.
+    /// Answers `request`; `body` is the client's body. The response goes through READ_RESPONSE_HDR and
+    /// transforms like an origin's, a server intercept's also through the cache.
     fn serve<'a>(
         &'a self,
         request: &'a Request,

@@ -108,6 +108,7 @@ pub struct Transaction {
     response_transforms: Vec<Box<dyn BodyTransform>>,
     sinks: Vec<Box<dyn DataSink>>,
     intercept: Option<Rc<dyn Intercept>>,
+    intercepts_client: bool,
     error_body: Option<(String, Bytes)>,
 }
 
@@ -147,6 +148,7 @@ impl Transaction {
             response_transforms: Vec::new(),
             sinks: Vec::new(),
             intercept: None,
+            intercepts_client: false,
             error_body: None,
         }
     }
@@ -240,9 +242,23 @@ impl Transaction {
         self.sinks.push(Box::new(sink));
     }
 
-    /// Lets `intercept` answer in the origin's place; the last call wins. Up to OS_DNS. Not asked on a fresh hit.
+    /// Lets `intercept` answer in place of cache and origin (TSHttpTxnIntercept): no look-up, no name, no storing, and
+    /// no remap rule is needed. Up to POST_REMAP; the last call wins.
     pub fn set_intercept(&mut self, intercept: impl Intercept + 'static) {
         self.intercept = Some(Rc::new(intercept));
+        self.intercepts_client = true;
+    }
+
+    /// Lets `intercept` answer in the origin's place (TSHttpTxnServerIntercept): the cache is looked up and may store
+    /// the answer. Up to OS_DNS; the last call wins. Not asked on a fresh hit.
+    pub fn set_server_intercept(&mut self, intercept: impl Intercept + 'static) {
+        self.intercept = Some(Rc::new(intercept));
+        self.intercepts_client = false;
+    }
+
+    /// Whether an intercept stands for cache and origin.
+    pub fn intercepts_client(&self) -> bool {
+        self.intercepts_client && self.intercept.is_some()
     }
 
     /// Whether an intercept is set.

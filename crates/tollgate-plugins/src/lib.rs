@@ -13,6 +13,7 @@ pub mod async_auth;
 pub mod denylist;
 mod field;
 pub mod header_edit;
+pub mod hook_trace;
 pub mod null_transform;
 pub mod request_id;
 pub mod static_intercept;
@@ -29,6 +30,7 @@ pub fn factories() -> Vec<Box<dyn PluginFactory>> {
         Box::new(async_auth::AsyncAuthFactory),
         Box::new(denylist::DenylistFactory),
         Box::new(header_edit::HeaderEditFactory),
+        Box::new(hook_trace::HookTraceFactory),
         Box::new(null_transform::NullTransformFactory),
         Box::new(request_id::RequestIdFactory),
         Box::new(static_intercept::StaticInterceptFactory),

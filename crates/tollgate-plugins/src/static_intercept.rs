@@ -1,8 +1,8 @@
-//! `static-intercept PATH TEXT` or `static-intercept PATH @/FILE`: answers one path as if it were the origin.
+//! `static-intercept PATH TEXT|@/FILE [cached]`: answers one path as if it were the origin.
 //!
 //! Shows an intercept: where a handler's `Respond` ends the transaction at once, an intercept stands in the origin's
-//! place. Its response goes on like an origin's: through READ_RESPONSE_HDR, into the cache, through transforms. While
-//! the stored copy is fresh the intercept is not even asked.
+//! place. Its response goes on like an origin's: through READ_RESPONSE_HDR and transforms. With `cached` it is a server
+//! intercept: its answer also goes through the cache, and while the stored copy is fresh it is not even asked.
 //!
 //! A file is read for each request that reaches the intercept, on a task thread, so that a slow disk never holds up
 //! the event thread. A file that is not there is a 404; one that cannot be read is the origin's fault: 502.
@@ -41,20 +41,29 @@ impl PluginFactory for StaticInterceptFactory {
     }
 
     fn doc(&self) -> &str {
-        "Answers PATH with TEXT or the content of a file in the origin's place: static-intercept PATH TEXT|@/FILE."
+        "Answers PATH with TEXT or the content of a file in the origin's place: static-intercept PATH TEXT|@/FILE [cached]."
     }
 
     fn global(&self, args: &[String]) -> Result<Box<dyn Plugin>, PluginError> {
-        let [path, content] = args else {
-            return Err(PluginError::new(format!(
-                "{NAME} takes PATH and TEXT or @/FILE, not {} arguments: put a text with spaces in quotes",
-                args.len()
-            )));
+        let (path, content, cached) = match args {
+            [path, content] => (path, content, false),
+            [path, content, word] if word == "cached" => (path, content, true),
+            _ => {
+                return Err(PluginError::new(format!(
+                    "{NAME} takes PATH, TEXT or @/FILE, and perhaps the word `cached`, not {} arguments: put a text \
+                     with spaces in quotes",
+                    args.len()
+                )));
+            }
         };
         let Some(path) = path.strip_prefix('/') else {
             return Err(PluginError::new(format!("{NAME}: path {path:?} must start with a slash")));
         };
-        Ok(Box::new(StaticIntercept { path: path.into(), content: Arc::new(Content::parse(content)?) }))
+        Ok(Box::new(StaticIntercept {
+            path: path.into(),
+            content: Arc::new(Content::parse(content)?),
+            cached,
+        }))
     }
 }
 
@@ -79,6 +88,7 @@ impl Content {
 struct StaticIntercept {
     path: Box<str>,
     content: Arc<Content>,
+    cached: bool,
 }
 
 impl Plugin for StaticIntercept {
@@ -87,11 +97,12 @@ impl Plugin for StaticIntercept {
     }
 
     fn register(&self, registrar: &mut Registrar) -> Result<(), PluginError> {
-        let (path, content) = (self.path.clone(), Arc::clone(&self.content));
+        let (path, content, cached) = (self.path.clone(), Arc::clone(&self.content), self.cached);
         registrar.on(hooks::ReadRequestHdr, move |txn| {
             if txn.client_request.url.path == path.as_bytes() {
                 let host = txn.host();
-                txn.set_intercept(Server { host, content: Arc::clone(&content) });
+                let server = Server { host, content: Arc::clone(&content) };
+                if cached { txn.set_server_intercept(server) } else { txn.set_intercept(server) }
             }
             Outcome::Continue
         });

@@ -5,6 +5,7 @@
 //! Not responsible for: listening (`server`), transactions.
 
 use crate::generation::{Generation, GenerationParts, PluginSet};
+use crate::origin::limit::OriginLimits;
 use arc_swap::ArcSwap;
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -33,6 +34,10 @@ pub struct Engine {
     access_log: Mutex<Option<AccessLog>>,
     pub(crate) draining: AtomicBool,
     pub(crate) connections: AtomicUsize,
+    /// Requests being served, counted while `net.max_requests_in` is set.
+    pub(crate) requests: AtomicUsize,
+    pub(crate) origin_limits: OriginLimits,
+    evictions: AtomicU64,
     /// Identifies this process in Via, to notice requests that come back.
     pub(crate) via_id: String,
 }
@@ -62,6 +67,9 @@ impl Engine {
             access_log: Mutex::new(access_log),
             draining: AtomicBool::new(false),
             connections: AtomicUsize::new(0),
+            requests: AtomicUsize::new(0),
+            origin_limits: OriginLimits::default(),
+            evictions: AtomicU64::new(0),
             via_id: format!(
                 "tollgate-{:08x}",
                 std::process::id() ^ tollgate_event::clock::unix_time().subsec_nanos()
@@ -139,6 +147,8 @@ impl Engine {
         let stats = self.store.stats();
         self.metrics.set(Metric::CacheObjects, stats.objects as i64);
         self.metrics.set(Metric::CacheBytesUsed, stats.bytes as i64);
+        let before = self.evictions.swap(stats.evictions, Ordering::Relaxed);
+        self.metrics.add(Metric::CacheEvictions, stats.evictions.saturating_sub(before));
     }
 }
 

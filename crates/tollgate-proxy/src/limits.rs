@@ -29,6 +29,7 @@ pub(crate) fn request_head(records: &TxnRecords) -> Limits {
         start_line_bytes: size(records, ids::HTTP_REQUEST_LINE_MAX_SIZE),
         head_bytes: size(records, ids::HTTP_REQUEST_HEADER_MAX_SIZE),
         fields: size(records, ids::TOLLGATE_HTTP_REQUEST_HEADER_MAX_FIELDS),
+        field_bytes: size(records, ids::HTTP_HEADER_FIELD_MAX_SIZE),
     }
 }
 
@@ -39,6 +40,7 @@ pub(crate) fn response_head(records: &TxnRecords) -> Limits {
         start_line_bytes: bytes,
         head_bytes: bytes,
         fields: size(records, ids::TOLLGATE_HTTP_RESPONSE_HEADER_MAX_FIELDS),
+        field_bytes: size(records, ids::HTTP_HEADER_FIELD_MAX_SIZE),
     }
 }
 

@@ -37,6 +37,7 @@ pub async fn serve(engine: Arc<Engine>, index: usize, listeners: ListenerSet, dr
             every_second(&thread);
         }
         if thread.is_draining() {
+            timer::expire_idle(usize::MAX);
             thread.pool.clear(&thread);
             drained_for += tick;
         }
@@ -89,8 +90,12 @@ fn admit(thread: &EngineThread) -> bool {
     let most = thread.generation().records.int(ids::NET_MAX_CONNECTIONS_IN);
     let before = thread.engine.connections.fetch_add(1, Ordering::Relaxed);
     if most > 0 && before as i64 >= most {
-        thread.engine.connections.fetch_sub(1, Ordering::Relaxed);
         thread.metrics.inc(Metric::ConnectionsLimited);
+        // An idle connection makes room, if this thread has one.
+        if timer::expire_idle(1) == 1 {
+            return true;
+        }
+        thread.engine.connections.fetch_sub(1, Ordering::Relaxed);
         return false;
     }
     true

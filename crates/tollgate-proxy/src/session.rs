@@ -26,10 +26,10 @@ pub(crate) async fn serve_connection(
     peer: SocketAddr,
     local: SocketAddr,
 ) {
-    let _open = OpenConnection::new(&thread);
+    let open = OpenConnection::new(&thread);
     let session = Session::new(thread.next_id(), peer, local, false);
     let host = EngineHost::new(&thread);
-    let mut client = H1Client::new(Wire::new(conn));
+    let mut client = H1Client::new(Wire::new(conn), open);
     let has_hooks = thread.generation().hooks.mask() & TransactionHook::SsnStart.bit() != 0;
     if has_hooks
         && !Box::pin(txn::run_session_hook(&thread, &session, &host, TransactionHook::SsnStart)).await
@@ -42,7 +42,7 @@ pub(crate) async fn serve_connection(
             Ok(true) => {}
             Ok(false) => break,
             Err(error) => {
-                if error.kind() == io::ErrorKind::TimedOut {
+                if error.kind() == io::ErrorKind::TimedOut && !thread.is_draining() {
                     thread.metrics.inc(Metric::KeepAliveTimeouts);
                 }
                 break;
@@ -74,7 +74,7 @@ fn set_idle_limit(thread: &EngineThread, session: &Session, client: &mut H1Clien
     } else {
         ids::HTTP_KEEP_ALIVE_NO_ACTIVITY_TIMEOUT_IN
     };
-    client.wire.set_limit(limits::seconds(&records, record));
+    client.wire.set_idle_limit(limits::seconds(&records, record));
 }
 
 /// Closes so that the client can read the response: ends our direction, then takes what the client still sends for a
@@ -96,7 +96,7 @@ async fn linger(client: &mut H1Client) {
 }
 
 /// Counts a connection as long as it is open.
-struct OpenConnection {
+pub(crate) struct OpenConnection {
     thread: Rc<EngineThread>,
     _gauges: [GaugeGuard; 2],
 }
@@ -110,6 +110,12 @@ impl OpenConnection {
             thread.metrics.hold(Metric::SessionsActive),
         ];
         OpenConnection { thread: Rc::clone(thread), _gauges: gauges }
+    }
+}
+
+impl std::fmt::Debug for OpenConnection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("OpenConnection")
     }
 }
 

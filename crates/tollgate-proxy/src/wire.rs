@@ -54,6 +54,23 @@ impl Wire {
         self.conn.set_timeout(limit);
     }
 
+    /// Limits the wait for the next message; the process may cut it short when it wants to be rid of idle connections.
+    pub(crate) fn set_idle_limit(&mut self, limit: Duration) {
+        self.limit = limit;
+        self.conn.set_idle_timeout(limit);
+    }
+
+    /// Limits all waits together, beside the limit on each; zero: no limit.
+    pub(crate) fn set_total_limit(&mut self, limit: Duration) {
+        self.conn.set_deadline(limit);
+    }
+
+    /// Closes at once.
+    pub(crate) fn close(&mut self) {
+        self.unread = Bytes::new();
+        self.conn.close();
+    }
+
     /// Limits everything from now on to one absolute deadline, whatever the progress.
     pub(crate) fn set_deadline(&mut self, limit: Duration) {
         self.conn.set_timeout(limit);

@@ -2,6 +2,7 @@
 
 use super::{ClientGone, ClientStream, Duplex, OutFraming, RequestError};
 use crate::limits;
+use crate::session::OpenConnection;
 use crate::wire::{BodyReader, HeadReadError, Wire};
 use bytes::Bytes;
 use std::io;
@@ -18,6 +19,8 @@ use tollgate_plugin::BodyError;
 #[derive(Debug)]
 pub(crate) struct H1Client {
     pub(crate) wire: Wire,
+    /// Counts the connection as open; given back when it is closed.
+    open: Option<OpenConnection>,
     body: BodyReader,
     trailers: Option<HeaderBlock>,
     version: Version,
@@ -29,9 +32,10 @@ pub(crate) struct H1Client {
 }
 
 impl H1Client {
-    pub(crate) fn new(wire: Wire) -> H1Client {
+    pub(crate) fn new(wire: Wire, open: OpenConnection) -> H1Client {
         H1Client {
             wire,
+            open: Some(open),
             body: BodyReader::Done,
             trailers: None,
             version: Version::Http11,
@@ -219,6 +223,11 @@ impl ClientStream for H1Client {
             Poll::Ready(_) => Poll::Ready(()),
             Poll::Pending => Poll::Pending,
         }
+    }
+
+    fn disconnect(&mut self) {
+        self.wire.close();
+        self.open = None;
     }
 
     fn bytes(&self) -> (u64, u64) {

@@ -231,6 +231,8 @@ impl ClientStream for InternalClient {
         Poll::Pending
     }
 
+    fn disconnect(&mut self) {}
+
     fn bytes(&self) -> (u64, u64) {
         (0, self.sent)
     }

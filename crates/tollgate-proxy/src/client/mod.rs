@@ -114,6 +114,9 @@ pub(crate) trait ClientStream: Duplex {
     /// has only ended its own direction wait for the response. What it sends meanwhile is kept.
     fn poll_gone(&mut self, cx: &mut Context<'_>, half_open: bool) -> Poll<()>;
 
+    /// Lets go of a client that has left while the transaction goes on.
+    fn disconnect(&mut self);
+
     /// Bytes received and sent in this transaction.
     fn bytes(&self) -> (u64, u64);
 }

@@ -4,6 +4,7 @@
 //! Not responsible for: which address (`connect`), which request (`txn::fetch`).
 
 pub(crate) mod connect;
+pub(crate) mod limit;
 pub(crate) mod pool;
 
 use crate::thread::EngineThread;
@@ -26,6 +27,8 @@ pub(crate) struct OriginConn {
     pub(crate) host: Rc<str>,
     /// Requests sent on it before the current one.
     pub(crate) used: u32,
+    /// Its place under `per_server.connection.max`.
+    pub(crate) permit: Option<limit::Permit>,
     _active: GaugeGuard,
 }
 
@@ -37,6 +40,7 @@ impl OriginConn {
             addr,
             host,
             used: 0,
+            permit: None,
             _active: thread.metrics.hold(Metric::OriginConnectionsActive),
         }
     }

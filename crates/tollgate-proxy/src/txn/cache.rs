@@ -16,7 +16,7 @@ use tollgate_cache::{
 use tollgate_config::ids;
 use tollgate_event::clock;
 use tollgate_hook::run_void;
-use tollgate_http::{HeaderBlock, Method, Response, names};
+use tollgate_http::{HeaderBlock, Method, Response, Url, names};
 use tollgate_obs::metrics::Metric;
 use tollgate_obs::milestones::Milestone;
 use tollgate_obs::outcome::{CacheOutcome, TransactionEnd};
@@ -39,6 +39,10 @@ pub(crate) struct CacheState {
     pub(crate) forward: Option<Forward>,
     pub(crate) ttl: Option<i64>,
     pub(crate) stored: bool,
+    /// The origin's status.
+    pub(crate) origin_status: Option<u16>,
+    /// The fetch that others may share, while its header is awaited.
+    pub(crate) writer: Option<FillWriter>,
     pub(crate) detail: Option<&'static str>,
 }
 
@@ -67,8 +71,7 @@ impl<S: ClientStream> Exchange<'_, S> {
             self.hook(TransactionHook::CacheLookupComplete).await?;
             return Ok(Plan::Fetch(None));
         }
-        let url = self.txn.cache_url.as_ref().unwrap_or(&self.txn.client_request.url);
-        let key = CacheKey::for_url(url, self.txn.records.int(ids::HTTP_CACHE_GENERATION));
+        let key = self.key_of(&self.txn.client_request.url);
         self.mark(Milestone::CacheOpenReadBegin);
         let found = self.find(&key);
         self.mark(Milestone::CacheOpenReadEnd);
@@ -76,6 +79,28 @@ impl<S: ClientStream> Exchange<'_, S> {
         self.cache.key = Some(key);
         let Some(object) = found else { return self.missed().await };
         self.found(object).await
+    }
+
+    /// The key of a URL after remapping. Where the origin is sent the client's own Host, that host is part of it.
+    fn key_of(&self, url: &Url) -> CacheKey {
+        let generation = self.txn.records.int(ids::HTTP_CACHE_GENERATION);
+        if let Some(url) = &self.txn.cache_url {
+            return CacheKey::for_url(url, generation);
+        }
+        match &self.txn.pristine_url {
+            Some(pristine)
+                if self.rule.is_some() && self.txn.records.flag(ids::URL_REMAP_PRISTINE_HOST_HDR) =>
+            {
+                let url = Url {
+                    scheme: pristine.scheme,
+                    host: pristine.host.clone(),
+                    port: pristine.port,
+                    ..url.clone()
+                };
+                CacheKey::for_url(&url, generation)
+            }
+            _ => CacheKey::for_url(url, generation),
+        }
     }
 
     fn is_looked_up(&self) -> bool {
@@ -104,6 +129,7 @@ impl<S: ClientStream> Exchange<'_, S> {
             }
             let cached = stored_response(object.head());
             let alternate = Alternate {
+                transaction_id: self.txn.id(),
                 client_request: &self.txn.client_request,
                 cached_response: &cached,
                 quality: std::cell::Cell::new(1.0),
@@ -321,7 +347,7 @@ impl<S: ClientStream> Exchange<'_, S> {
             return;
         }
         for url in rules::invalidation_targets(&self.txn.client_request, response) {
-            let key = CacheKey::for_url(&url, self.txn.records.int(ids::HTTP_CACHE_GENERATION));
+            let key = self.key_of(&url);
             if self.thread.engine.store.remove(&key) > 0 {
                 self.thread.metrics.inc(Metric::CacheInvalidations);
             }

@@ -41,7 +41,10 @@ impl<S: ClientStream> Exchange<'_, S> {
     /// Asks the origin and delivers its response. With `writer`, others wait for the same response.
     pub(crate) async fn fetch(&mut self, writer: Option<FillWriter>) -> Result<Progress, Stop> {
         self.cache.fills = writer.is_some();
-        let asked = match self.ask_origin().await {
+        self.cache.writer = writer;
+        let asked = self.ask_origin().await;
+        let writer = self.cache.writer.take();
+        let asked = match asked {
             Ok(asked) => asked,
             Err(stop) => {
                 if let Some(writer) = writer {
@@ -79,13 +82,14 @@ impl<S: ClientStream> Exchange<'_, S> {
             }
             return Ok(Progress::Redirected);
         }
+        self.cache.origin_status = Some(answer.response.status);
         self.invalidate(&answer.response);
         if let Some((object, stale)) = self.cache.stale.take() {
             if answer.response.status == 304 {
                 if rules::validates(object.head(), &answer.response) {
                     return self.revalidated(object, answer, writer).await.map(Progress::Ended);
                 }
-            } else if answer.response.status >= 500 && stale.if_error {
+            } else if self.may_replace(&stale, answer.response.status) {
                 self.txn.cache_outcome = CacheOutcome::StaleOnError;
                 if let Some(writer) = writer {
                     writer.finish_with(&object);
@@ -103,6 +107,16 @@ impl<S: ClientStream> Exchange<'_, S> {
                 self.respond(answer.response, None, answer.length, answer.body).await.map(Progress::Ended)
             }
         }
+    }
+
+    /// Whether a stale object is served in place of an error: stale-if-error (RFC 5861 §4), or
+    /// `negative_revalidating_enabled` (ATS) where the object may be served while the origin cannot be reached.
+    fn may_replace(&self, stale: &Stale, status: u16) -> bool {
+        let by_record = status >= 500
+            && stale.if_unreachable
+            && !stale.must_revalidate
+            && self.txn.records.flag(ids::HTTP_NEGATIVE_REVALIDATING_ENABLED);
+        stale.may_replace(status) || by_record
     }
 
     /// The head to store, if the response may be stored.
@@ -267,7 +281,8 @@ impl<S: ClientStream> Exchange<'_, S> {
     /// Replaces the URL by a redirect's target, if redirects are to be followed.
     fn follow_redirect(&mut self, response: &Response) -> bool {
         let most = self.txn.records.int(ids::HTTP_NUMBER_OF_REDIRECTIONS);
-        if self.redirects >= most
+        if self.txn.cache_lookup.is_none()
+            || self.redirects >= most
             || !matches!(response.status, 301 | 302 | 303 | 307 | 308)
             || !is_get_like(&self.txn.client_request.method)
         {

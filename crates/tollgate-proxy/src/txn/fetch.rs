@@ -71,17 +71,37 @@ impl<S: ClientStream> Exchange<'_, S> {
         if let Some(intercept) = self.txn.take_intercept() {
             return self.ask_intercept(intercept).await;
         }
-        let mut order = self.resolve().await?;
-        self.hook(TransactionHook::OsDns).await?;
-        if let Some(addr) = self.txn.origin_addr {
-            order = vec![addr];
-        }
+        let order = match self.resolved.take() {
+            Some(order) => order,
+            None => self.resolve_with_hook().await?,
+        };
         self.build_proxy_request();
         let asked = self.attempt(&order).await?;
         if let Asked::Answer(answer) = asked {
             return self.read_response_hook(*answer).await;
         }
         Ok(asked)
+    }
+
+    /// With the cache off, or `doc_in_cache_skip_dns` 0, the name is looked up before the cache (ts-abi 2.4).
+    pub(crate) async fn resolve_early(&mut self) -> Result<(), Stop> {
+        let records = &self.txn.records;
+        if (records.flag(ids::HTTP_CACHE_HTTP) && records.flag(ids::HTTP_DOC_IN_CACHE_SKIP_DNS))
+            || self.txn.has_intercept()
+        {
+            return Ok(());
+        }
+        self.resolved = Some(self.resolve_with_hook().await?);
+        Ok(())
+    }
+
+    async fn resolve_with_hook(&mut self) -> Result<Vec<SocketAddr>, Stop> {
+        let mut order = self.resolve().await?;
+        self.hook(TransactionHook::OsDns).await?;
+        if let Some(addr) = self.txn.origin_addr {
+            order = vec![addr];
+        }
+        Ok(order)
     }
 
     /// The addresses to try, in order.
@@ -125,7 +145,7 @@ impl<S: ClientStream> Exchange<'_, S> {
     }
 
     async fn ask_intercept(&mut self, intercept: Rc<dyn tollgate_plugin::Intercept>) -> Result<Asked, Stop> {
-        if self.cache.key.is_some() || self.txn.cache_lookup.is_some() {
+        if self.resolved.is_none() && self.txn.cache_lookup.is_some() {
             self.hook(TransactionHook::OsDns).await?;
         }
         self.build_proxy_request();
@@ -173,6 +193,10 @@ impl<S: ClientStream> Exchange<'_, S> {
             let request_time = tollgate_event::clock::unix_seconds();
             conn.wire
                 .set_limit(limits::seconds(&self.txn.records, ids::HTTP_TRANSACTION_NO_ACTIVITY_TIMEOUT_OUT));
+            conn.wire.set_total_limit(limits::seconds(
+                &self.txn.records,
+                ids::HTTP_TRANSACTION_ACTIVE_TIMEOUT_OUT,
+            ));
             let mut sent = Sent::default();
             match self.send_and_receive(&mut conn, &mut sent).await {
                 Ok(response) if response.status == 101 => {
@@ -203,9 +227,21 @@ impl<S: ClientStream> Exchange<'_, S> {
             }
         }
         self.mark(Milestone::ServerConnect);
+        let most = usize::try_from(self.txn.records.int(ids::HTTP_PER_SERVER_CONNECTION_MAX)).unwrap_or(0);
+        let permit = match order.first() {
+            Some(addr) if most > 0 => match self.thread.engine.origin_limits.take(*addr, most) {
+                Some(permit) => Some(permit),
+                None => {
+                    self.thread.metrics.inc(Metric::OriginConnectionsRefused);
+                    return Err(self.error(ErrorKind::Overloaded, "per_server.connection.max", false));
+                }
+            },
+            _ => None,
+        };
         match connect::connect(&self.thread, order, &host, &self.txn.records).await {
-            Ok(conn) => {
+            Ok(mut conn) => {
                 self.mark(Milestone::ServerConnectEnd);
+                conn.permit = permit;
                 Ok(conn)
             }
             Err(error) => {
@@ -287,6 +323,7 @@ impl<S: ClientStream> Exchange<'_, S> {
             Framing::Chunked | Framing::UntilClose => None,
         };
         self.log.origin_addr = Some(conn.addr);
+        self.cache.origin_status = Some(response.status);
         let body = OriginBody::new(conn, BodyReader::new(framing), keep, Rc::clone(&self.thread));
         let body = if framing == Framing::None && body.is_done() {
             ResponseBody::Empty
@@ -411,12 +448,31 @@ impl<S: ClientStream> Exchange<'_, S> {
             } else {
                 let client = &mut *self.client;
                 let buffered = &mut self.buffered;
-                let next = |cx: &mut Context<'_>| match buffered {
-                    Some(pieces) => Poll::Ready(Ok(pieces.pop_front())),
-                    None => client.poll_body(cx),
+                let taken = &mut self.log.request_body_bytes;
+                let most = u64::try_from(self.txn.records.int(ids::HTTP_MAX_POST_SIZE)).unwrap_or(0);
+                let next = |cx: &mut Context<'_>| {
+                    let next = match buffered {
+                        Some(pieces) => Poll::Ready(Ok(pieces.pop_front())),
+                        None => client.poll_body(cx),
+                    };
+                    if let Poll::Ready(Ok(Some(piece))) = &next {
+                        *taken += piece.len() as u64;
+                        if most > 0 && *taken > most {
+                            return Poll::Ready(Err(BodyError::TooLarge(most)));
+                        }
+                    }
+                    next
                 };
                 match pump.poll(cx, conn, sent, next) {
-                    Poll::Ready(Ok(())) => sent.body_done = true,
+                    Poll::Ready(Ok(false)) => {
+                        let trailers = self
+                            .client
+                            .take_trailers()
+                            .filter(|_| !self.txn.records.flag(ids::HTTP_DROP_CHUNKED_TRAILERS));
+                        pump.end(trailers.as_ref());
+                        cx.waker().wake_by_ref();
+                    }
+                    Poll::Ready(Ok(true)) => sent.body_done = true,
                     // The origin may have answered before it stopped reading.
                     Poll::Ready(Err(SendError::Origin)) => sent.write_failed = true,
                     Poll::Ready(Err(SendError::Body(error))) => {
@@ -435,8 +491,12 @@ impl<S: ClientStream> Exchange<'_, S> {
             Poll::Ready(Err(_)) => return Poll::Ready(Err(Fault::Closed)),
             Poll::Pending => {}
         }
-        if sent.body_done && self.client.poll_gone(cx, half_open).is_ready() && !self.cache.fills {
-            return Poll::Ready(Err(Fault::Stop(Stop::Abort(TransactionEnd::ClientAborted))));
+        if sent.body_done && !self.log.client_gone && self.client.poll_gone(cx, half_open).is_ready() {
+            self.client.disconnect();
+            self.log.client_gone = true;
+            if self.cache.writer.as_ref().is_none_or(|writer| !writer.has_readers()) {
+                return Poll::Ready(Err(Fault::Stop(Stop::Abort(TransactionEnd::ClientAborted))));
+            }
         }
         Poll::Pending
     }
@@ -542,7 +602,10 @@ struct Pump {
     chunked: bool,
     queue: VecDeque<Bytes>,
     written: usize,
+    /// The client's body is over.
     ended: bool,
+    /// The body's end is in the queue.
+    sealed: bool,
     /// The client waits for a 100: until the origin sends one, or this expires.
     waits: Option<Watch>,
 }
@@ -554,16 +617,27 @@ impl Pump {
             watch.set(limits::CONTINUE_WAIT);
             watch
         });
-        Pump { chunked, queue: VecDeque::new(), written: 0, ended: false, waits }
+        Pump { chunked, queue: VecDeque::new(), written: 0, ended: false, sealed: false, waits }
     }
 
+    /// Queues the body's end with its trailers.
+    fn end(&mut self, trailers: Option<&tollgate_http::HeaderBlock>) {
+        self.sealed = true;
+        if self.chunked {
+            let mut last = Vec::new();
+            chunked::write_last_chunk(trailers, &mut last);
+            self.queue.push_back(last.into());
+        }
+    }
+
+    /// Moves what can be moved. `Ok(false)`: the client's body is over, [`Self::end`] is due; `Ok(true)`: all is sent.
     fn poll(
         &mut self,
         cx: &mut Context<'_>,
         conn: &mut OriginConn,
         sent: &mut Sent,
         mut next: impl FnMut(&mut Context<'_>) -> Poll<Result<Option<Bytes>, BodyError>>,
-    ) -> Poll<Result<(), SendError>> {
+    ) -> Poll<Result<bool, SendError>> {
         if sent.write_failed {
             return Poll::Pending;
         }
@@ -582,7 +656,7 @@ impl Pump {
                 }
             }
             if self.ended {
-                return Poll::Ready(Ok(()));
+                return Poll::Ready(Ok(self.sealed));
             }
             match next(cx) {
                 Poll::Pending => return Poll::Pending,
@@ -598,12 +672,7 @@ impl Pump {
                         self.queue.push_back(piece);
                     }
                 }
-                Poll::Ready(Ok(None)) => {
-                    self.ended = true;
-                    if self.chunked {
-                        self.queue.push_back(Bytes::from_static(b"0\r\n\r\n"));
-                    }
-                }
+                Poll::Ready(Ok(None)) => self.ended = true,
             }
         }
     }

@@ -102,6 +102,8 @@ impl<S: ClientStream> Exchange<'_, S> {
             && request.method == Method::Get
             && !self.txn.is_internal()
             && list::has_token(request.headers.list(names::CONNECTION), "upgrade")
+            // RFC 9113 §3.1 dropped h2c; a tunnel of it would hide requests from the proxy.
+            && !request.headers.list(names::UPGRADE).any(|p| p.to_ascii_lowercase().starts_with(b"h2c"))
     }
 
     /// Builds the proxy request.
@@ -131,8 +133,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         anonymize(&mut headers, records);
         self.insert_client(&mut headers);
         if records.flag(ids::HTTP_INSERT_REQUEST_VIA_STR) {
-            headers
-                .append(names::VIA, format!("{} {}", via_version(client.version), self.thread.engine.via_id));
+            append_via(&mut headers, via_version(client.version), &self.thread.engine.via_id);
         }
         if let Some(protocol) = upgrade {
             headers.append(names::UPGRADE, protocol);
@@ -205,6 +206,19 @@ impl<S: ClientStream> Exchange<'_, S> {
         });
         parts.collect::<Vec<_>>().join(";")
     }
+}
+
+/// Adds this proxy at the end of Via, in one line with those before it (RFC 9110 §7.6.3).
+pub(crate) fn append_via(headers: &mut HeaderBlock, version: &str, name: &str) {
+    let mut value = Vec::with_capacity(64);
+    for earlier in headers.get_all(names::VIA) {
+        value.extend_from_slice(earlier);
+        value.extend_from_slice(b", ");
+    }
+    value.extend_from_slice(version.as_bytes());
+    value.push(b' ');
+    value.extend_from_slice(name.as_bytes());
+    headers.set(names::VIA, value);
 }
 
 /// The received-protocol part of Via.

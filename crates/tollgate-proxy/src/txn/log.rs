@@ -18,6 +18,12 @@ pub(crate) struct LogFacts {
     pub(crate) body_bytes: u64,
     /// A body was being sent.
     pub(crate) body_begun: bool,
+    /// It was sent to its end.
+    pub(crate) body_done: bool,
+    /// The client was found to have left.
+    pub(crate) client_gone: bool,
+    /// Bytes of the request's body taken so far.
+    pub(crate) request_body_bytes: u64,
     pub(crate) is_ram_hit: bool,
     pub(crate) origin_addr: Option<SocketAddr>,
     /// An intercept answered.

@@ -26,6 +26,7 @@ use bytes::Bytes;
 use cache::{CacheState, Plan};
 use forward::NextHop;
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -77,6 +78,15 @@ pub(crate) enum Progress {
     Redirected,
 }
 
+impl Progress {
+    fn end(self) -> TransactionEnd {
+        match self {
+            Progress::Ended(end) => end,
+            Progress::Redirected => TransactionEnd::Internal,
+        }
+    }
+}
+
 /// A response made by the proxy or a plugin.
 pub(crate) struct Answer {
     pub(crate) page: LocalResponse,
@@ -103,6 +113,8 @@ pub(crate) struct Exchange<'c, S> {
     pub(crate) send_hook_ran: bool,
     /// The request body, if it was read ahead.
     pub(crate) buffered: Option<VecDeque<Bytes>>,
+    /// The next hop's addresses, if they were looked up before the cache.
+    pub(crate) resolved: Option<Vec<SocketAddr>>,
     /// Redirects followed so far.
     pub(crate) redirects: i64,
     pub(crate) log: log::LogFacts,
@@ -136,6 +148,7 @@ pub(crate) async fn run<S: ClientStream>(
         head_sent: false,
         send_hook_ran: false,
         buffered: None,
+        resolved: None,
         redirects: 0,
         log: log::LogFacts::default(),
         started,
@@ -195,6 +208,7 @@ impl<S: ClientStream> Exchange<'_, S> {
     async fn stages(&mut self) -> Result<TransactionEnd, Stop> {
         self.hook(TransactionHook::TxnStart).await?;
         self.read_request().await?;
+        let _admitted = self.admit_request()?;
         self.hook(TransactionHook::ReadRequestHdr).await?;
         self.check_access()?;
         self.remap().await?;
@@ -203,6 +217,10 @@ impl<S: ClientStream> Exchange<'_, S> {
         if self.txn.client_request.method == Method::Connect {
             return self.connect_tunnel().await;
         }
+        if self.txn.intercepts_client() {
+            return self.fetch(None).await.map(Progress::end);
+        }
+        self.resolve_early().await?;
         loop {
             let progress = match self.look_up().await? {
                 Plan::Serve(object) => Progress::Ended(self.serve_stored(object).await?),
@@ -219,9 +237,9 @@ impl<S: ClientStream> Exchange<'_, S> {
     async fn conclude(&mut self, stop: Stop) -> TransactionEnd {
         match stop {
             Stop::Abort(end) => end,
-            Stop::Answer(_) if self.head_sent => {
+            Stop::Answer(answer) if self.head_sent => {
                 self.keep = false;
-                TransactionEnd::Internal
+                answer.end
             }
             Stop::Answer(answer) => match self.answer(*answer).await {
                 Ok(end) | Err(Stop::Abort(end)) => end,
@@ -238,7 +256,9 @@ impl<S: ClientStream> Exchange<'_, S> {
         use TransactionEnd::{ActiveTimeout, ClientAborted, ClientTimeout, OriginBodyAborted, Tunnelled};
         match end {
             OriginBodyAborted => After::Reset,
-            ActiveTimeout if self.log.body_begun => After::Reset,
+            ActiveTimeout | TransactionEnd::PluginFailed if self.log.body_begun && !self.log.body_done => {
+                After::Reset
+            }
             ClientAborted | ClientTimeout | Tunnelled => After::Close,
             _ if self.keep && self.head_sent && !self.thread.is_draining() => After::KeepAlive,
             _ => After::Close,

@@ -70,6 +70,10 @@ impl<S: ClientStream> Exchange<'_, S> {
         };
         let Some(found) = table.find(&request) else { return Ok(Mapped::No) };
         let rule = Arc::clone(found.rule);
+        if is_connect && rule.from.scheme != Some(RuleScheme::Tunnel) {
+            // Only a rule written for tunnels opens one: `map / ...` does not.
+            return Ok(Mapped::No);
+        }
         let target = found.target(&request);
         let port = target.port.unwrap_or(0);
         let host = if target.host.contains(':') {

@@ -6,6 +6,7 @@ use crate::error_page::ErrorKind;
 use crate::limits;
 use bytes::Bytes;
 use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
 use tollgate_config::ids;
 use tollgate_http::framing::{Framing, FramingError};
 use tollgate_http::h1::{self, HeadError};
@@ -31,6 +32,20 @@ impl<S: ClientStream> Exchange<'_, S> {
         self.settle_host()?;
         self.txn.pristine_url = Some(self.txn.client_request.url.clone());
         self.check_request(framing)
+    }
+
+    /// A place under `net.max_requests_in`, held until the transaction ends.
+    pub(crate) fn admit_request(&mut self) -> Result<Option<Admitted>, Stop> {
+        let most = usize::try_from(self.txn.records.int(ids::NET_MAX_REQUESTS_IN)).unwrap_or(0);
+        if most == 0 {
+            return Ok(None);
+        }
+        let admitted = Admitted(std::sync::Arc::clone(&self.thread.engine));
+        if admitted.0.requests.fetch_add(1, Ordering::Relaxed) >= most {
+            self.thread.metrics.inc(Metric::TransactionsLimited);
+            return Err(self.error(ErrorKind::Overloaded, "max_requests_in", false));
+        }
+        Ok(Some(admitted))
     }
 
     fn refuse(&mut self, error: RequestError) -> Stop {
@@ -214,6 +229,15 @@ impl<S: ClientStream> Exchange<'_, S> {
             BodyError::Malformed(_) => self.bad(ErrorKind::BadRequest, &error.to_string()),
             BodyError::Plugin(_) => self.error(ErrorKind::TransformFailed, &error.to_string(), true),
         }
+    }
+}
+
+/// A request counted against the limit.
+pub(crate) struct Admitted(std::sync::Arc<crate::engine::Engine>);
+
+impl Drop for Admitted {
+    fn drop(&mut self) {
+        self.0.requests.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -77,7 +77,7 @@ impl<S: ClientStream> Exchange<'_, S> {
             _ => {}
         }
         if records.flag(ids::HTTP_INSERT_RESPONSE_VIA_STR) {
-            headers.append(names::VIA, format!("1.1 {}", self.thread.engine.via_id));
+            super::forward::append_via(headers, "1.1", &self.thread.engine.via_id);
         }
         if headers.has(names::LOCATION)
             && let Some(location) = headers.get(names::LOCATION).and_then(|l| self.reverse_location(l))
@@ -93,6 +93,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         let outcome = self.txn.cache_outcome;
         let details = CacheStatusDetails {
             forward: self.cache.forward.filter(|_| outcome != CacheOutcome::Skipped),
+            forward_status: self.cache.origin_status.filter(|_| outcome == CacheOutcome::Revalidated),
             stored: self.cache.stored,
             ttl: self.cache.ttl.filter(|_| {
                 !matches!(outcome, CacheOutcome::Miss | CacheOutcome::Skipped | CacheOutcome::Collapsed)
@@ -208,7 +209,11 @@ impl<S: ClientStream> Exchange<'_, S> {
             {
                 break;
             }
-            match body.next_piece().await {
+            let next = match self.next_or_gone(&mut body).await {
+                Some(next) => next,
+                None => return self.client_left(ClientGone::Closed, &mut body, &mut sinks).await,
+            };
+            match next {
                 Ok(Some(piece)) => {
                     self.log.body_bytes += piece.len() as u64;
                     if let OutFraming::Length(n) = out
@@ -239,6 +244,20 @@ impl<S: ClientStream> Exchange<'_, S> {
         self.finished(trailers).await
     }
 
+    /// The body's next piece; `None`: the client has left.
+    async fn next_or_gone(&mut self, body: &mut ResponseBody) -> Option<Result<Option<Bytes>, BodyError>> {
+        if !body.can_poll() {
+            return Some(body.next_piece().await);
+        }
+        let half_open = self.txn.records.flag(ids::HTTP_ALLOW_HALF_OPEN);
+        poll_fn(|cx| match body.poll_next(cx) {
+            Poll::Ready(piece) => Poll::Ready(Some(piece)),
+            Poll::Pending if self.client.poll_gone(cx, half_open).is_ready() => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        })
+        .await
+    }
+
     async fn finished(
         &mut self,
         trailers: Option<tollgate_http::HeaderBlock>,
@@ -247,6 +266,7 @@ impl<S: ClientStream> Exchange<'_, S> {
             return Ok(TransactionEnd::ClientAborted);
         }
         self.mark(Milestone::UaClose);
+        self.log.body_done = true;
         if self.keep && self.client.body_remaining() != Some(0) {
             self.keep = self.client.discard_body().await;
         }
@@ -277,6 +297,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         sinks: &mut [Box<dyn DataSink>],
     ) -> Result<TransactionEnd, Stop> {
         self.keep = false;
+        self.client.disconnect();
         let end = match gone {
             ClientGone::Closed => TransactionEnd::ClientAborted,
             ClientGone::Timeout => {
