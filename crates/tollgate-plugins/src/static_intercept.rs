@@ -47,7 +47,7 @@ impl PluginFactory for StaticInterceptFactory {
     fn global(&self, args: &[String]) -> Result<Box<dyn Plugin>, PluginError> {
         let [path, content] = args else {
             return Err(PluginError::new(format!(
-                "{NAME} takes PATH and TEXT or @/FILE, not {} arguments: put a text with spaces in quotes",
+                "{NAME} takes PATH and TEXT or @/FILE (arguments given: {}): put a text with spaces in quotes",
                 args.len()
             )));
         };
