@@ -9,6 +9,7 @@
 //! The transform hands on what it gets and adds the text at the end of its input. It says how long its output will be
 //! when the input's length is known, so the response keeps a Content-Length; otherwise it is sent chunked. The cache
 //! stores the output.
+//! (LIMIT: a range that the origin itself cut out of a page, 206, is passed on as it is.)
 //!
 //! ```text
 //! plugin.config:  append-transform "<!-- served by tollgate -->"
