@@ -104,6 +104,13 @@ impl<'a> Actor<'a> {
                 let subject = self.subject()?;
                 self.stage.poll(|| subject.unmet_metric(demands))
             }
+            Step::AwaitRefused => {
+                let addr = self.subject()?.listener(0)?;
+                self.stage.poll(|| match std::net::TcpStream::connect(addr) {
+                    Ok(_) => Err((format!("{addr} to refuse connections"), "one was accepted".to_owned())),
+                    Err(_) => Ok(()),
+                })
+            }
             Step::AwaitDiagnostics(pattern) => {
                 let subject = self.subject()?;
                 self.stage.poll(|| subject.unmet_diagnostics(pattern))

@@ -5,7 +5,7 @@
 //! Not responsible for: judging status or fields (see [`message`](crate::message)).
 
 use crate::body::Received;
-use crate::conn::{Conn, Fill};
+use crate::conn::{Conn, End, Fill};
 use crate::stage::Stop;
 use crate::text::{escaped, latin1};
 
@@ -180,10 +180,10 @@ impl BodyReader {
                 },
             };
             if conn.buffered().is_empty()
-                && let Fill::End(_) = conn.fill()?
+                && let Fill::End(end) = conn.fill()?
             {
-                return Ok(match self.framing {
-                    Framing::UntilClose => BodyEnd::Complete(Vec::new()),
+                return Ok(match (&self.framing, end) {
+                    (Framing::UntilClose, End::Closed) => BodyEnd::Complete(Vec::new()),
                     _ => BodyEnd::Aborted,
                 });
             }

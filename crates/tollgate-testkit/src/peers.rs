@@ -222,6 +222,7 @@ localstatedir: {r}\nruntimedir: {r}/run\nlogdir: {r}/log\ncachedir: {r}/cache\n"
 CONFIG proxy.config.exec_thread.limit INT 1
 CONFIG proxy.config.accept_threads INT 0
 CONFIG proxy.config.task_threads INT 1
+CONFIG proxy.config.crash_log_helper STRING NULL
 CONFIG proxy.config.ssl.number.threads INT 0
 CONFIG proxy.config.cache.threads_per_disk INT 1
 CONFIG proxy.config.admin.user_id STRING #-1

@@ -14,6 +14,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -27,8 +28,8 @@ const DEFAULT_RECORDS: &[(&str, &str)] = &[("proxy.config.http.connect_attempts_
 /// Name of the plugin that writes hook sequences, one transaction per line, to the file it is given.
 const HOOK_TRACE_PLUGIN: &str = "hook-trace";
 
-/// Lines collected from a pipe.
-type Lines = Arc<Mutex<String>>;
+/// Text collected from a pipe, and whether the pipe has ended.
+type Lines = Arc<(Mutex<String>, AtomicBool)>;
 
 /// A running program.
 #[derive(Debug)]
@@ -84,9 +85,10 @@ impl Process {
         format!("{}{}", read(&self.stdout), read(&self.stderr))
     }
 
-    /// Whether the program has ended, and how.
+    /// Whether the program has ended and all its output is collected, and how it ended.
     pub fn exited(&self) -> Option<ExitStatus> {
-        self.child.lock().unwrap_or_else(PoisonError::into_inner).try_wait().ok().flatten()
+        let status = self.child.lock().unwrap_or_else(PoisonError::into_inner).try_wait().ok().flatten();
+        status.filter(|_| self.stdout.1.load(Ordering::SeqCst) && self.stderr.1.load(Ordering::SeqCst))
     }
 
     /// Peak resident memory in kilobytes.
@@ -160,17 +162,18 @@ fn collect(pipe: Option<impl Read + Send + 'static>) -> Lines {
             let mut pipe = BufReader::new(pipe);
             let mut line = Vec::new();
             while matches!(pipe.read_until(b'\n', &mut line), Ok(n) if n > 0) {
-                let mut all = lines.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut all = lines.0.lock().unwrap_or_else(PoisonError::into_inner);
                 all.push_str(&String::from_utf8_lossy(&line));
                 line.clear();
             }
+            lines.1.store(true, Ordering::SeqCst);
         });
     }
     lines
 }
 
 fn read(lines: &Lines) -> String {
-    lines.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    lines.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
 impl Subject {

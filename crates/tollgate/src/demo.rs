@@ -21,7 +21,7 @@ pub(crate) fn run(options: &DemoOptions, mut plugins: PluginSet) -> anyhow::Resu
         map: vec!["/".into(), format!("http://{origin}")],
         sets: vec![
             "proxy.config.tollgate.http.cache_status_enabled=1".into(),
-            "proxy.config.tollgate.diags.level=warn".into(),
+            "proxy.config.tollgate.diags.level=warning".into(),
         ],
         ..ConfigOptions::default()
     };

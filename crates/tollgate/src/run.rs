@@ -239,13 +239,12 @@ fn start_admin(records: &Records, engine: &Arc<Engine>) -> anyhow::Result<Option
 
 /// Diagnostics go to standard error with a level.
 fn init_diagnostics(records: &Records) {
-    let level = records.str(ids::TOLLGATE_DIAGS_LEVEL);
-    let level = if records.flag(ids::DIAGS_DEBUG_ENABLED) {
-        "debug"
-    } else if level.is_empty() {
-        "info"
-    } else {
-        level
+    let level = match records.str(ids::TOLLGATE_DIAGS_LEVEL) {
+        _ if records.flag(ids::DIAGS_DEBUG_ENABLED) => "debug",
+        "fatal" | "error" => "error",
+        "warning" => "warn",
+        "debug" => "debug",
+        _ => "info",
     };
     let filter = tracing_subscriber::EnvFilter::new(level);
     // A second server in one process (tests) finds a subscriber already there.
