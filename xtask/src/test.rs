@@ -110,7 +110,7 @@ fn scenarios(against: &Against, path: &std::path::Path) -> Result<()> {
 }
 
 /// Judges a run by its exit and its last line, `N passed, N failed, N skipped`.
-fn judge(is_success: bool, output: &str) -> Result<()> {
+pub(crate) fn judge(is_success: bool, output: &str) -> Result<()> {
     let last = output.lines().last().unwrap_or_default();
     let counts = parse_counts(last).with_context(|| format!("no counts in the last line {last:?}"))?;
     ensure!(counts.failed == 0, "{} scenarios failed", counts.failed);
