@@ -176,9 +176,13 @@ pub(crate) fn new_transaction(
 
 impl<S: ClientStream> Exchange<'_, S> {
     async fn run(&mut self) -> After {
-        let end = match self.limited_stages().await {
-            Ok(end) => end,
-            Err(stop) => self.conclude(stop).await,
+        let end = match hooks::contained(self.limited_stages()).await {
+            Ok(Ok(end)) => end,
+            Ok(Err(stop)) => self.contained_conclusion(stop).await,
+            Err(panic) => {
+                let stop = self.plugin_panicked(&panic);
+                self.contained_conclusion(stop).await
+            }
         };
         self.txn.end = Some(end);
         if self.txn.has_handlers(TransactionHook::TxnClose) {
@@ -229,6 +233,18 @@ impl<S: ClientStream> Exchange<'_, S> {
             };
             if let Progress::Ended(end) = progress {
                 return Ok(end);
+            }
+        }
+    }
+
+    async fn contained_conclusion(&mut self, stop: Stop) -> TransactionEnd {
+        match hooks::contained(self.conclude(stop)).await {
+            Ok(end) => end,
+            Err(panic) => {
+                // It may have cut the answer short.
+                self.plugin_panicked(&panic);
+                self.keep = false;
+                TransactionEnd::PluginFailed
             }
         }
     }

@@ -1,0 +1,4 @@
+//! The engine with plugins made for the test, over loopback.
+
+mod faults;
+mod support;
