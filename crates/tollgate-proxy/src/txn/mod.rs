@@ -144,7 +144,8 @@ pub(crate) async fn run<S: ClientStream>(
         rule: None,
         next_hop: NextHop::default(),
         cache: CacheState::default(),
-        keep: true,
+        // Until a request has been read, its bytes are in the way of another.
+        keep: false,
         head_sent: false,
         send_hook_ran: false,
         buffered: None,
