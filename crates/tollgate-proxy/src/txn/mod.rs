@@ -105,6 +105,8 @@ pub(crate) struct Exchange<'c, S> {
     pub(crate) rule: Option<Arc<Rule>>,
     pub(crate) next_hop: NextHop,
     pub(crate) cache: CacheState,
+    /// The method that the client sent, whatever plugins make of it: it says whether a response has a body.
+    pub(crate) asked: Method,
     /// The client's connection may be used again, as far as is known.
     pub(crate) keep: bool,
     /// The final response's header has gone out.
@@ -144,6 +146,7 @@ pub(crate) async fn run<S: ClientStream>(
         rule: None,
         next_hop: NextHop::default(),
         cache: CacheState::default(),
+        asked: Method::Get,
         // Until a request has been read, its bytes are in the way of another.
         keep: false,
         head_sent: false,

@@ -241,6 +241,11 @@ impl Client {
         self.unread.is_empty() && !self.fill()
     }
 
+    /// Whether anything was received behind the last message.
+    pub(crate) fn has_bytes(&self) -> bool {
+        !self.unread.is_empty()
+    }
+
     pub(crate) fn half_close(&self) {
         self.stream.shutdown(Shutdown::Write).expect("open");
     }
