@@ -55,15 +55,16 @@ impl<S: ClientStream> Exchange<'_, S> {
         metrics.add(Metric::ClientResponseBytes, sent);
         if !self.generation.log.is_empty() {
             let txn = &self.txn;
-            let call =
-                std::panic::AssertUnwindSafe(|| run_void(&self.generation.log, |handler| handler.call(txn)));
-            if let Err(panic) = std::panic::catch_unwind(call) {
-                metrics.inc(Metric::HandlerFaults);
-                tracing::error!(
-                    "a LOG_TRANSACTION handler panicked: {}",
-                    tollgate_plugin::hooks::panic_text(&*panic)
-                );
-            }
+            run_void(&self.generation.log, |handler| {
+                let call = std::panic::AssertUnwindSafe(|| handler.call(txn));
+                if let Err(panic) = std::panic::catch_unwind(call) {
+                    metrics.inc(Metric::HandlerFaults);
+                    tracing::error!(
+                        "a LOG_TRANSACTION handler panicked: {}",
+                        tollgate_plugin::hooks::panic_text(&*panic)
+                    );
+                }
+            });
         }
         let mut log = self.thread.log.borrow_mut();
         let (Some(log), true) = (&mut *log, self.txn.is_logged) else { return };

@@ -28,6 +28,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         self.thread.metrics.inc(Metric::IncomingRequests);
         self.thread.metrics.request_method(request.method.as_str().as_bytes());
         self.keep = wants_keep_alive(&request) && self.txn.records.flag(ids::HTTP_KEEP_ALIVE_ENABLED_IN);
+        self.asked = request.method.clone();
         self.txn.client_request = request;
         self.settle_host()?;
         self.txn.pristine_url = Some(self.txn.client_request.url.clone());
