@@ -19,7 +19,7 @@ use clap::Args;
 
 use crate::setup;
 use crate::test::PROFILE;
-use crate::workspace::{self, built, cargo, command};
+use crate::workspace::{self, built, command};
 use baseline::{Counts, Scope};
 
 /// Accepted change of a count.
@@ -65,7 +65,7 @@ struct Measurement<'a> {
 /// Runs the chore.
 pub fn run(options: &Options) -> Result<ExitCode> {
     setup::ensure(&setup::FOR_INSTRUCTIONS)?;
-    build(&options.profile)?;
+    workspace::build(&options.profile, &["tollgate", "operations"])?;
     let mut measurement = Measurement::new(&options.profile, options.requests, &options.cases)?;
     if let Some(path) = &options.tollgate {
         measurement.tollgate.clone_from(path);
@@ -79,11 +79,6 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     let (compared, failures) = measurement.compare(&counts, TOLERANCE)?;
     println!("{} passed, {failures} failed", compared - failures);
     Ok(if failures == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-fn build(profile: &str) -> Result<()> {
-    let programs = ["-p", "tollgate", "--bin", "tollgate", "-p", "bench-instructions", "--bin", "operations"];
-    workspace::run(cargo(["build", "--locked", "--profile", profile]).args(programs))
 }
 
 /// A short run of what was built with the tests' profile, for `cargo xtask test`.
