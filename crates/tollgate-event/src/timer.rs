@@ -7,6 +7,7 @@
 //! Invariants: a watch fires at most one tick late, never early; a dropped watch leaves the wheel at once.
 
 use std::cell::RefCell;
+use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
@@ -227,9 +228,8 @@ pub fn expire_idle(most: usize) -> usize {
 #[error("time limit reached")]
 pub struct Elapsed;
 
-/// Runs `future` until it is done or `watch` expires.
-pub async fn until<F: Future>(watch: &Watch, future: F) -> Result<F::Output, Elapsed> {
-    let mut future = std::pin::pin!(future);
+/// Runs `future` until it is done or `watch` expires. Pinned by the caller, for a large future is not to be moved.
+pub async fn until<F: Future>(watch: &Watch, mut future: Pin<&mut F>) -> Result<F::Output, Elapsed> {
     std::future::poll_fn(|cx| {
         if let Poll::Ready(output) = future.as_mut().poll(cx) {
             return Poll::Ready(Ok(output));
@@ -243,7 +243,7 @@ pub async fn until<F: Future>(watch: &Watch, future: F) -> Result<F::Output, Ela
 pub async fn within<F: Future>(limit: Duration, future: F) -> Result<F::Output, Elapsed> {
     let watch = Watch::new();
     watch.set(limit);
-    until(&watch, future).await
+    until(&watch, std::pin::pin!(future)).await
 }
 
 /// An exact sleep on the runtime's timer.

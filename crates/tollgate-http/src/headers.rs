@@ -8,12 +8,13 @@
 
 use crate::names::{FieldName, Known, is_token_byte};
 use bytes::Bytes;
-use smallvec::SmallVec;
 
 /// Index of "not a well-known name" in a slot.
 const OTHER: u8 = u8::MAX;
 /// The chunk number of the received bytes; arena chunks count from 1.
 const RECEIVED: u16 = 0;
+/// Room for fields that a received block starts with.
+const USUAL_FIELDS: usize = 12;
 /// Smallest arena chunk, bytes.
 const CHUNK_BYTES: usize = 256;
 
@@ -67,7 +68,7 @@ pub enum InvalidField {
 pub struct HeaderBlock {
     received: Bytes,
     arena: Vec<Vec<u8>>,
-    slots: SmallVec<[Slot; 12]>,
+    slots: Vec<Slot>,
     present: u128,
 }
 
@@ -79,7 +80,7 @@ impl HeaderBlock {
 
     /// A block whose fields will be pushed as ranges of `received`.
     pub(crate) fn over(received: Bytes) -> Self {
-        HeaderBlock { received, ..Self::default() }
+        HeaderBlock { received, slots: Vec::with_capacity(USUAL_FIELDS), ..Self::default() }
     }
 
     /// Adds a field that lies in the received bytes. The ranges come from the parser.
@@ -108,7 +109,7 @@ impl HeaderBlock {
 
     /// Bytes this block holds on the heap, for memory accounting.
     pub fn heap_bytes(&self) -> usize {
-        let slots = if self.slots.spilled() { self.slots.capacity() * size_of::<Slot>() } else { 0 };
+        let slots = self.slots.capacity() * size_of::<Slot>();
         self.received.len() + self.arena.iter().map(Vec::capacity).sum::<usize>() + slots
     }
 

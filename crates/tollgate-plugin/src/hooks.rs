@@ -73,7 +73,7 @@ macro_rules! transaction_hooks {
                 type Output<'a> = Step<'a>;
                 const NAME: &'static str = $name;
                 const MODE: Mode = Mode::Transaction;
-                const DOC: &'static str = concat!($($doc),+);
+                const DOC: &'static str = concat!($($doc),+).trim_ascii();
             }
 
             impl TransactionPoint for $id {
@@ -130,8 +130,9 @@ pub struct NamedHandler {
 }
 
 impl NamedHandler {
-    /// Runs the handler. A panic in it is caught: `Err` carries its message.
-    pub async fn run(&self, txn: &mut Transaction) -> Result<Outcome, String> {
+    /// Runs the handler. A panic in it is caught: `Err` carries its message. `suspended` is set if it had to be waited
+    /// for.
+    pub async fn run(&self, txn: &mut Transaction, suspended: &mut bool) -> Result<Outcome, String> {
         let start = move || {
             // Moved, not borrowed again: the step may borrow from the transaction for as long as this call.
             let txn = txn;
@@ -141,7 +142,10 @@ impl NamedHandler {
             Ok(Step::Ready(outcome)) => Ok(outcome),
             Ok(Step::Pending(mut future)) => {
                 std::future::poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
-                    Ok(Poll::Pending) => Poll::Pending,
+                    Ok(Poll::Pending) => {
+                        *suspended = true;
+                        Poll::Pending
+                    }
                     Ok(Poll::Ready(outcome)) => Poll::Ready(Ok(outcome)),
                     Err(panic) => Poll::Ready(Err(panic_text(&*panic))),
                 })
@@ -149,11 +153,6 @@ impl NamedHandler {
             }
             Err(panic) => Err(panic_text(&*panic)),
         }
-    }
-
-    /// Whether the handler finished without suspending; `Pending` hands the future back.
-    pub fn call<'a>(&self, txn: &'a mut Transaction) -> Step<'a> {
-        (self.call)(txn)
     }
 }
 
@@ -276,7 +275,7 @@ macro_rules! lifecycle_hooks {
                 type Output<'a> = ();
                 const NAME: &'static str = $name;
                 const MODE: Mode = Mode::Void;
-                const DOC: &'static str = concat!($($doc),+);
+                const DOC: &'static str = concat!($($doc),+).trim_ascii();
             }
         )+
 

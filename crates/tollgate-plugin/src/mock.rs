@@ -156,7 +156,7 @@ impl MockServer {
         let mut ended = Outcome::Continue;
         run_to_end(async {
             for handler in self.hooks.list(hook).iter() {
-                match handler.run(txn).await {
+                match handler.run(txn, &mut false).await {
                     Ok(Outcome::Continue) => {}
                     Ok(outcome) => {
                         ended = outcome;
@@ -171,7 +171,7 @@ impl MockServer {
             let mut index = 0;
             let mut next = txn.handler(hook, index);
             while let Some((handler, _)) = next {
-                ended = handler.run(txn).await.unwrap_or(Outcome::Fail);
+                ended = handler.run(txn, &mut false).await.unwrap_or(Outcome::Fail);
                 if !matches!(ended, Outcome::Continue) {
                     return;
                 }

@@ -56,7 +56,7 @@ impl AddHeader {
     fn parse(args: &[String]) -> Result<AddHeader, PluginError> {
         let [name, value] = args else {
             return Err(PluginError::new(format!(
-                "{NAME} takes NAME and VALUE, not {} arguments: put a value with spaces in quotes",
+                "{NAME} takes NAME and VALUE (arguments given: {}): put a value with spaces in quotes",
                 args.len()
             )));
         };
@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn bad_arguments_are_refused() {
-        assert!(refused(&AddHeaderFactory, &["X-Tag"]).contains("takes NAME and VALUE, not 1 argument"));
+        assert!(refused(&AddHeaderFactory, &["X-Tag"]).contains("takes NAME and VALUE (arguments given: 1)"));
         assert!(refused(&AddHeaderFactory, &["X Tag", "1"]).contains("cannot be a field name"));
         assert!(refused(&AddHeaderFactory, &["X-Tag", "1\r\n2"]).contains("cannot be a field value"));
     }

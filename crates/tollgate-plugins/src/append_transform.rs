@@ -9,6 +9,7 @@
 //! The transform hands on what it gets and adds the text at the end of its input. It says how long its output will be
 //! when the input's length is known, so the response keeps a Content-Length; otherwise it is sent chunked. The cache
 //! stores the output.
+//! (LIMIT: a range that the origin itself cut out of a page, 206, is passed on as it is.)
 //!
 //! ```text
 //! plugin.config:  append-transform "<!-- served by tollgate -->"
@@ -42,7 +43,7 @@ impl PluginFactory for AppendTransformFactory {
                 Ok(Box::new(AppendTransform(Bytes::copy_from_slice(text.as_bytes()))))
             }
             _ => Err(PluginError::new(format!(
-                "{NAME} takes one TEXT that is not empty, not {} arguments: put a text with spaces in quotes",
+                "{NAME} takes one TEXT that is not empty (arguments given: {}): put a text with spaces in quotes",
                 args.len()
             ))),
         }
@@ -122,6 +123,7 @@ impl BodyTransform for Append {
 mod tests {
     use super::*;
     use crate::testing::{pieces, refused, server};
+    use proptest::prelude::*;
     use tollgate_plugin::TransactionHook::ReadResponseHdr;
 
     /// The transaction after READ_RESPONSE_HDR of a 200 with these fields.
@@ -179,6 +181,23 @@ mod tests {
         assert_eq!(length(&answered("HEAD", 200, &fields)).as_deref(), Some("16"));
         // The body's framing is the engine's business.
         assert_eq!(length(&answered("GET", 200, &fields)).as_deref(), Some("10"));
+    }
+
+    proptest! {
+        #[test]
+        fn output_is_input_and_text_and_as_long_as_announced(
+            input in prop::collection::vec("[a-z]{1,9}", 0..9),
+            text in "[A-Z]{1,9}",
+        ) {
+            let mut transform = Append { text: Some(Bytes::from(text.clone().into_bytes())) };
+            let input_length = input.concat().len() as u64;
+            let announced = transform.output_length(Some(input_length));
+            let input: Vec<&str> = input.iter().map(String::as_str).collect();
+            let output = pieces(&mut transform, &input).map(|pieces| pieces.concat());
+            let expected = (input.concat() + &text).into_bytes();
+            prop_assert_eq!(announced, Some(expected.len() as u64));
+            prop_assert_eq!(output, Ok(expected));
+        }
     }
 
     #[test]

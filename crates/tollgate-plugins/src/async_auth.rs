@@ -55,7 +55,7 @@ impl PluginFactory for AsyncAuthFactory {
     fn global(&self, args: &[String]) -> Result<Box<dyn Plugin>, PluginError> {
         let [prefix, auth_url] = args else {
             return Err(PluginError::new(format!(
-                "{NAME} takes PATH_PREFIX and AUTH_URL, not {} arguments",
+                "{NAME} takes PATH_PREFIX and AUTH_URL (arguments given: {})",
                 args.len()
             )));
         };

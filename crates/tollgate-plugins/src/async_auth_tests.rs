@@ -1,5 +1,8 @@
+//! The rules of `async-auth`.
+
 use super::*;
 use crate::testing::{refused, server};
+use proptest::prelude::*;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Instant;
 use tollgate_plugin::TransactionHook::ReadRequestHdr;
@@ -156,6 +159,19 @@ fn plain_paths_have_neither_empty_nor_dot_segments() {
         ("/%zz%4", "/%zz%4"),
     ] {
         assert_eq!(String::from_utf8_lossy(&plain_path(path.as_bytes())), plain, "{path}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn plain_paths_are_plain(path in "(/|%2e|%2F|\\.|\\\\|[a-c]|%[0-9a-f]{2}){0,20}") {
+        let plain = plain_path(path.as_bytes());
+        let names: Vec<&[u8]> = plain.split(|byte| *byte == b'/').collect();
+        // The first is what stands before the leading slash, the last is empty if the path ends with one.
+        let inner = names.get(1..names.len().saturating_sub(1)).unwrap_or_default();
+        prop_assert!(inner.iter().all(|name| !name.is_empty()), "{path} {plain:?}");
+        prop_assert!(!names.iter().any(|name| [&b"."[..], b".."].contains(name)), "{path} {plain:?}");
+        prop_assert!(plain.starts_with(b"/"), "{path} {plain:?}");
     }
 }
 

@@ -61,7 +61,7 @@ mod tests {
         let surplus: Vec<String> = (0..9).map(|i| format!("/surplus {i}")).collect();
         for factory in factories() {
             let error = factory.global(&surplus).err().map(|error| error.to_string());
-            assert!(error.is_some_and(|error| error.starts_with(factory.name())), "{}", factory.name());
+            assert!(error.as_ref().is_some_and(|e| e.starts_with(factory.name())), "{error:?}");
         }
     }
 }

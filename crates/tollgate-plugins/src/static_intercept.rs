@@ -50,8 +50,8 @@ impl PluginFactory for StaticInterceptFactory {
             [path, content, word] if word == "cached" => (path, content, true),
             _ => {
                 return Err(PluginError::new(format!(
-                    "{NAME} takes PATH, TEXT or @/FILE, and perhaps the word `cached`, not {} arguments: put a text \
-                     with spaces in quotes",
+                    "{NAME} takes PATH and TEXT or @/FILE, and perhaps the word `cached` (arguments given: {}): put a \
+                     text with spaces in quotes",
                     args.len()
                 )));
             }

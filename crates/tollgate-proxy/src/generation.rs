@@ -32,6 +32,8 @@ pub struct GenerationParts {
     pub plugins: Vec<PluginUse>,
     /// Order and switches given by the operator.
     pub rules: OperatorRules,
+    /// The configuration directory, for relative paths in records.
+    pub dir: std::path::PathBuf,
     /// Whether requests that no rule maps go to the host they name (forward proxy).
     pub is_forward: bool,
 }
@@ -139,7 +141,7 @@ impl Generation {
             log: table.handlers(),
             table,
             rule_plugins,
-            body_factory: body_factory(&records),
+            body_factory: body_factory(&records, &parts.dir),
             policy: policy::base(&records),
             is_forward: parts.is_forward,
             server: records.str(ids::HTTP_RESPONSE_SERVER_STR).to_string(),
@@ -246,13 +248,13 @@ fn rule_plugins(
     all
 }
 
-fn body_factory(records: &Records) -> BodyFactory {
+fn body_factory(records: &Records, config: &std::path::Path) -> BodyFactory {
     let dir = records.str(ids::BODY_FACTORY_TEMPLATE_SETS_DIR);
     if dir.is_empty() || records.int(ids::BODY_FACTORY_ENABLE_CUSTOMIZATIONS) == 0 {
         return BodyFactory::default();
     }
     BodyFactory::load(
-        dir.as_ref(),
+        &config.join(dir),
         usize::try_from(records.int(ids::BODY_FACTORY_RESPONSE_MAX_SIZE)).unwrap_or(8192),
     )
 }

@@ -7,6 +7,8 @@ use tollgate_http::h1::Limits;
 
 /// LIMIT: bytes of an unread request body that are taken off a connection to keep it.
 pub(crate) const DISCARD_BYTES: usize = 64 * 1024;
+/// LIMIT: bytes of following requests that are read while one is being served, to notice a client that leaves.
+pub(crate) const READ_AHEAD_BYTES: usize = 32 * 1024;
 /// LIMIT: internal requests made from internal requests.
 pub(crate) const FETCH_DEPTH: u32 = 8;
 /// LIMIT: bytes of a request body kept for buffering (request_buffer_enabled).

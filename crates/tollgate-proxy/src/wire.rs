@@ -6,6 +6,7 @@
 //! Invariants: bytes after a message stay for the next one; memory per connection is bounded by one read plus the
 //! head limit; [`BodyReader::poll_next`] loses nothing when it is not polled again.
 
+use crate::limits;
 use bytes::{Bytes, BytesMut};
 use std::future::poll_fn;
 use std::io;
@@ -123,16 +124,16 @@ impl Wire {
         Poll::Ready(Ok(!self.unread.is_empty()))
     }
 
-    /// Ready when the peer has closed or reset. Bytes that it sends meanwhile are kept, up to one read.
+    /// Ready when the peer has closed or reset. Bytes that it sends meanwhile are kept, up to a limit; a peer that has
+    /// sent more is no longer watched.
     pub(crate) fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if !self.unread.is_empty() {
-            return Poll::Pending;
+        while self.unread.len() < limits::READ_AHEAD_BYTES {
+            let bytes = ready!(self.poll_read(cx))?;
+            if bytes.is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+            self.unread = if self.unread.is_empty() { bytes } else { [&self.unread[..], &bytes].concat().into() };
         }
-        let bytes = ready!(self.poll_read(cx))?;
-        if bytes.is_empty() {
-            return Poll::Ready(Ok(()));
-        }
-        self.unread = bytes;
         Poll::Pending
     }
 

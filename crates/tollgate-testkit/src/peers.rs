@@ -3,7 +3,7 @@
 //! Responsible for: private single-process configurations of nginx, haproxy and Traffic Server as reverse proxies
 //! in front of the first origin, with or without their caches.
 //! Not responsible for: installing them.
-//! Invariant: everything a peer writes is in its temporary directory; its port is one the kernel had free.
+//! Invariant: everything a peer writes is in its temporary directory; its port was free a moment before.
 
 use crate::matcher::Matcher;
 use crate::model::{PeerSpec, ProxySpec};
@@ -11,9 +11,11 @@ use crate::process::{Process, Subject};
 use crate::stage::{Stage, Stop};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::ops::Range;
 use std::path::Path;
 use std::process::Command;
 use std::str::FromStr;
+use std::sync::atomic::{AtomicU32, Ordering};
 use tempfile::TempDir;
 
 /// Traffic Server's configuration directory within the temporary directory.
@@ -100,8 +102,22 @@ pub fn start(
 }
 
 /// A port that was free a moment ago; peers cannot be asked which port the kernel gave them.
+///
+/// It lies below the range from which the kernel takes ports for origins and clients of other scenarios, and every
+/// call starts behind the last one, so that scenarios running at once do not get the same.
 fn free_port() -> io::Result<SocketAddr> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
+    const PORTS: Range<u32> = 10_000..30_000;
+    static CALLS: AtomicU32 = AtomicU32::new(0);
+    let mut last = None;
+    for _ in PORTS {
+        let step = std::process::id().wrapping_mul(97).wrapping_add(CALLS.fetch_add(1, Ordering::Relaxed));
+        let port = u16::try_from(PORTS.start + step % (PORTS.end - PORTS.start)).map_err(io::Error::other)?;
+        match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+            Ok(listener) => return listener.local_addr(),
+            Err(e) => last = Some(e),
+        }
+    }
+    Err(last.unwrap_or_else(|| io::Error::other("no port")))
 }
 
 fn nginx(dir: &Path, addr: SocketAddr, origin: SocketAddr, cache: bool, extra: &str) -> io::Result<Command> {

@@ -74,7 +74,7 @@ pub(crate) enum Shown {
     Hooks,
     /// Records with values, sources and docs.
     Records,
-    /// Metrics of the table; with a running server's values if its admin listener can be reached.
+    /// Metrics with their kinds and meanings. Values: /metrics of the admin listener.
     Metrics,
     /// Native plugins.
     Plugins,

@@ -77,6 +77,7 @@ impl Sources {
                 })
                 .collect(),
             rules: operator_rules(&generation.hooks),
+            dir: self.dir(),
             is_forward: self.is_forward,
         }
     }

@@ -25,7 +25,7 @@ records! {
         "Binds each event thread to a CPU core; 0: the kernel schedules freely.";
     Int TASK_THREADS "proxy.config.task_threads" = 2, between(1, 1024), no, Restart, "threads",
         "Threads for blocking work.";
-    Int STOP_SHUTDOWN_TIMEOUT "proxy.config.stop.shutdown_timeout" = 30, POSITIVE, no, Dynamic, "s",
+    Int STOP_SHUTDOWN_TIMEOUT "proxy.config.stop.shutdown_timeout" = 30, POSITIVE, no, Restart, "s",
         "How long transactions may finish after a stop signal; 0: stop at once.", ours;
 
     // --- sockets
@@ -297,11 +297,11 @@ records! {
     // --- cache store
     Int CACHE_RAM_CACHE_SIZE "proxy.config.cache.ram_cache.size" = 268_435_456, at_least(-1), no, Restart, "bytes",
         "Size of the RAM cache; -1: the default.", ours;
-    Int CACHE_RAM_CACHE_CUTOFF "proxy.config.cache.ram_cache_cutoff" = 4_194_304, SIZE, no, Dynamic, "bytes",
+    Int CACHE_RAM_CACHE_CUTOFF "proxy.config.cache.ram_cache_cutoff" = 4_194_304, SIZE, no, Restart, "bytes",
         "Largest object kept in the RAM cache; 0: no limit.";
     Int CACHE_MAX_DOC_SIZE "proxy.config.cache.max_doc_size" = 0, SIZE, no, Dynamic, "bytes",
         "Largest object stored; 0: no limit.";
-    Int CACHE_LIMITS_HTTP_MAX_ALTS "proxy.config.cache.limits.http.max_alts" = 5, between(0, 1024), no, Dynamic, "",
+    Int CACHE_LIMITS_HTTP_MAX_ALTS "proxy.config.cache.limits.http.max_alts" = 5, between(0, 1024), no, Restart, "",
         "Alternates of one URL; 0: no limit.";
     Int CACHE_SELECT_ALTERNATE "proxy.config.cache.select_alternate" = 1, FLAG, no, Dynamic, "",
         "Compare alternates by the client's Accept headers; 0: take the first.";
@@ -333,7 +333,7 @@ records! {
         "Wait for a name to be resolved, all attempts together.";
     Str HOSTDB_IP_RESOLVE "proxy.config.hostdb.ip_resolve" = "", list_of(&["ipv4", "ipv6", "client", "only", "none"]), key 118, Dynamic, "",
         "Preferred address families, separated by `;`; unset: ipv4;ipv6.";
-    Str HOSTDB_HOST_FILE_PATH "proxy.config.hostdb.host_file.path" = "", ANY, no, Dynamic, "",
+    Str HOSTDB_HOST_FILE_PATH "proxy.config.hostdb.host_file.path" = "", ANY, no, Restart, "",
         "Hosts file asked before the DNS; unset: none.";
     Int HOSTDB_HOST_FILE_INTERVAL "proxy.config.hostdb.host_file.interval" = 86400, POSITIVE, no, Dynamic, "s",
         "How often the hosts file is checked for changes.";
@@ -365,11 +365,11 @@ records! {
         "Logs: 0 none, 1 errors, 2 transactions, 3 both.";
     Str LOG_LOGFILE_DIR "proxy.config.log.logfile_dir" = "", ANY, no, Restart, "",
         "Directory of log files; unset: no log files are written.", ours;
-    Str TOLLGATE_LOG_ACCESS_FORMAT "proxy.config.tollgate.log.access.format" = "squid", one_of(&["squid", "common", "combined"]), no, Dynamic, "",
+    Str TOLLGATE_LOG_ACCESS_FORMAT "proxy.config.tollgate.log.access.format" = "squid", one_of(&["squid", "common", "combined"]), no, Restart, "",
         "Format of the access log.", ours;
     Str TOLLGATE_LOG_ACCESS_FILE "proxy.config.tollgate.log.access.file" = "access.log", ANY, no, Restart, "",
         "File of the access log in `log.logfile_dir`; unset: no access log.", ours;
-    Str TOLLGATE_DIAGS_LEVEL "proxy.config.tollgate.diags.level" = "note", one_of(&["fatal", "error", "warning", "note", "debug"]), no, Dynamic, "",
+    Str TOLLGATE_DIAGS_LEVEL "proxy.config.tollgate.diags.level" = "note", one_of(&["fatal", "error", "warning", "note", "debug"]), no, Restart, "",
         "Least severe message written to the diagnostics log.", ours;
     Int DIAGS_DEBUG_ENABLED "proxy.config.diags.debug.enabled" = 0, between(0, 3), no, Dynamic, "",
         "Write debug messages whose tag matches `diags.debug.tags`.";

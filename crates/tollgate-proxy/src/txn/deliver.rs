@@ -50,12 +50,12 @@ impl<S: ClientStream> Exchange<'_, S> {
                 if let Some(writer) = writer {
                     writer.abort(AbortReason::OriginFailed);
                 }
-                return self.origin_failed(stop).await.map(Progress::Ended);
+                return Box::pin(self.origin_failed(stop)).await.map(Progress::Ended);
             }
         };
         match asked {
             Asked::Upgraded(response, conn) => {
-                self.upgrade_tunnel(*response, *conn).await.map(Progress::Ended)
+                Box::pin(self.upgrade_tunnel(*response, *conn)).await.map(Progress::Ended)
             }
             Asked::Answer(answer) => self.deliver(*answer, writer).await,
         }
@@ -87,21 +87,21 @@ impl<S: ClientStream> Exchange<'_, S> {
         if let Some((object, stale)) = self.cache.stale.take() {
             if answer.response.status == 304 {
                 if rules::validates(object.head(), &answer.response) {
-                    return self.revalidated(object, answer, writer).await.map(Progress::Ended);
+                    return Box::pin(self.revalidated(object, answer, writer)).await.map(Progress::Ended);
                 }
             } else if self.may_replace(&stale, answer.response.status) {
                 self.txn.cache_outcome = CacheOutcome::StaleOnError;
                 if let Some(writer) = writer {
                     writer.finish_with(&object);
                 }
-                return self.serve_stored(object).await.map(Progress::Ended);
+                return Box::pin(self.serve_stored(object)).await.map(Progress::Ended);
             }
             self.txn.cache_outcome = CacheOutcome::Refreshed;
         } else if self.cache.key.is_some() {
             self.txn.cache_outcome = CacheOutcome::Miss;
         }
         match self.store_head(&answer, writer.is_some()) {
-            Some(head) => self.fill(answer, head, writer).await.map(Progress::Ended),
+            Some(head) => Box::pin(self.fill(answer, head, writer)).await.map(Progress::Ended),
             None => {
                 self.release(writer);
                 self.respond(answer.response, None, answer.length, answer.body).await.map(Progress::Ended)

@@ -84,13 +84,13 @@ impl<S: ClientStream> Exchange<'_, S> {
     }
 
     /// With the cache off, or `doc_in_cache_skip_dns` 0, the name is looked up before the cache (ts-abi 2.4).
-    pub(crate) async fn resolve_early(&mut self) -> Result<(), Stop> {
+    pub(crate) fn resolves_early(&self) -> bool {
         let records = &self.txn.records;
-        if (records.flag(ids::HTTP_CACHE_HTTP) && records.flag(ids::HTTP_DOC_IN_CACHE_SKIP_DNS))
-            || self.txn.has_intercept()
-        {
-            return Ok(());
-        }
+        !(records.flag(ids::HTTP_CACHE_HTTP) && records.flag(ids::HTTP_DOC_IN_CACHE_SKIP_DNS)) && !self.txn.has_intercept()
+    }
+
+    /// Looks the name up before the cache, with its hook.
+    pub(crate) async fn resolve_early(&mut self) -> Result<(), Stop> {
         self.resolved = Some(self.resolve_with_hook().await?);
         Ok(())
     }
@@ -135,6 +135,7 @@ impl<S: ClientStream> Exchange<'_, S> {
                 }
             },
         };
+        self.refresh_now();
         self.mark(Milestone::DnsLookupEnd);
         let order = self.thread.addresses.order(&addrs, self.next_hop.port, self.started);
         self.txn.origin_addr = order.first().copied();
@@ -174,6 +175,7 @@ impl<S: ClientStream> Exchange<'_, S> {
     }
 
     async fn read_response_hook(&mut self, mut answer: OriginAnswer) -> Result<Asked, Stop> {
+        self.refresh_now();
         self.mark(Milestone::ServerReadHeaderDone);
         if self.txn.has_handlers(TransactionHook::ReadResponseHdr) {
             self.txn.origin_response = Some(answer.response);
@@ -240,6 +242,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         };
         match connect::connect(&self.thread, order, &host, &self.txn.records).await {
             Ok(mut conn) => {
+                self.refresh_now();
                 self.mark(Milestone::ServerConnectEnd);
                 conn.permit = permit;
                 Ok(conn)

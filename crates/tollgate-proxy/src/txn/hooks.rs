@@ -11,6 +11,8 @@ use crate::generation::Generation;
 use crate::thread::EngineThread;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Poll;
+use tollgate_config::ids;
 use tollgate_hook::run_all;
 use tollgate_obs::metrics::Metric;
 use tollgate_obs::outcome::TransactionEnd;
@@ -23,46 +25,58 @@ enum HookEnd {
     Fault(Arc<str>, String),
 }
 
-/// Runs one hook point in all scopes. `None`: every handler continued.
-async fn run_scopes(
-    txn: &mut Transaction,
-    generation: &Generation,
+/// One run of a hook point.
+struct HookRun {
     hook: TransactionHook,
-) -> Option<HookEnd> {
-    for handler in generation.hooks.list(hook).iter() {
-        if let Some(end) = run_one(txn, handler).await {
-            return Some(end);
-        }
-    }
-    let session = Rc::clone(txn.session());
-    if session.hook_mask() & hook.bit() != 0 {
-        let mut next = session.handler(hook, 0);
-        let mut index = 0;
-        while let Some((handler, more)) = next {
-            if let Some(end) = run_one(txn, &handler).await {
-                return Some(end);
-            }
-            index += 1;
-            next = if more { session.handler(hook, index) } else { None };
-        }
-    }
-    let mut next = txn.handler(hook, 0);
-    let mut index = 0;
-    while let Some((handler, more)) = next {
-        if let Some(end) = run_one(txn, &handler).await {
-            return Some(end);
-        }
-        index += 1;
-        next = if more { txn.handler(hook, index) } else { None };
-    }
-    None
+    /// A handler had to be waited for.
+    suspended: bool,
+    end: Option<HookEnd>,
 }
 
-async fn run_one(txn: &mut Transaction, handler: &NamedHandler) -> Option<HookEnd> {
-    match handler.run(txn).await {
-        Ok(Outcome::Continue) => None,
-        Ok(outcome) => Some(HookEnd::Outcome(outcome, Arc::clone(&handler.module))),
-        Err(panic) => Some(HookEnd::Fault(Arc::clone(&handler.module), panic)),
+impl HookRun {
+    fn new(hook: TransactionHook) -> HookRun {
+        HookRun { hook, suspended: false, end: None }
+    }
+
+    /// Runs the point in all scopes, until a handler does not continue. At TXN_CLOSE all handlers run.
+    async fn run(mut self, txn: &mut Transaction, generation: &Generation) -> HookRun {
+        for handler in generation.hooks.list(self.hook).iter() {
+            if self.run_one(txn, handler).await {
+                return self;
+            }
+        }
+        let session = Rc::clone(txn.session());
+        if session.hook_mask() & self.hook.bit() != 0 {
+            let mut next = session.handler(self.hook, 0);
+            let mut index = 0;
+            while let Some((handler, more)) = next {
+                if self.run_one(txn, &handler).await {
+                    return self;
+                }
+                index += 1;
+                next = if more { session.handler(self.hook, index) } else { None };
+            }
+        }
+        let mut next = txn.handler(self.hook, 0);
+        let mut index = 0;
+        while let Some((handler, more)) = next {
+            if self.run_one(txn, &handler).await {
+                return self;
+            }
+            index += 1;
+            next = if more { txn.handler(self.hook, index) } else { None };
+        }
+        self
+    }
+
+    /// Runs one handler; whether the others are left out.
+    async fn run_one(&mut self, txn: &mut Transaction, handler: &NamedHandler) -> bool {
+        self.end = match handler.run(txn, &mut self.suspended).await {
+            Ok(Outcome::Continue) => return false,
+            Ok(outcome) => Some(HookEnd::Outcome(outcome, Arc::clone(&handler.module))),
+            Err(panic) => Some(HookEnd::Fault(Arc::clone(&handler.module), panic)),
+        };
+        self.hook != TransactionHook::TxnClose
     }
 }
 
@@ -77,7 +91,11 @@ impl<S: ClientStream> Exchange<'_, S> {
     }
 
     async fn run_hook(&mut self, hook: TransactionHook) -> Result<(), Stop> {
-        match run_scopes(&mut self.txn, &self.generation, hook).await {
+        let run = HookRun::new(hook).run(&mut self.txn, &self.generation).await;
+        if run.suspended && self.left_meanwhile(hook).await {
+            return Err(Stop::Abort(TransactionEnd::ClientAborted));
+        }
+        match run.end {
             None => Ok(()),
             Some(HookEnd::Outcome(outcome, module)) => Err(self.hook_stop(outcome, module)),
             Some(HookEnd::Fault(module, panic)) => {
@@ -86,6 +104,20 @@ impl<S: ClientStream> Exchange<'_, S> {
                 Err(self.error(ErrorKind::PluginFailed, &panic, false))
             }
         }
+    }
+
+    /// Whether the client has left while a handler was waited for: then the transaction ends after this hook point.
+    async fn left_meanwhile(&mut self, hook: TransactionHook) -> bool {
+        if matches!(hook, TransactionHook::TxnStart | TransactionHook::TxnClose) || self.log.client_gone {
+            return false;
+        }
+        let half_open = self.txn.records.flag(ids::HTTP_ALLOW_HALF_OPEN);
+        let gone = std::future::poll_fn(|cx| Poll::Ready(self.client.poll_gone(cx, half_open).is_ready())).await;
+        if gone {
+            self.client.disconnect();
+            self.log.client_gone = true;
+        }
+        gone && self.cache.writer.as_ref().is_none_or(|writer| !writer.has_readers())
     }
 
     fn hook_stop(&mut self, outcome: Outcome, module: Arc<str>) -> Stop {
@@ -111,9 +143,8 @@ impl<S: ClientStream> Exchange<'_, S> {
 
     /// TXN_CLOSE: whatever a handler answers, the others run too.
     pub(crate) async fn run_close_hooks(&mut self) {
-        if let Some(HookEnd::Fault(module, panic)) =
-            run_scopes(&mut self.txn, &self.generation, TransactionHook::TxnClose).await
-        {
+        let run = HookRun::new(TransactionHook::TxnClose).run(&mut self.txn, &self.generation).await;
+        if let Some(HookEnd::Fault(module, panic)) = run.end {
             self.report_fault(TransactionHook::TxnClose, &module, &panic);
         }
     }
@@ -147,7 +178,7 @@ pub(crate) async fn run_session_hook(
 ) -> bool {
     let generation = thread.generation();
     let mut txn = new_transaction(thread, session, host, &generation, thread.now());
-    match run_scopes(&mut txn, &generation, hook).await {
+    match HookRun::new(hook).run(&mut txn, &generation).await.end {
         None => true,
         Some(HookEnd::Outcome(..)) => false,
         Some(HookEnd::Fault(module, panic)) => {

@@ -119,6 +119,8 @@ pub(crate) struct Exchange<'c, S> {
     pub(crate) redirects: i64,
     pub(crate) log: log::LogFacts,
     pub(crate) started: Instant,
+    /// When the last wait ended: the time of what happens now.
+    pub(crate) now: Instant,
     _active: GaugeGuard,
 }
 
@@ -152,6 +154,7 @@ pub(crate) async fn run<S: ClientStream>(
         redirects: 0,
         log: log::LogFacts::default(),
         started,
+        now: started,
         _active: thread.metrics.hold(Metric::TransactionsActive),
     };
     exchange.run().await
@@ -178,11 +181,11 @@ impl<S: ClientStream> Exchange<'_, S> {
     async fn run(&mut self) -> After {
         let end = match self.limited_stages().await {
             Ok(end) => end,
-            Err(stop) => self.conclude(stop).await,
+            Err(stop) => Box::pin(self.conclude(stop)).await,
         };
         self.txn.end = Some(end);
         if self.txn.has_handlers(TransactionHook::TxnClose) {
-            self.run_close_hooks().await;
+            Box::pin(self.run_close_hooks()).await;
         }
         self.write_log(end);
         self.after(end)
@@ -196,7 +199,11 @@ impl<S: ClientStream> Exchange<'_, S> {
         }
         let watch = Watch::new();
         watch.set(limit);
-        match timer::until(&watch, self.stages()).await {
+        let result = {
+            let stages = std::pin::pin!(self.stages());
+            timer::until(&watch, stages).await
+        };
+        match result {
             Ok(result) => result,
             Err(timer::Elapsed) => {
                 self.thread.metrics.inc(Metric::ActiveTimeouts);
@@ -213,19 +220,24 @@ impl<S: ClientStream> Exchange<'_, S> {
         self.check_access()?;
         self.remap().await?;
         self.answer_max_forwards()?;
-        self.buffer_request().await?;
+        // What is rare or large is boxed: the state of a hit stays small.
+        if self.buffers_request() {
+            Box::pin(self.buffer_request()).await?;
+        }
         if self.txn.client_request.method == Method::Connect {
-            return self.connect_tunnel().await;
+            return Box::pin(self.connect_tunnel()).await;
         }
         if self.txn.intercepts_client() {
-            return self.fetch(None).await.map(Progress::end);
+            return Box::pin(self.fetch(None)).await.map(Progress::end);
         }
-        self.resolve_early().await?;
+        if self.resolves_early() {
+            Box::pin(self.resolve_early()).await?;
+        }
         loop {
             let progress = match self.look_up().await? {
                 Plan::Serve(object) => Progress::Ended(self.serve_stored(object).await?),
-                Plan::Follow(follower) => self.follow(follower).await?,
-                Plan::Fetch(writer) => self.fetch(writer).await?,
+                Plan::Follow(follower) => Box::pin(self.follow(follower)).await?,
+                Plan::Fetch(writer) => Box::pin(self.fetch(writer)).await?,
             };
             if let Progress::Ended(end) = progress {
                 return Ok(end);
@@ -283,7 +295,13 @@ impl<S: ClientStream> Exchange<'_, S> {
         Stop::Answer(Box::new(Answer { page, end: kind.end(), close }))
     }
 
+    /// Marks a milestone with the time of the last wait's end.
     pub(crate) fn mark(&mut self, milestone: Milestone) {
-        self.txn.milestones.mark_first(milestone, self.thread.now());
+        self.txn.milestones.mark_first(milestone, self.now);
+    }
+
+    /// Reads the clock, after something was waited for.
+    pub(crate) fn refresh_now(&mut self) {
+        self.now = self.thread.now();
     }
 }

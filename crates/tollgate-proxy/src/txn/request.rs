@@ -188,7 +188,12 @@ impl<S: ClientStream> Exchange<'_, S> {
         Err(Stop::Answer(Box::new(Answer { page, end: TransactionEnd::LocalResponse, close: false })))
     }
 
-    /// Reads the whole request body first, if the record says so, and fires its hook.
+    /// Whether the request body is read before anything else.
+    pub(crate) fn buffers_request(&self) -> bool {
+        self.txn.records.flag(ids::HTTP_REQUEST_BUFFER_ENABLED) && self.client.body_remaining() != Some(0)
+    }
+
+    /// Reads the whole request body and fires its hook.
     pub(crate) async fn buffer_request(&mut self) -> Result<(), Stop> {
         if !self.txn.records.flag(ids::HTTP_REQUEST_BUFFER_ENABLED) || self.client.body_remaining() == Some(0)
         {
