@@ -138,8 +138,9 @@ fn lock_file_is_committed(root: &Path) -> Result<()> {
 }
 
 fn scenarios_parse() -> Result<()> {
-    let run = ["run", "--quiet", "--locked", "--package", "tollgate-testkit", "--bin", "scenario", "--"];
-    let (is_success, output) = run_and_read(cargo(run).args(["--check", "scenarios/"]))?;
+    workspace::build("dev", &["scenario"])?;
+    let mut scenario = command(workspace::built("dev", "scenario"));
+    let (is_success, output) = run_and_read(scenario.args(["--check", "scenarios/"]))?;
     crate::test::judge(is_success, &output)
 }
 
