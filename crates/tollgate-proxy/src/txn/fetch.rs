@@ -86,7 +86,8 @@ impl<S: ClientStream> Exchange<'_, S> {
     /// With the cache off, or `doc_in_cache_skip_dns` 0, the name is looked up before the cache (ts-abi 2.4).
     pub(crate) fn resolves_early(&self) -> bool {
         let records = &self.txn.records;
-        !(records.flag(ids::HTTP_CACHE_HTTP) && records.flag(ids::HTTP_DOC_IN_CACHE_SKIP_DNS)) && !self.txn.has_intercept()
+        !(records.flag(ids::HTTP_CACHE_HTTP) && records.flag(ids::HTTP_DOC_IN_CACHE_SKIP_DNS))
+            && !self.txn.has_intercept()
     }
 
     /// Looks the name up before the cache, with its hook.
@@ -106,6 +107,7 @@ impl<S: ClientStream> Exchange<'_, S> {
 
     /// The addresses to try, in order.
     async fn resolve(&mut self) -> Result<Vec<SocketAddr>, Stop> {
+        self.take_next_hop()?;
         if let Some(addr) = self.txn.origin_addr {
             return Ok(vec![addr]);
         }

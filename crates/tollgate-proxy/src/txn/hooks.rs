@@ -112,6 +112,7 @@ impl<S: ClientStream> Exchange<'_, S> {
     }
 
     async fn run_hook(&mut self, hook: TransactionHook) -> Result<(), Stop> {
+        self.settle_due_host();
         let run = HookRun::new(hook).run(&mut self.txn, &self.generation).await;
         if run.suspended && self.left_meanwhile(hook).await {
             return Err(Stop::Abort(TransactionEnd::ClientAborted));

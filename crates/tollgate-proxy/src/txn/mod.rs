@@ -104,6 +104,8 @@ pub(crate) struct Exchange<'c, S> {
     pub(crate) mode: Mode,
     pub(crate) rule: Option<Arc<Rule>>,
     pub(crate) next_hop: NextHop,
+    /// The client request's Host is still the client's own, a rule made another.
+    pub(crate) host_due: bool,
     pub(crate) cache: CacheState,
     /// The method that the client sent, whatever plugins make of it: it says whether a response has a body.
     pub(crate) asked: Method,
@@ -147,6 +149,7 @@ pub(crate) async fn run<S: ClientStream>(
         mode,
         rule: None,
         next_hop: NextHop::default(),
+        host_due: false,
         cache: CacheState::default(),
         asked: Method::Get,
         // Until a request has been read, its bytes are in the way of another.

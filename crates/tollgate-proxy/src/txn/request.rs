@@ -91,8 +91,8 @@ impl<S: ClientStream> Exchange<'_, S> {
     /// Host agrees with it.
     fn settle_host(&mut self) -> Result<(), Stop> {
         let (host, doubled) = {
-            let mut hosts = self.txn.client_request.headers.get_all(names::HOST);
-            (hosts.next().map(Bytes::copy_from_slice), hosts.next().is_some())
+            let headers = &self.txn.client_request.headers;
+            (headers.get_bytes(names::HOST), headers.get_all(names::HOST).nth(1).is_some())
         };
         if doubled {
             return Err(self.bad(ErrorKind::NoHost, "more than one Host field"));
