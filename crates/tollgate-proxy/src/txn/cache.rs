@@ -160,7 +160,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         if self.txn.has_handlers(TransactionHook::ReadCacheHdr)
             || self.txn.has_handlers(TransactionHook::CacheLookupComplete)
         {
-            self.txn.cached_response = Some(stored_response(object.head()));
+            self.txn.cached_response = Some(Box::new(stored_response(object.head())));
             self.hook(TransactionHook::ReadCacheHdr).await?;
             self.hook(TransactionHook::CacheLookupComplete).await?;
         }

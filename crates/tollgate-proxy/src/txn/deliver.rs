@@ -297,7 +297,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         self.next_hop.host = String::from_utf8_lossy(&url.host).to_ascii_lowercase().into();
         self.next_hop.port = url.effective_port();
         if self.txn.records.flag(ids::HTTP_REDIRECT_USE_ORIG_CACHE_KEY) && self.txn.cache_url.is_none() {
-            self.txn.cache_url = Some(self.txn.client_request.url.clone());
+            self.txn.cache_url = Some(Box::new(self.txn.client_request.url.clone()));
         }
         self.txn.client_request.url = url;
         self.txn.origin_addr = None;

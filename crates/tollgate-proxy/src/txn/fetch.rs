@@ -154,7 +154,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         self.build_proxy_request();
         self.hook(TransactionHook::SendRequestHdr).await?;
         let request_time = tollgate_event::clock::unix_seconds();
-        let request = self.txn.proxy_request.clone().unwrap_or_else(|| self.txn.client_request.clone());
+        let request = self.txn.proxy_request.clone().unwrap_or_else(|| Box::new(self.txn.client_request.clone()));
         let mut body = RequestSource { client: &mut *self.client, buffered: &mut self.buffered };
         let served = intercept.serve(&request, &mut body).await;
         match served {
@@ -180,9 +180,9 @@ impl<S: ClientStream> Exchange<'_, S> {
         self.refresh_now();
         self.mark(Milestone::ServerReadHeaderDone);
         if self.txn.has_handlers(TransactionHook::ReadResponseHdr) {
-            self.txn.origin_response = Some(answer.response);
+            self.txn.origin_response = Some(Box::new(answer.response));
             self.hook(TransactionHook::ReadResponseHdr).await?;
-            answer.response = self.txn.origin_response.clone().unwrap_or_else(|| Response::new(502));
+            answer.response = self.txn.origin_response.as_deref().cloned().unwrap_or_else(|| Response::new(502));
         }
         Ok(Asked::Answer(Box::new(answer)))
     }
@@ -360,7 +360,7 @@ impl<S: ClientStream> Exchange<'_, S> {
             }
             // The transforms are used up: there is no second attempt.
             sent.body_begun = true;
-            send_head(conn, self.txn.proxy_request.as_ref()).await?;
+            send_head(conn, self.txn.proxy_request.as_deref()).await?;
             let result = send_transformed(conn, &mut *body, length).await;
             drop(body);
             match result {
@@ -372,7 +372,7 @@ impl<S: ClientStream> Exchange<'_, S> {
             self.thread.metrics.inc(Metric::OriginRequests);
             return self.receive(conn, sent).await;
         }
-        send_head(conn, self.txn.proxy_request.as_ref()).await?;
+        send_head(conn, self.txn.proxy_request.as_deref()).await?;
         self.thread.metrics.inc(Metric::OriginRequests);
         sent.body_done = !has_body;
         self.receive(conn, sent).await

@@ -75,9 +75,10 @@ impl<S: ClientStream> Exchange<'_, S> {
         }
         let target = found.target(&request);
         let (scheme, port) = (scheme_of(target.scheme), target.port.unwrap_or(0));
-        let host = match target.host {
-            std::borrow::Cow::Borrowed(_) => self.generation.rule_hosts[rule.rank as usize].clone(),
-            std::borrow::Cow::Owned(host) => crate::generation::url_host(&host),
+        let host = if rule.is_regex() {
+            crate::generation::url_host(&target.host)
+        } else {
+            self.generation.rule_hosts[rule.rank as usize].clone()
         };
         let path = match target.path {
             std::borrow::Cow::Borrowed(p) if p.len() == url.path.len() => url.path.clone(),
