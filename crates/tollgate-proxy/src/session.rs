@@ -31,12 +31,9 @@ pub(crate) async fn serve_connection(
     let host = EngineHost::new(&thread);
     let mut client = H1Client::new(Wire::new(conn), open);
     let has_hooks = thread.generation().hooks.mask() & TransactionHook::SsnStart.bit() != 0;
-    if has_hooks
-        && !Box::pin(txn::run_session_hook(&thread, &session, &host, TransactionHook::SsnStart)).await
-    {
-        return;
-    }
-    loop {
+    let admitted = !has_hooks
+        || Box::pin(txn::run_session_hook(&thread, &session, &host, TransactionHook::SsnStart)).await;
+    while admitted {
         set_idle_limit(&thread, &session, &mut client);
         match client.wire.fill().await {
             Ok(true) => {}
