@@ -121,6 +121,8 @@ pub(crate) struct Exchange<'c, S> {
     pub(crate) redirects: i64,
     pub(crate) log: log::LogFacts,
     pub(crate) started: Instant,
+    /// The limit on the whole transaction.
+    pub(crate) active: Rc<Watch>,
     _active: GaugeGuard,
 }
 
@@ -156,6 +158,7 @@ pub(crate) async fn run<S: ClientStream>(
         redirects: 0,
         log: log::LogFacts::default(),
         started,
+        active: Rc::default(),
         _active: thread.metrics.hold(Metric::TransactionsActive),
     };
     exchange.run().await
@@ -198,12 +201,8 @@ impl<S: ClientStream> Exchange<'_, S> {
 
     /// The stages within `transaction_active_timeout_in`.
     async fn limited_stages(&mut self) -> Result<TransactionEnd, Stop> {
-        let limit = limits::seconds(&self.txn.records, ids::HTTP_TRANSACTION_ACTIVE_TIMEOUT_IN);
-        if limit == Duration::ZERO {
-            return self.stages().await;
-        }
-        let watch = Watch::new();
-        watch.set(limit);
+        self.limit_activity();
+        let watch = Rc::clone(&self.active);
         match timer::until(&watch, self.stages()).await {
             Ok(result) => result,
             Err(timer::Elapsed) => {
@@ -213,6 +212,16 @@ impl<S: ClientStream> Exchange<'_, S> {
         }
     }
 
+    /// Sets the limit on the whole transaction, by the records as they are now, from its beginning on.
+    fn limit_activity(&self) {
+        let limit = limits::seconds(&self.txn.records, ids::HTTP_TRANSACTION_ACTIVE_TIMEOUT_IN);
+        if limit == Duration::ZERO {
+            return self.active.clear();
+        }
+        let passed = self.thread.now().saturating_duration_since(self.started);
+        self.active.set(limit.saturating_sub(passed).max(timer::TICK));
+    }
+
     async fn stages(&mut self) -> Result<TransactionEnd, Stop> {
         self.hook(TransactionHook::TxnStart).await?;
         self.read_request().await?;
@@ -220,6 +229,9 @@ impl<S: ClientStream> Exchange<'_, S> {
         self.hook(TransactionHook::ReadRequestHdr).await?;
         self.check_access()?;
         self.remap().await?;
+        if self.txn.records.has_overrides() {
+            self.limit_activity();
+        }
         self.answer_max_forwards()?;
         self.buffer_request().await?;
         if self.txn.client_request.method == Method::Connect {
