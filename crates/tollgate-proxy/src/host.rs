@@ -8,6 +8,7 @@ use std::any::Any;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
+use tollgate_event::timer::Watch;
 use tollgate_http::names;
 use tollgate_obs::metrics::Metric;
 use tollgate_plugin::{FetchError, FetchRequest, FetchResponse, Host, LocalBoxFuture, Session};
@@ -50,7 +51,7 @@ pub(crate) fn start_internal(
     let thread = Rc::clone(thread);
     thread.metrics.inc(Metric::InternalTransactions);
     tollgate_event::spawn_local(async move {
-        txn::run(&thread, &session, &host, &mut client, mode).await;
+        txn::run(&thread, &session, &host, &mut client, &Rc::new(Watch::new()), mode).await;
     });
     reader
 }

@@ -16,6 +16,7 @@ use std::rc::Rc;
 use std::time::Duration;
 use tollgate_config::ids;
 use tollgate_event::net::Conn;
+use tollgate_event::timer::Watch;
 use tollgate_obs::metrics::{GaugeGuard, Metric};
 use tollgate_plugin::{Session, TransactionHook};
 
@@ -31,12 +32,10 @@ pub(crate) async fn serve_connection(
     let host = EngineHost::new(&thread);
     let mut client = H1Client::new(Wire::new(conn), open);
     let has_hooks = thread.generation().hooks.mask() & TransactionHook::SsnStart.bit() != 0;
-    if has_hooks
-        && !Box::pin(txn::run_session_hook(&thread, &session, &host, TransactionHook::SsnStart)).await
-    {
-        return;
-    }
-    loop {
+    let admitted = !has_hooks
+        || Box::pin(txn::run_session_hook(&thread, &session, &host, TransactionHook::SsnStart)).await;
+    let active = Rc::new(Watch::new());
+    while admitted {
         set_idle_limit(&thread, &session, &mut client);
         match client.wire.fill().await {
             Ok(true) => {}
@@ -48,7 +47,7 @@ pub(crate) async fn serve_connection(
                 break;
             }
         }
-        match Box::pin(txn::run(&thread, &session, &host, &mut client, Mode::Client)).await {
+        match Box::pin(txn::run(&thread, &session, &host, &mut client, &active, Mode::Client)).await {
             After::KeepAlive => {}
             After::Close => {
                 linger(&mut client).await;

@@ -89,7 +89,10 @@ impl<S: ClientStream> Exchange<'_, S> {
         }
         match &self.txn.pristine_url {
             Some(pristine)
-                if self.rule.is_some() && self.txn.records.flag(ids::URL_REMAP_PRISTINE_HOST_HDR) =>
+                if self.rule.is_some()
+                    // A redirect's target is asked for by its own host.
+                    && self.redirects == 0
+                    && self.txn.records.flag(ids::URL_REMAP_PRISTINE_HOST_HDR) =>
             {
                 let url = Url {
                     scheme: pristine.scheme,
@@ -275,7 +278,16 @@ impl<S: ClientStream> Exchange<'_, S> {
             request.headers.set(names::HOST, host);
         }
         request.method = Method::Get;
-        for name in [names::IF_NONE_MATCH, names::IF_MODIFIED_SINCE, names::RANGE, names::IF_RANGE] {
+        // The client's conditions and directives speak of its own response, not of this one.
+        for name in [
+            names::IF_NONE_MATCH,
+            names::IF_MODIFIED_SINCE,
+            names::RANGE,
+            names::IF_RANGE,
+            names::CACHE_CONTROL,
+            names::PRAGMA,
+            names::EXPECT,
+        ] {
             request.headers.remove(name);
         }
         let fetch = FetchRequest { request, body: bytes::Bytes::new(), client_addr: self.txn.client_addr() };

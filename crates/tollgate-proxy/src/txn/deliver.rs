@@ -63,7 +63,9 @@ impl<S: ClientStream> Exchange<'_, S> {
 
     /// No answer: a stale object may stand in.
     async fn origin_failed(&mut self, stop: Stop) -> Result<TransactionEnd, Stop> {
-        let failed = matches!(&stop, Stop::Answer(answer) if answer.page.response.status >= 500);
+        // A plugin's own answer stands, whatever its status.
+        let failed = matches!(&stop, Stop::Answer(answer) if answer.page.response.status >= 500
+            && !matches!(answer.end, TransactionEnd::PluginResponded | TransactionEnd::PluginFailed));
         match self.cache.stale.take() {
             Some((object, Stale { if_unreachable, if_error, must_revalidate: false, .. }))
                 if failed && (if_unreachable || if_error) =>
@@ -217,7 +219,8 @@ impl<S: ClientStream> Exchange<'_, S> {
         let reader = writer.reader().map_or(ResponseBody::Empty, ResponseBody::Fill);
         let thread = Rc::clone(&self.thread);
         let key = self.cache.key.clone();
-        let may_go_on = self.may_fill_behind(length);
+        let threshold = self.txn.records.float(ids::HTTP_BACKGROUND_FILL_COMPLETED_THRESHOLD);
+        let may_go_on = move |received| may_fill_behind(received, length, threshold);
         let pump = pump(thread, key, answer.body, writer, length, may_go_on);
         // RFC 9110 §13: the client's own conditions were not sent to the origin; they are judged here.
         let response = answer.response;
@@ -235,15 +238,6 @@ impl<S: ClientStream> Exchange<'_, S> {
             }
         };
         run_both(pump, deliver).await
-    }
-
-    /// Whether the fetch goes on when the client has left (`background_fill_completed_threshold`).
-    fn may_fill_behind(&self, length: Option<u64>) -> impl Fn(u64) -> bool + use<S> {
-        let threshold = self.txn.records.float(ids::HTTP_BACKGROUND_FILL_COMPLETED_THRESHOLD);
-        move |received| match length {
-            Some(length) if length > 0 => received as f64 / length as f64 >= threshold,
-            _ => threshold <= 0.0,
-        }
     }
 
     /// Waits for another transaction's fetch and is served from it.
@@ -329,11 +323,12 @@ fn set_length(response: &mut Response, length: Option<u64>) {
 }
 
 /// Runs the fill and the delivery to this client. The delivery's result counts; the fill may outlive the client.
+/// A client that has left keeps its transaction; one that has its answer does not wait for a fill it does not read.
 async fn run_both(
-    pump: impl Future<Output = Filled>,
+    pump: impl Future<Output = Filled> + 'static,
     deliver: impl Future<Output = Result<TransactionEnd, Stop>>,
 ) -> Result<TransactionEnd, Stop> {
-    let mut pump = pin!(pump);
+    let mut pump = Box::pin(pump);
     let mut deliver = pin!(deliver);
     let mut filled = None;
     let mut delivered = None;
@@ -354,13 +349,33 @@ async fn run_both(
                 filled = Some(result);
             }
         }
-        if filled.is_some() && delivered.is_some() { Poll::Ready(()) } else { Poll::Pending }
+        let has_left = |end: &Result<TransactionEnd, Stop>| {
+            matches!(end, Ok(TransactionEnd::ClientAborted | TransactionEnd::ClientTimeout))
+        };
+        match &delivered {
+            Some(end) if filled.is_some() || !has_left(end) => Poll::Ready(()),
+            _ => Poll::Pending,
+        }
     })
     .await;
+    if filled.is_none() {
+        tollgate_event::spawn_local(async move {
+            // Its result is in the cache and the metrics.
+            let _: Filled = pump.await;
+        });
+    }
     match (delivered, filled) {
         (Some(Ok(TransactionEnd::Completed)), Some(Filled::Aborted)) => Ok(TransactionEnd::OriginBodyAborted),
         (Some(result), _) => result,
         (None, _) => Ok(TransactionEnd::Internal),
+    }
+}
+
+/// Whether the fetch goes on when the client has left (`background_fill_completed_threshold`).
+fn may_fill_behind(received: u64, length: Option<u64>, threshold: f64) -> bool {
+    match length {
+        Some(length) if length > 0 => received as f64 / length as f64 >= threshold,
+        _ => threshold <= 0.0,
     }
 }
 

@@ -99,7 +99,10 @@ impl<S: ClientStream> Exchange<'_, S> {
     async fn resolve_with_hook(&mut self) -> Result<Vec<SocketAddr>, Stop> {
         let mut order = self.resolve().await?;
         self.hook(TransactionHook::OsDns).await?;
-        if let Some(addr) = self.txn.origin_addr {
+        // The other addresses stay in reserve unless a handler has chosen another one.
+        if let Some(addr) = self.txn.origin_addr
+            && order.first() != Some(&addr)
+        {
             order = vec![addr];
         }
         Ok(order)
@@ -154,8 +157,11 @@ impl<S: ClientStream> Exchange<'_, S> {
         self.build_proxy_request();
         self.hook(TransactionHook::SendRequestHdr).await?;
         let request_time = tollgate_event::clock::unix_seconds();
-        let request = self.txn.proxy_request.clone().unwrap_or_else(|| Box::new(self.txn.client_request.clone()));
-        let mut body = RequestSource { client: &mut *self.client, buffered: &mut self.buffered };
+        let request =
+            self.txn.proxy_request.clone().unwrap_or_else(|| Box::new(self.txn.client_request.clone()));
+        let most = u64::try_from(self.txn.records.int(ids::HTTP_MAX_POST_SIZE)).unwrap_or(0);
+        let taken = &mut self.log.request_body_bytes;
+        let mut body = RequestSource { client: &mut *self.client, buffered: &mut self.buffered, taken, most };
         let served = intercept.serve(&request, &mut body).await;
         match served {
             Ok(served) => {
@@ -182,9 +188,19 @@ impl<S: ClientStream> Exchange<'_, S> {
         if self.txn.has_handlers(TransactionHook::ReadResponseHdr) {
             self.txn.origin_response = Some(Box::new(answer.response));
             self.hook(TransactionHook::ReadResponseHdr).await?;
-            answer.response = self.txn.origin_response.as_deref().cloned().unwrap_or_else(|| Response::new(502));
+            answer.response =
+                self.txn.origin_response.as_deref().cloned().unwrap_or_else(|| Response::new(502));
         }
         Ok(Asked::Answer(Box::new(answer)))
+    }
+
+    /// A 101 is a response too: READ_RESPONSE_HDR runs.
+    async fn upgraded(&mut self, response: Response, conn: OriginConn) -> Result<Asked, Stop> {
+        self.mark(Milestone::ServerReadHeaderDone);
+        self.txn.origin_response = Some(Box::new(response));
+        self.hook(TransactionHook::ReadResponseHdr).await?;
+        let response = self.txn.origin_response.as_deref().cloned().unwrap_or_else(|| Response::new(101));
+        Ok(Asked::Upgraded(Box::new(response), Box::new(conn)))
     }
 
     /// Connects, sends, reads; again on another connection where that is safe.
@@ -205,7 +221,7 @@ impl<S: ClientStream> Exchange<'_, S> {
             let mut sent = Sent::default();
             match self.send_and_receive(&mut conn, &mut sent).await {
                 Ok(response) if response.status == 101 => {
-                    return Ok(Asked::Upgraded(Box::new(response), Box::new(conn)));
+                    return self.upgraded(response, conn).await;
                 }
                 Ok(response) => return self.answer_of(conn, response, &sent, request_time),
                 Err(Fault::Closed)
@@ -353,7 +369,10 @@ impl<S: ClientStream> Exchange<'_, S> {
                 .as_ref()
                 .map(|b| b.iter().map(|p| p.len() as u64).sum())
                 .or(self.client.body_remaining());
-            let source = RequestSource { client: &mut *self.client, buffered: &mut self.buffered };
+            let most = u64::try_from(self.txn.records.int(ids::HTTP_MAX_POST_SIZE)).unwrap_or(0);
+            let taken = &mut self.log.request_body_bytes;
+            let source =
+                RequestSource { client: &mut *self.client, buffered: &mut self.buffered, taken, most };
             let (mut body, length) = transformed(Box::new(source), length, transforms);
             if let Some(request) = &mut self.txn.proxy_request {
                 super::forward::frame_by(&mut request.headers, length);
@@ -389,13 +408,14 @@ impl<S: ClientStream> Exchange<'_, S> {
         let half_open = self.txn.records.flag(ids::HTTP_ALLOW_HALF_OPEN);
         loop {
             self.until_response(conn, sent, &mut pump, half_open).await?;
-            let response = conn.read_response(&limits).await.map_err(head_fault)?;
+            let mut response = conn.read_response(&limits).await.map_err(head_fault)?;
             self.thread.metrics.add(Metric::OriginRequestBytes, std::mem::take(&mut conn.wire.sent));
             if !(100..200).contains(&response.status) {
                 return Ok(response);
             }
             if response.status == 101 {
-                return if self.is_upgrade() && response.headers.has(names::UPGRADE) {
+                // RFC 9110 §15.2.2: to a protocol that was asked for, and not in the middle of a body.
+                return if self.is_upgrade() && sent.body_done && self.asked_for(&response) {
                     Ok(response)
                 } else {
                     Err(Fault::Head(HeadError::StartLine))
@@ -411,10 +431,22 @@ impl<S: ClientStream> Exchange<'_, S> {
                     continue;
                 }
             }
+            if self.log.client_gone {
+                // Others wait for the final response.
+                continue;
+            }
+            super::forward::strip_hop_by_hop(&mut response.headers);
+            response.headers.remove(names::CONTENT_LENGTH);
             if self.client.send_interim(&response).await.is_err() {
                 return Err(Fault::Stop(Stop::Abort(TransactionEnd::ClientAborted)));
             }
         }
+    }
+
+    /// Whether the origin switches to a protocol that the client named.
+    fn asked_for(&self, response: &Response) -> bool {
+        let Some(protocol) = response.headers.list(names::UPGRADE).next() else { return false };
+        self.txn.client_request.headers.list(names::UPGRADE).any(|p| p.eq_ignore_ascii_case(protocol))
     }
 
     /// Sends what there is of the request's body until bytes of a response are there.
@@ -586,6 +618,9 @@ async fn send_transformed(
 struct RequestSource<'c, S> {
     client: &'c mut S,
     buffered: &'c mut Option<VecDeque<Bytes>>,
+    taken: &'c mut u64,
+    /// `max_post_size`; 0: none.
+    most: u64,
 }
 
 impl<S: ClientStream> Body for RequestSource<'_, S> {
@@ -595,7 +630,12 @@ impl<S: ClientStream> Body for RequestSource<'_, S> {
                 return Ok(pieces.pop_front());
             }
             self.client.send_continue().await.map_err(|_| BodyError::Truncated)?;
-            poll_fn(|cx| self.client.poll_body(cx)).await
+            let piece = poll_fn(|cx| self.client.poll_body(cx)).await?;
+            *self.taken += piece.as_ref().map_or(0, |p| p.len() as u64);
+            if self.most > 0 && *self.taken > self.most {
+                return Err(BodyError::TooLarge(self.most));
+            }
+            Ok(piece)
         })
     }
 

@@ -152,7 +152,8 @@ impl<S: ClientStream> Exchange<'_, S> {
         if url.form == Form::Absolute {
             url.form = Form::Origin;
         }
-        self.txn.proxy_request = Some(Box::new(Request { method: client.method.clone(), url, version: Version::Http11, headers }));
+        self.txn.proxy_request =
+            Some(Box::new(Request { method: client.method.clone(), url, version: Version::Http11, headers }));
     }
 
     /// Content-Length or Transfer-Encoding for the body that will be sent.

@@ -125,15 +125,18 @@ pub(crate) struct Exchange<'c, S> {
     pub(crate) started: Instant,
     /// When the last wait ended: the time of what happens now.
     pub(crate) now: Instant,
+    /// The limit on the whole transaction.
+    pub(crate) active: Rc<Watch>,
     _active: GaugeGuard,
 }
 
-/// Runs one transaction on `client`.
+/// Runs one transaction on `client`. `active` is the connection's watch for `transaction_active_timeout_in`.
 pub(crate) async fn run<S: ClientStream>(
     thread: &Rc<EngineThread>,
     session: &Rc<Session>,
     host: &Rc<dyn Host>,
     client: &mut S,
+    active: &Rc<Watch>,
     mode: Mode,
 ) -> After {
     let generation = thread.generation();
@@ -162,6 +165,7 @@ pub(crate) async fn run<S: ClientStream>(
         log: log::LogFacts::default(),
         started,
         now: started,
+        active: Rc::clone(active),
         _active: thread.metrics.hold(Metric::TransactionsActive),
     };
     exchange.run().await
@@ -208,16 +212,13 @@ impl<S: ClientStream> Exchange<'_, S> {
 
     /// The stages within `transaction_active_timeout_in`.
     async fn limited_stages(&mut self) -> Result<TransactionEnd, Stop> {
-        let limit = limits::seconds(&self.txn.records, ids::HTTP_TRANSACTION_ACTIVE_TIMEOUT_IN);
-        if limit == Duration::ZERO {
-            return self.stages().await;
-        }
-        let watch = Watch::new();
-        watch.set(limit);
+        self.limit_activity();
+        let watch = Rc::clone(&self.active);
         let result = {
             let stages = std::pin::pin!(self.stages());
             timer::until(&watch, stages).await
         };
+        watch.clear();
         match result {
             Ok(result) => result,
             Err(timer::Elapsed) => {
@@ -227,6 +228,16 @@ impl<S: ClientStream> Exchange<'_, S> {
         }
     }
 
+    /// Sets the limit on the whole transaction, by the records as they are now, from its beginning on.
+    fn limit_activity(&self) {
+        let limit = limits::seconds(&self.txn.records, ids::HTTP_TRANSACTION_ACTIVE_TIMEOUT_IN);
+        if limit == Duration::ZERO {
+            return self.active.clear();
+        }
+        let passed = self.now.saturating_duration_since(self.started);
+        self.active.set(limit.saturating_sub(passed).max(timer::TICK));
+    }
+
     async fn stages(&mut self) -> Result<TransactionEnd, Stop> {
         self.hook(TransactionHook::TxnStart).await?;
         self.read_request().await?;
@@ -234,6 +245,9 @@ impl<S: ClientStream> Exchange<'_, S> {
         self.hook(TransactionHook::ReadRequestHdr).await?;
         self.check_access()?;
         self.remap().await?;
+        if self.txn.records.has_overrides() {
+            self.limit_activity();
+        }
         self.answer_max_forwards()?;
         // What is rare or large is boxed: the state of a hit stays small.
         if self.buffers_request() {

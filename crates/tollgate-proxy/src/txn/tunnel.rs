@@ -4,7 +4,7 @@
 //! Invariants: nothing is tunnelled before the origin's connection is there (CONNECT) or its 101 has come (Upgrade);
 //! at most one read per direction is in memory.
 
-use super::{Exchange, Stop};
+use super::{Answer, Exchange, Stop};
 use crate::client::{ClientStream, Duplex, OutFraming};
 use crate::error_page::ErrorKind;
 use crate::limits;
@@ -22,7 +22,7 @@ use tollgate_event::timer::Watch;
 use tollgate_http::{Response, names};
 use tollgate_obs::metrics::Metric;
 use tollgate_obs::outcome::TransactionEnd;
-use tollgate_plugin::{CacheLookup, TransactionHook};
+use tollgate_plugin::{CacheLookup, LocalResponse, TransactionHook};
 
 impl<S: ClientStream> Exchange<'_, S> {
     /// CONNECT: TS RQ PR PO CL(SKIPPED) OD SR TC.
@@ -102,10 +102,19 @@ impl<S: ClientStream> Exchange<'_, S> {
         idle: tollgate_config::records::IntRecord,
         active: tollgate_config::records::IntRecord,
     ) -> Result<TransactionEnd, Stop> {
+        let opens = response.status;
         self.txn.proxy_response = Some(response);
         self.send_hook_ran = true;
         self.hook(TransactionHook::SendResponseHdr).await?;
-        let response = self.txn.proxy_response.clone().unwrap_or_else(|| Response::new(200));
+        let mut response = self.txn.proxy_response.clone().unwrap_or_else(|| Response::new(500));
+        response.headers.remove(names::CONTENT_LENGTH);
+        response.headers.remove(names::TRANSFER_ENCODING);
+        if response.status != opens {
+            // A handler of SEND_RESPONSE_HDR refused: what the client is told holds.
+            let page = LocalResponse { response, body: Bytes::new() };
+            let end = TransactionEnd::PluginResponded;
+            return Err(Stop::Answer(Box::new(Answer { page, end, close: true })));
+        }
         self.keep = false;
         self.head_sent = true;
         self.log.status = response.status;
@@ -118,6 +127,8 @@ impl<S: ClientStream> Exchange<'_, S> {
         let limit = limits::seconds(&self.txn.records, idle);
         let whole = Watch::new();
         whole.set(limits::seconds(&self.txn.records, active));
+        // From here on the tunnel's own limits hold.
+        self.active.clear();
         self.log.body_bytes += tunnel(self.client, &mut origin, limit, &whole).await;
         Ok(TransactionEnd::Tunnelled)
     }
@@ -128,6 +139,7 @@ impl<S: ClientStream> Exchange<'_, S> {
 async fn tunnel<C: Duplex>(client: &mut C, origin: &mut Wire, limit: Duration, whole: &Watch) -> u64 {
     client.set_limit(Duration::ZERO);
     origin.set_limit(Duration::ZERO);
+    origin.set_total_limit(Duration::ZERO);
     let idle = Watch::new();
     idle.set(limit);
     let (mut up, mut down) = (Direction::default(), Direction::default());

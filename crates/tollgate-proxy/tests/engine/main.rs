@@ -2,4 +2,5 @@
 
 mod faults;
 mod framing;
+mod hooks;
 mod support;
