@@ -132,7 +132,8 @@ impl Wire {
             if bytes.is_empty() {
                 return Poll::Ready(Ok(()));
             }
-            self.unread = if self.unread.is_empty() { bytes } else { [&self.unread[..], &bytes].concat().into() };
+            self.unread =
+                if self.unread.is_empty() { bytes } else { [&self.unread[..], &bytes].concat().into() };
         }
         Poll::Pending
     }

@@ -86,7 +86,8 @@ impl<S: ClientStream> Exchange<'_, S> {
     /// With the cache off, or `doc_in_cache_skip_dns` 0, the name is looked up before the cache (ts-abi 2.4).
     pub(crate) fn resolves_early(&self) -> bool {
         let records = &self.txn.records;
-        !(records.flag(ids::HTTP_CACHE_HTTP) && records.flag(ids::HTTP_DOC_IN_CACHE_SKIP_DNS)) && !self.txn.has_intercept()
+        !(records.flag(ids::HTTP_CACHE_HTTP) && records.flag(ids::HTTP_DOC_IN_CACHE_SKIP_DNS))
+            && !self.txn.has_intercept()
     }
 
     /// Looks the name up before the cache, with its hook.

@@ -112,7 +112,8 @@ impl<S: ClientStream> Exchange<'_, S> {
             return false;
         }
         let half_open = self.txn.records.flag(ids::HTTP_ALLOW_HALF_OPEN);
-        let gone = std::future::poll_fn(|cx| Poll::Ready(self.client.poll_gone(cx, half_open).is_ready())).await;
+        let gone =
+            std::future::poll_fn(|cx| Poll::Ready(self.client.poll_gone(cx, half_open).is_ready())).await;
         if gone {
             self.client.disconnect();
             self.log.client_gone = true;
