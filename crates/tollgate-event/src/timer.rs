@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 /// Resolution of the wheel.
 pub const TICK: Duration = Duration::from_millis(50);
+const TICK_MILLIS: u64 = TICK.as_millis() as u64;
 const SLOTS: usize = 64;
 const NIL: u32 = u32::MAX;
 
@@ -177,9 +178,10 @@ impl Watch {
 
     fn arm(&self, limit: Duration, is_idle: bool) {
         WHEEL.with_borrow_mut(|wheel| {
-            let ticks = limit.as_millis().div_ceil(TICK.as_millis()) as u64;
+            let millis = limit.as_secs().saturating_mul(1000) + u64::from(limit.subsec_millis());
+            let ticks = millis.div_ceil(TICK_MILLIS);
             // One more tick: the current one has partly gone by.
-            let due = if ticks == 0 { NEVER } else { wheel.now + ticks + 1 };
+            let due = if ticks == 0 { NEVER } else { wheel.now.saturating_add(ticks + 1) };
             wheel.set(self.id, due, is_idle);
         });
     }

@@ -113,24 +113,13 @@ impl Body for Transformed<'_> {
         let Transformed { input, transform } = self;
         Box::pin(async move {
             loop {
-                match contained(transform.next(&mut **input)).await? {
+                match transform.next(&mut **input).await? {
                     Some(piece) if piece.is_empty() => {}
                     other => return Ok(other),
                 }
             }
         })
     }
-}
-
-/// A plugin's future in which a panic is an error.
-async fn contained<T>(mut future: LocalBoxFuture<'_, Result<T, BodyError>>) -> Result<T, BodyError> {
-    poll_fn(|cx| {
-        let poll = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| future.as_mut().poll(cx)));
-        poll.unwrap_or_else(|panic| {
-            Poll::Ready(Err(BodyError::Plugin(tollgate_plugin::hooks::panic_text(&*panic))))
-        })
-    })
-    .await
 }
 
 /// Puts `transforms` behind `source`, in order, and works out the length of the output.

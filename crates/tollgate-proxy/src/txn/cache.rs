@@ -293,7 +293,6 @@ impl<S: ClientStream> Exchange<'_, S> {
         let head = object.head();
         let age = head.meta().age(self.cache.now);
         self.log.is_ram_hit = true;
-        self.log.content_type_from(head.headers());
         match rules::evaluate_preconditions(&self.txn.client_request, head) {
             Preconditions::NotModified => {
                 let mut response = stored_response(head);

@@ -389,10 +389,15 @@ async fn pump(
         }
         let next = next_piece(&mut body, &mut writer, behind.is_some()).await;
         match next {
+            Next::Piece(piece) if length.is_some_and(|n| writer.total_bytes() + piece.len() as u64 > n) => {
+                writer.abort(AbortReason::OriginBodyAborted);
+                thread.metrics.inc(Metric::CacheStoreAborts);
+                return Filled::Aborted;
+            }
             Next::Piece(piece) => writer.append(piece),
             Next::Readers => {}
-            Next::End => break,
-            Next::Fault => {
+            Next::End if length.is_none_or(|n| n == writer.total_bytes()) => break,
+            Next::End | Next::Fault => {
                 writer.abort(AbortReason::OriginBodyAborted);
                 thread.metrics.inc(Metric::CacheStoreAborts);
                 return Filled::Aborted;

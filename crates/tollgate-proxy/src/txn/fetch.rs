@@ -107,6 +107,7 @@ impl<S: ClientStream> Exchange<'_, S> {
 
     /// The addresses to try, in order.
     async fn resolve(&mut self) -> Result<Vec<SocketAddr>, Stop> {
+        self.take_next_hop()?;
         if let Some(addr) = self.txn.origin_addr {
             return Ok(vec![addr]);
         }
@@ -192,6 +193,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         loop {
             let mut conn = self.connection(order, fresh_only).await?;
             self.hook(TransactionHook::SendRequestHdr).await?;
+            self.settle_proxy_request()?;
             let kept = conn.used > 0;
             let request_time = tollgate_event::clock::unix_seconds();
             conn.wire
@@ -214,6 +216,8 @@ impl<S: ClientStream> Exchange<'_, S> {
                 {
                     self.thread.metrics.inc(Metric::OriginRetries);
                     fresh_only = true;
+                    // What handlers added for the first attempt is not added twice.
+                    self.build_proxy_request();
                 }
                 Err(fault) => return Err(self.origin_fault(fault, &sent)),
             }
@@ -305,7 +309,8 @@ impl<S: ClientStream> Exchange<'_, S> {
         sent: &Sent,
         request_time: i64,
     ) -> Result<Asked, Stop> {
-        let method = &self.txn.client_request.method;
+        // The method that the origin was asked with: a plugin may have set another.
+        let method = self.txn.proxy_request.as_ref().map_or(&self.txn.client_request.method, |r| &r.method);
         let framing = match framing::of_response(method, response.status, response.version, &response.headers)
         {
             Ok(framing) => framing,
@@ -351,11 +356,12 @@ impl<S: ClientStream> Exchange<'_, S> {
             let source = RequestSource { client: &mut *self.client, buffered: &mut self.buffered };
             let (mut body, length) = transformed(Box::new(source), length, transforms);
             if let Some(request) = &mut self.txn.proxy_request {
-                frame_transformed(request, length);
+                super::forward::frame_by(&mut request.headers, length);
             }
-            send_head(conn, self.txn.proxy_request.as_ref()).await?;
+            // The transforms are used up: there is no second attempt.
             sent.body_begun = true;
-            let result = send_transformed(conn, &mut *body, length.is_none()).await;
+            send_head(conn, self.txn.proxy_request.as_ref()).await?;
+            let result = send_transformed(conn, &mut *body, length).await;
             drop(body);
             match result {
                 Ok(()) => {}
@@ -548,32 +554,32 @@ async fn send_head(conn: &mut OriginConn, request: Option<&tollgate_http::Reques
     }
 }
 
-/// The length of a transformed request body.
-fn frame_transformed(request: &mut tollgate_http::Request, length: Option<u64>) {
-    request.headers.remove(names::TRANSFER_ENCODING);
-    match length {
-        Some(n) => request.headers.set(names::CONTENT_LENGTH, n.to_string()),
-        None => {
-            request.headers.remove(names::CONTENT_LENGTH);
-            request.headers.append(names::TRANSFER_ENCODING, "chunked");
-        }
-    }
-}
-
+/// Sends a transformed body. One that is longer or shorter than its transforms have announced would frame another
+/// request: it is an error.
 async fn send_transformed(
     conn: &mut OriginConn,
     body: &mut (dyn Body + '_),
-    chunked: bool,
+    length: Option<u64>,
 ) -> Result<(), SendError> {
+    let wrong =
+        || SendError::Body(BodyError::Plugin("a transform's output has not the length it announced".into()));
+    let mut left = length;
     while let Some(piece) = body.next().await.map_err(SendError::Body)? {
         let size = chunked::chunk_header(piece.len());
-        let parts: [&[u8]; 3] = if chunked { [size.as_bytes(), &piece, b"\r\n"] } else { [&piece, &[], &[]] };
+        let parts: [&[u8]; 3] = match &mut left {
+            None => [size.as_bytes(), &piece, b"\r\n"],
+            Some(left) => {
+                *left = left.checked_sub(piece.len() as u64).ok_or_else(wrong)?;
+                [&piece, &[], &[]]
+            }
+        };
         conn.wire.write_all(parts).await.map_err(|_| SendError::Origin)?;
     }
-    if chunked {
-        conn.wire.write_all([b"0\r\n\r\n", &[], &[]]).await.map_err(|_| SendError::Origin)?;
+    match left {
+        None => conn.wire.write_all([b"0\r\n\r\n", &[], &[]]).await.map_err(|_| SendError::Origin),
+        Some(0) => Ok(()),
+        Some(_) => Err(wrong()),
     }
-    Ok(())
 }
 
 /// The client's body as transforms and intercepts see it.

@@ -4,15 +4,17 @@
 //! Invariants: hop-by-hop fields and what Connection lists never go on (RFC 9110 §7.6.1); fields that the proxy or
 //! the origin must be able to trust cannot be removed by being listed there.
 
-use super::Exchange;
+use super::{Exchange, Stop};
 use crate::client::ClientStream;
+use crate::error_page::ErrorKind;
 use std::net::IpAddr;
 use std::rc::Rc;
 use tollgate_cache::rules;
 use tollgate_config::ids;
 use tollgate_config::records::TxnRecords;
 use tollgate_http::url::Form;
-use tollgate_http::{HeaderBlock, Known, Method, Request, Version, list, names};
+use tollgate_http::{HeaderBlock, Known, Method, Request, Version, framing, list, names};
+use tollgate_plugin::TransactionHook;
 
 /// Where the request goes.
 #[derive(Clone, Debug)]
@@ -118,6 +120,11 @@ impl<S: ClientStream> Exchange<'_, S> {
         let mut headers = client.headers.clone();
         strip_hop_by_hop(&mut headers);
         headers.remove(names::PROXY_AUTHORIZATION);
+        if self.host_due {
+            let mut host = Vec::new();
+            client.url.write_host_port(&mut host);
+            headers.set(names::HOST, host);
+        }
         self.frame_request(&mut headers, chunked);
         if self.cache.stale.is_some() || self.cache.fills {
             for name in [names::IF_NONE_MATCH, names::IF_MODIFIED_SINCE] {
@@ -158,6 +165,34 @@ impl<S: ClientStream> Exchange<'_, S> {
             headers.remove(names::CONTENT_LENGTH);
             headers.append(names::TRANSFER_ENCODING, "chunked");
         }
+    }
+
+    /// After SEND_REQUEST_HDR: whatever handlers made of the request, it is one request, framed by the body that will
+    /// be sent, and names one host (RFC 9112 §3.2, §6.3).
+    pub(crate) fn settle_proxy_request(&mut self) -> Result<(), Stop> {
+        let length = match &self.buffered {
+            Some(pieces) => Some(pieces.iter().map(|p| p.len() as u64).sum()),
+            None => self.client.body_remaining(),
+        };
+        let has_handlers = self.txn.has_handlers(TransactionHook::SendRequestHdr);
+        let Some(request) = &mut self.txn.proxy_request else { return Ok(()) };
+        if !is_one_request(request) {
+            return Err(self.error(
+                ErrorKind::PluginFailed,
+                "a plugin set an invalid method or target",
+                false,
+            ));
+        }
+        request.version = Version::Http11;
+        frame_by(&mut request.headers, length);
+        if !request.headers.has(names::HOST) {
+            let mut host = Vec::new();
+            request.url.write_host_port(&mut host);
+            request.headers.append(names::HOST, host);
+        } else if has_handlers && let Some(host) = request.headers.get(names::HOST).map(<[u8]>::to_vec) {
+            request.headers.set(names::HOST, host);
+        }
+        Ok(())
     }
 
     /// Who the client is: Client-ip, X-Forwarded-For, Forwarded.
@@ -206,6 +241,37 @@ impl<S: ClientStream> Exchange<'_, S> {
         });
         parts.collect::<Vec<_>>().join(";")
     }
+}
+
+/// Content-Length or Transfer-Encoding for a body of `length` bytes; `None`: unknown.
+pub(crate) fn frame_by(headers: &mut HeaderBlock, length: Option<u64>) {
+    if length.is_some() {
+        headers.remove(names::TRANSFER_ENCODING);
+    }
+    match length {
+        Some(n) if framing::content_length(headers).is_ok_and(|have| have == (n > 0).then_some(n)) => {}
+        // `Content-Length: 0` may stand, and says nothing where it does not.
+        Some(0) if headers.get(names::CONTENT_LENGTH) == Some(b"0") => {
+            headers.set(names::CONTENT_LENGTH, "0")
+        }
+        Some(0) => drop(headers.remove(names::CONTENT_LENGTH)),
+        Some(n) => headers.set(names::CONTENT_LENGTH, n.to_string()),
+        None => {
+            headers.remove(names::CONTENT_LENGTH);
+            headers.set(names::TRANSFER_ENCODING, "chunked");
+        }
+    }
+}
+
+/// Whether method and target can stand in a request line. The parser has seen to that; plugins set what they like.
+fn is_one_request(request: &Request) -> bool {
+    let is_plain = |text: &[u8]| text.iter().all(|b| *b > b' ' && *b != 0x7f);
+    let is_method = match &request.method {
+        Method::Other(token) => names::is_token(token.as_bytes()),
+        Method::Connect => request.url.form == Form::Authority,
+        _ => true,
+    };
+    is_method && is_plain(&request.url.path) && request.url.query.as_deref().is_none_or(is_plain)
 }
 
 /// Adds this proxy at the end of Via, in one line with those before it (RFC 9110 §7.6.3).

@@ -9,6 +9,7 @@ use crate::client::ClientStream;
 use crate::error_page::ErrorKind;
 use crate::generation::Generation;
 use crate::thread::EngineThread;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
@@ -16,7 +17,7 @@ use tollgate_config::ids;
 use tollgate_hook::run_all;
 use tollgate_obs::metrics::Metric;
 use tollgate_obs::outcome::TransactionEnd;
-use tollgate_plugin::hooks::NamedHandler;
+use tollgate_plugin::hooks::{NamedHandler, panic_text};
 use tollgate_plugin::{Host, Outcome, Session, Transaction, TransactionHook};
 
 /// How a hook point ended, if not by going on.
@@ -80,7 +81,27 @@ impl HookRun {
     }
 }
 
+/// Runs a stage. Plugin code of every kind runs somewhere within: a panic there ends the stage, not the session.
+/// Pinned by the caller: a large future is not to be moved.
+pub(crate) async fn contained<F: Future>(mut stage: Pin<&mut F>) -> Result<F::Output, String> {
+    std::future::poll_fn(|cx| {
+        let poll = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| stage.as_mut().poll(cx)));
+        match poll {
+            Ok(poll) => poll.map(Ok),
+            Err(panic) => Poll::Ready(Err(panic_text(&*panic))),
+        }
+    })
+    .await
+}
+
 impl<S: ClientStream> Exchange<'_, S> {
+    /// A panic in plugin code that is no handler of a transaction hook point: a transform, sink, intercept, check.
+    pub(crate) fn plugin_panicked(&self, panic: &str) -> Stop {
+        self.thread.metrics.inc(Metric::HandlerFaults);
+        tracing::error!("a plugin panicked in transaction {}: {panic}", self.txn.id());
+        self.error(ErrorKind::PluginFailed, panic, true)
+    }
+
     /// Fires a hook point.
     #[inline]
     pub(crate) async fn hook(&mut self, hook: TransactionHook) -> Result<(), Stop> {
@@ -91,6 +112,7 @@ impl<S: ClientStream> Exchange<'_, S> {
     }
 
     async fn run_hook(&mut self, hook: TransactionHook) -> Result<(), Stop> {
+        self.settle_due_host();
         let run = HookRun::new(hook).run(&mut self.txn, &self.generation).await;
         if run.suspended && self.left_meanwhile(hook).await {
             return Err(Stop::Abort(TransactionEnd::ClientAborted));

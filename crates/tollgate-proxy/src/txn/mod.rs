@@ -104,7 +104,11 @@ pub(crate) struct Exchange<'c, S> {
     pub(crate) mode: Mode,
     pub(crate) rule: Option<Arc<Rule>>,
     pub(crate) next_hop: NextHop,
+    /// The client request's Host is still the client's own, a rule made another.
+    pub(crate) host_due: bool,
     pub(crate) cache: CacheState,
+    /// The method that the client sent, whatever plugins make of it: it says whether a response has a body.
+    pub(crate) asked: Method,
     /// The client's connection may be used again, as far as is known.
     pub(crate) keep: bool,
     /// The final response's header has gone out.
@@ -145,8 +149,11 @@ pub(crate) async fn run<S: ClientStream>(
         mode,
         rule: None,
         next_hop: NextHop::default(),
+        host_due: false,
         cache: CacheState::default(),
-        keep: true,
+        asked: Method::Get,
+        // Until a request has been read, its bytes are in the way of another.
+        keep: false,
         head_sent: false,
         send_hook_ran: false,
         buffered: None,
@@ -179,9 +186,17 @@ pub(crate) fn new_transaction(
 
 impl<S: ClientStream> Exchange<'_, S> {
     async fn run(&mut self) -> After {
-        let end = match self.limited_stages().await {
-            Ok(end) => end,
-            Err(stop) => Box::pin(self.conclude(stop)).await,
+        let staged = {
+            let stages = std::pin::pin!(self.limited_stages());
+            hooks::contained(stages).await
+        };
+        let end = match staged {
+            Ok(Ok(end)) => end,
+            Ok(Err(stop)) => Box::pin(self.contained_conclusion(stop)).await,
+            Err(panic) => {
+                let stop = self.plugin_panicked(&panic);
+                Box::pin(self.contained_conclusion(stop)).await
+            }
         };
         self.txn.end = Some(end);
         if self.txn.has_handlers(TransactionHook::TxnClose) {
@@ -241,6 +256,22 @@ impl<S: ClientStream> Exchange<'_, S> {
             };
             if let Progress::Ended(end) = progress {
                 return Ok(end);
+            }
+        }
+    }
+
+    async fn contained_conclusion(&mut self, stop: Stop) -> TransactionEnd {
+        let concluded = {
+            let conclusion = std::pin::pin!(self.conclude(stop));
+            hooks::contained(conclusion).await
+        };
+        match concluded {
+            Ok(end) => end,
+            Err(panic) => {
+                // It may have cut the answer short.
+                self.plugin_panicked(&panic);
+                self.keep = false;
+                TransactionEnd::PluginFailed
             }
         }
     }

@@ -28,6 +28,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         self.thread.metrics.inc(Metric::IncomingRequests);
         self.thread.metrics.request_method(request.method.as_str().as_bytes());
         self.keep = wants_keep_alive(&request) && self.txn.records.flag(ids::HTTP_KEEP_ALIVE_ENABLED_IN);
+        self.asked = request.method.clone();
         self.txn.client_request = request;
         self.settle_host()?;
         self.txn.pristine_url = Some(self.txn.client_request.url.clone());
@@ -90,8 +91,8 @@ impl<S: ClientStream> Exchange<'_, S> {
     /// Host agrees with it.
     fn settle_host(&mut self) -> Result<(), Stop> {
         let (host, doubled) = {
-            let mut hosts = self.txn.client_request.headers.get_all(names::HOST);
-            (hosts.next().map(Bytes::copy_from_slice), hosts.next().is_some())
+            let headers = &self.txn.client_request.headers;
+            (headers.get_bytes(names::HOST), headers.get_all(names::HOST).nth(1).is_some())
         };
         if doubled {
             return Err(self.bad(ErrorKind::NoHost, "more than one Host field"));

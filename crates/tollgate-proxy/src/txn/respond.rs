@@ -106,19 +106,24 @@ impl<S: ClientStream> Exchange<'_, S> {
 
     /// Decides how the body is delimited and sets the fields that say so.
     fn frame(&mut self, response: &mut Response, length: Option<u64>) -> OutFraming {
+        self.settle_status(response);
         let headers = &mut response.headers;
         headers.remove(names::TRANSFER_ENCODING);
         headers.remove(names::CONNECTION);
-        let request = &self.txn.client_request;
-        let is_old = request.version < Version::Http11;
-        let out = if !framing::may_have_body(&request.method, response.status) {
+        let is_old = self.txn.client_request.version < Version::Http11;
+        let out = if !framing::may_have_body(&self.asked, response.status) {
             // A HEAD's or 304's Content-Length speaks of the representation; 204 and 1xx have none (RFC 9110 §8.6).
             if response.status == 204 {
                 headers.remove(names::CONTENT_LENGTH);
             }
             OutFraming::None
         } else if let Some(n) = length {
-            headers.set(names::CONTENT_LENGTH, decimal(n).as_bytes());
+            let digits = decimal(n);
+            if headers.get(names::CONTENT_LENGTH) != Some(digits.as_bytes())
+                || headers.get_all(names::CONTENT_LENGTH).nth(1).is_some()
+            {
+                headers.set(names::CONTENT_LENGTH, digits.as_bytes());
+            }
             if n == 0 { OutFraming::None } else { OutFraming::Length(n) }
         } else {
             headers.remove(names::CONTENT_LENGTH);
@@ -141,6 +146,22 @@ impl<S: ClientStream> Exchange<'_, S> {
         out
     }
 
+    /// A final response has a final status and a reason of one line, whatever handlers set.
+    fn settle_status(&mut self, response: &mut Response) {
+        if !(200..=999).contains(&response.status) {
+            tracing::error!("txn {}: a plugin set status {}", self.txn.id(), response.status);
+            (response.status, response.reason) = (500, None);
+        }
+        let is_control = |b: &u8| (*b < b' ' && *b != b'\t') || *b == 0x7f;
+        if response.reason.as_ref().is_some_and(|reason| reason.iter().any(is_control)) {
+            response.reason = None;
+        }
+        if self.asked == Method::Connect && response.status < 300 {
+            // To the client this opens a tunnel: what follows is no request.
+            self.keep = false;
+        }
+    }
+
     async fn send(
         &mut self,
         response: &Response,
@@ -150,14 +171,15 @@ impl<S: ClientStream> Exchange<'_, S> {
         self.mark(Milestone::UaBeginWrite);
         self.thread.metrics.response_status(response.status);
         self.log.status = response.status;
-        if !self.log.has_content_type() {
-            self.log.content_type_from(&response.headers);
-        }
         let mut sinks = self.txn.take_sinks();
         let first = self.first_piece(out, &mut body).await;
         let (first, fault) = match first {
             Ok(first) => (first, None),
             Err(error) => (None, Some(error)),
+        };
+        let (first, fault) = match (first, out) {
+            (Some(piece), OutFraming::Length(n)) if piece.len() as u64 > n => (None, Some(too_long())),
+            (first, _) => (first, fault),
         };
         if let Some(piece) = &first {
             self.log.body_bytes += piece.len() as u64;
@@ -214,15 +236,14 @@ impl<S: ClientStream> Exchange<'_, S> {
                 None => return self.client_left(ClientGone::Closed, &mut body, &mut sinks).await,
             };
             match next {
+                // An empty chunk would end the body.
+                Ok(Some(piece)) if piece.is_empty() => {}
                 Ok(Some(piece)) => {
                     self.log.body_bytes += piece.len() as u64;
                     if let OutFraming::Length(n) = out
                         && self.log.body_bytes > n
                     {
-                        return Ok(self.body_fault(
-                            &BodyError::Plugin("body is longer than its Content-Length".into()),
-                            &mut sinks,
-                        ));
+                        return Ok(self.body_fault(&too_long(), &mut sinks));
                     }
                     sinks.iter_mut().for_each(|s| s.data(&piece));
                     if let Err(gone) = self.client.send_piece(piece).await {
@@ -327,8 +348,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         let Answer { page, end, close } = answer;
         self.keep &= !close;
         let LocalResponse { mut response, body } = page;
-        let wants_body = framing::may_have_body(&self.txn.client_request.method, response.status);
-        if !wants_body && self.txn.client_request.method == Method::Head {
+        if self.asked == Method::Head {
             response.headers.set(names::CONTENT_LENGTH, decimal(body.len() as u64).as_bytes());
         }
         if !response.headers.has(names::DATE) {
@@ -365,6 +385,10 @@ impl<S: ClientStream> Exchange<'_, S> {
             other => Ok(other),
         }
     }
+}
+
+fn too_long() -> BodyError {
+    BodyError::Plugin("body is longer than its Content-Length".into())
 }
 
 /// Decimal digits without an allocation.

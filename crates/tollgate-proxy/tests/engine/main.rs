@@ -1,0 +1,5 @@
+//! The engine with plugins made for the test, over loopback.
+
+mod faults;
+mod framing;
+mod support;
