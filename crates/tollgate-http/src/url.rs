@@ -5,6 +5,7 @@
 //! Not responsible for: which host a request is meant for when URL and `Host` differ (the transaction).
 
 use bytes::Bytes;
+use std::net::Ipv6Addr;
 
 /// A URL scheme the proxy knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -280,18 +281,31 @@ pub fn split_host_port(text: &[u8]) -> Result<(&[u8], Option<u16>), UrlError> {
     }
 }
 
-/// reg-name, IPv4 or bracketed literal: the bytes RFC 3986 §3.2.2 allows.
+/// reg-name, IPv4 or IPv6 in brackets (RFC 3986 §3.2.2); zones and future versions of IP are refused.
 fn is_host(host: &[u8]) -> bool {
-    let (literal, inner) = match host {
-        [b'[', inner @ .., b']'] => (true, inner),
-        _ => (false, host),
-    };
-    inner.iter().all(|b| match b {
-        b':' => literal,
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => true,
-        b'-' | b'.' | b'_' | b'~' | b'%' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b','
-        | b';' | b'=' => true,
-        _ => false,
+    if let [b'[', inner @ .., b']'] = host {
+        return std::str::from_utf8(inner).is_ok_and(|text| text.parse::<Ipv6Addr>().is_ok());
+    }
+    host.iter().all(|b| {
+        b.is_ascii_alphanumeric()
+            || matches!(
+                b,
+                b'-' | b'.'
+                    | b'_'
+                    | b'~'
+                    | b'%'
+                    | b'!'
+                    | b'$'
+                    | b'&'
+                    | b'\''
+                    | b'('
+                    | b')'
+                    | b'*'
+                    | b'+'
+                    | b','
+                    | b';'
+                    | b'='
+            )
     })
 }
 
@@ -334,6 +348,10 @@ mod tests {
             "http://h:99999/",
             "http://h:1x/",
             "http://[::1/",
+            "http://[]/",
+            "http://[h]/",
+            "http://[::1%25eth0]/",
+            "http://::1/",
             "/a b",
             "**",
         ] {

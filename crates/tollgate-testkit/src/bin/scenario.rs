@@ -117,7 +117,10 @@ fn run_all(options: &Options) -> (usize, usize, usize) {
                         Outcome::Failed { .. } => counts.1 += 1,
                         Outcome::Skipped(_) => counts.2 += 1,
                     }
-                    report(file, &outcome, start, options.verbose);
+                    let is_quiet = matches!(options.work, Work::Check) && outcome == Outcome::Passed;
+                    if !is_quiet {
+                        report(file, &outcome, start, options.verbose);
+                    }
                 }
             });
         }
