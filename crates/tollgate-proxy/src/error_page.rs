@@ -91,8 +91,6 @@ errors! {
     PluginFailed = 500, "plugin#failed", PluginFailed, "A plugin failed.";
     /// A request transform failed.
     TransformFailed = 500, "plugin#transform", PluginFailed, "A plugin failed to transform the message.";
-    /// Our own fault.
-    Internal = 500, "internal#error", Internal, "The proxy failed.";
 }
 
 /// The templates of a generation.

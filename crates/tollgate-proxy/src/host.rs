@@ -21,7 +21,7 @@ pub(crate) struct EngineHost {
 }
 
 impl EngineHost {
-    pub(crate) fn new(thread: &Rc<EngineThread>) -> Rc<dyn Host> {
+    pub(crate) fn shared(thread: &Rc<EngineThread>) -> Rc<dyn Host> {
         Rc::new(EngineHost { thread: Rc::clone(thread), depth: 0 })
     }
 }

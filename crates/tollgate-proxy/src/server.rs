@@ -33,7 +33,7 @@ pub async fn serve(engine: Arc<Engine>, index: usize, listeners: ListenerSet, dr
     while !(thread.is_draining() && (thread.sessions() == 0 || drained_for >= drain_limit)) {
         timer::sleep(tick).await;
         ticks += 1;
-        if ticks % 10 == 0 {
+        if ticks.is_multiple_of(10) {
             every_second(&thread);
         }
         if thread.is_draining() {

@@ -18,7 +18,7 @@ use tollgate_config::ids;
 use tollgate_event::net::Conn;
 use tollgate_event::timer::Watch;
 use tollgate_obs::metrics::{GaugeGuard, Metric};
-use tollgate_plugin::{Session, TransactionHook};
+use tollgate_plugin::{Host, Session, TransactionHook};
 
 /// Serves one connection to its end.
 pub(crate) async fn serve_connection(
@@ -29,40 +29,52 @@ pub(crate) async fn serve_connection(
 ) {
     let open = OpenConnection::new(&thread);
     let session = Session::new(thread.next_id(), peer, local, false);
-    let host = EngineHost::new(&thread);
+    let host = EngineHost::shared(&thread);
     let mut client = H1Client::new(Wire::new(conn), open);
     let has_hooks = thread.generation().hooks.mask() & TransactionHook::SsnStart.bit() != 0;
     let admitted = !has_hooks
         || Box::pin(txn::run_session_hook(&thread, &session, &host, TransactionHook::SsnStart)).await;
-    let active = Rc::new(Watch::new());
-    while admitted {
-        set_idle_limit(&thread, &session, &mut client);
-        match client.wire.fill().await {
-            Ok(true) => {}
-            Ok(false) => break,
-            Err(error) => {
-                if error.kind() == io::ErrorKind::TimedOut && !thread.is_draining() {
-                    thread.metrics.inc(Metric::KeepAliveTimeouts);
-                }
-                break;
-            }
-        }
-        match Box::pin(txn::run(&thread, &session, &host, &mut client, &active, Mode::Client)).await {
-            After::KeepAlive => {}
-            After::Close => {
-                linger(&mut client).await;
-                break;
-            }
-            After::Reset => {
-                client.wire.conn().reset_on_close();
-                break;
-            }
-        }
+    if admitted {
+        serve_requests(&thread, &session, &host, &mut client).await;
     }
     if thread.generation().hooks.mask() & TransactionHook::SsnClose.bit() != 0
         || session.hook_mask() & TransactionHook::SsnClose.bit() != 0
     {
         Box::pin(txn::run_session_hook(&thread, &session, &host, TransactionHook::SsnClose)).await;
+    }
+}
+
+/// One transaction after the other until the connection is to be closed.
+async fn serve_requests(
+    thread: &Rc<EngineThread>,
+    session: &Rc<Session>,
+    host: &Rc<dyn Host>,
+    client: &mut H1Client,
+) {
+    let active = Rc::new(Watch::new());
+    loop {
+        set_idle_limit(thread, session, client);
+        match client.wire.fill().await {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(error) => {
+                if error.kind() == io::ErrorKind::TimedOut && !thread.is_draining() {
+                    thread.metrics.inc(Metric::KeepAliveTimeouts);
+                }
+                return;
+            }
+        }
+        match Box::pin(txn::run(thread, session, host, client, &active, Mode::Client)).await {
+            After::KeepAlive => {}
+            After::Close => {
+                linger(client).await;
+                return;
+            }
+            After::Reset => {
+                client.wire.conn().reset_on_close();
+                return;
+            }
+        }
     }
 }
 

@@ -39,7 +39,7 @@ pub(crate) enum HeadReadError {
     /// The peer closed; `partial` tells whether it had begun a head.
     Closed { partial: bool },
     /// The limit on the wait ran out.
-    Timeout { partial: bool },
+    Timeout,
     /// The connection broke.
     Io,
 }
@@ -237,7 +237,7 @@ impl Wire {
 
 fn read_error(error: &io::Error, partial: bool) -> HeadReadError {
     match error.kind() {
-        io::ErrorKind::TimedOut => HeadReadError::Timeout { partial },
+        io::ErrorKind::TimedOut => HeadReadError::Timeout,
         _ if partial => HeadReadError::Io,
         _ => HeadReadError::Closed { partial },
     }

@@ -88,7 +88,7 @@ impl ClientStream for H1Client {
         let limits = limits::request_head(records);
         let head = self.wire.read_head(&limits, h1::may_start_request).await.map_err(|e| match e {
             HeadReadError::Bad(e) => RequestError::Head(e),
-            HeadReadError::Timeout { .. } => RequestError::Timeout,
+            HeadReadError::Timeout => RequestError::Timeout,
             HeadReadError::Closed { .. } | HeadReadError::Io => RequestError::Closed,
         })?;
         self.wire.set_limit(limits::seconds(records, ids::HTTP_TRANSACTION_NO_ACTIVITY_TIMEOUT_IN));

@@ -210,7 +210,7 @@ impl<S: ClientStream> Exchange<'_, S> {
             head = Arc::new(StoredHead::new(
                 &self.txn.client_request,
                 &answer.response,
-                head.meta().clone(),
+                *head.meta(),
                 self.cache.policy.set_cookie,
             ));
         }

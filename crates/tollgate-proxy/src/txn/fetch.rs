@@ -86,8 +86,8 @@ impl<S: ClientStream> Exchange<'_, S> {
     /// With the cache off, or `doc_in_cache_skip_dns` 0, the name is looked up before the cache (ts-abi 2.4).
     pub(crate) fn resolves_early(&self) -> bool {
         let records = &self.txn.records;
-        !(records.flag(ids::HTTP_CACHE_HTTP) && records.flag(ids::HTTP_DOC_IN_CACHE_SKIP_DNS))
-            && !self.txn.has_intercept()
+        let is_late = records.flag(ids::HTTP_CACHE_HTTP) && records.flag(ids::HTTP_DOC_IN_CACHE_SKIP_DNS);
+        !(is_late || self.txn.has_intercept())
     }
 
     /// Looks the name up before the cache, with its hook.
@@ -570,7 +570,7 @@ fn head_fault(error: HeadReadError) -> Fault {
         HeadReadError::Bad(error) => Fault::Head(error),
         HeadReadError::Closed { partial: false } => Fault::Closed,
         HeadReadError::Closed { partial: true } | HeadReadError::Io => Fault::Partial,
-        HeadReadError::Timeout { .. } => Fault::Timeout,
+        HeadReadError::Timeout => Fault::Timeout,
     }
 }
 
