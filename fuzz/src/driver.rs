@@ -144,7 +144,7 @@ mod tests {
     }
 
     fn target(run: fn(&[u8])) -> Target {
-        Target { name: "t", run, tokens: &[b"boom"] }
+        Target { name: "t", run, tokens: &[b"boom"], cost: 1 }
     }
 
     #[test]

@@ -20,7 +20,7 @@ const LONGEST: Duration = Duration::from_secs(30);
 struct Options {
     /// Only these targets
     targets: Vec<String>,
-    /// Mutated inputs for each target
+    /// Mutated inputs for each target, fewer for slow ones
     #[arg(long, default_value_t = 20_000)]
     inputs: u64,
     /// Where the random numbers start
@@ -38,7 +38,7 @@ fn main() -> Result<ExitCode> {
     let mut failed = 0;
     for target in &chosen {
         let seeds = corpus::read(&corpus::folder(), target.name)?;
-        match run(target, &seeds, options.inputs, options.seed, &watch) {
+        match run(target, &seeds, options.inputs / target.cost, options.seed, &watch) {
             Ok(tried) => println!("ok     {:<20} {tried} inputs", target.name),
             Err(failure) => {
                 failed += 1;

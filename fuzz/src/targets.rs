@@ -2,9 +2,14 @@
 //!
 //! A target is a function that takes any bytes and must not panic; it may also check what must hold for every
 //! input, such as that a parsed message serialises to one that parses to the same. To add one: write the function
-//! in a module of its own, add a row to [`TARGETS`], and put at least one seed into `fuzz/corpus/NAME/`.
+//! in a module below, add a row to [`TARGETS`], and put at least one seed into `fuzz/corpus/NAME/`.
 
+pub mod cache;
+pub mod config;
+pub mod heads;
+pub mod remap;
 pub mod source_split;
+pub mod values;
 
 /// One thing to feed with bytes.
 #[derive(Debug, Clone, Copy)]
@@ -15,11 +20,36 @@ pub struct Target {
     pub run: fn(&[u8]),
     /// Words of the input's language, for the mutator.
     pub tokens: &'static [&'static [u8]],
+    /// How many inputs of a quick target one input costs; so many fewer are tried.
+    pub cost: u64,
+}
+
+const fn target(name: &'static str, run: fn(&[u8]), tokens: &'static [&'static [u8]]) -> Target {
+    Target { name, run, tokens, cost: 1 }
+}
+
+const fn slow(cost: u64, target: Target) -> Target {
+    Target { cost, ..target }
 }
 
 /// Every target.
-pub const TARGETS: &[Target] =
-    &[Target { name: "source_split", run: source_split::run, tokens: source_split::TOKENS }];
+pub const TARGETS: &[Target] = &[
+    target("cache_rules", cache::rules, cache::TOKENS),
+    target("chunked", heads::chunked, heads::CHUNKED_TOKENS),
+    target("date", values::date, values::DATE_TOKENS),
+    target("hooks_config", config::hooks_config, config::HOOKS_TOKENS),
+    slow(5, target("ip_allow", config::ip_allow, config::IP_ALLOW_TOKENS)),
+    target("list", values::list, values::LIST_TOKENS),
+    target("plugin_config", config::plugin_config, config::PLUGIN_TOKENS),
+    slow(10, target("records_config", config::records_config, config::RECORDS_TOKENS)),
+    slow(10, target("records_yaml", config::records_yaml, config::RECORDS_TOKENS)),
+    target("remap_config", remap::run, remap::TOKENS),
+    target("request_head", heads::request, heads::TOKENS),
+    target("response_head", heads::response, heads::TOKENS),
+    target("source_split", source_split::run, source_split::TOKENS),
+    target("url", values::url, values::URL_TOKENS),
+    target("vary", cache::vary, cache::TOKENS),
+];
 
 #[cfg(test)]
 mod tests {

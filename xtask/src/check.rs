@@ -20,7 +20,7 @@ use anyhow::{Result, bail};
 use clap::Args;
 
 use crate::steps::Steps;
-use crate::workspace::{self, cargo, command, run as run_command};
+use crate::workspace::{self, cargo, command, run as run_command, run_and_read};
 use metadata::Metadata;
 use source::{SourceFile, read_files};
 
@@ -66,7 +66,7 @@ const TEXT_RULES: [TextRule; 9] = [
     ("crate roots forbid unsafe", text_rules::roots_that_allow_unsafe),
     ("file sizes", text_rules::long_files),
     ("C symbols only in tollgate-ts", text_rules::foreign_c_symbols),
-    ("sockets only in tollgate-event", text_rules::foreign_sockets),
+    ("sockets only in their places", text_rules::foreign_sockets),
     ("level 0 is pure", text_rules::impure_level_zero),
     ("no unfinished work", text_rules::leftovers),
     ("no test off without a reason", text_rules::silent_ignores),
@@ -138,8 +138,10 @@ fn lock_file_is_committed(root: &Path) -> Result<()> {
 }
 
 fn scenarios_parse() -> Result<()> {
-    let run = ["run", "--quiet", "--locked", "--package", "tollgate-testkit", "--bin", "scenario", "--"];
-    run_command(cargo(run).args(["--check", "scenarios/"]))
+    workspace::build("dev", &["scenario"])?;
+    let mut scenario = command(workspace::built("dev", "scenario"));
+    let (is_success, output) = run_and_read(scenario.args(["--check", "scenarios/"]))?;
+    crate::test::judge(is_success, &output)
 }
 
 #[cfg(test)]

@@ -158,8 +158,9 @@ fn serve(stream: TcpStream, counter: &AtomicU64) -> Result<()> {
         counter.fetch_add(1, Ordering::SeqCst);
         let may_be_stored = request_line.contains(" /c/");
         let cache_control = if may_be_stored { "public, max-age=86400" } else { "no-store" };
+        // Without `Date`, a response is as old as its arrival (RFC 9110 §6.6.1).
         let head = format!(
-            "HTTP/1.1 200 OK\r\nServer: origin\r\nDate: Mon, 01 Jan 2024 00:00:00 GMT\r\n\
+            "HTTP/1.1 200 OK\r\nServer: origin\r\n\
              Content-Type: text/plain\r\nContent-Length: 1024\r\nCache-Control: {cache_control}\r\n\
              ETag: \"abc-400\"\r\nX-Origin-Junk: remove-me\r\n\r\n"
         );

@@ -19,14 +19,15 @@ use clap::Args;
 
 use crate::setup;
 use crate::test::PROFILE;
-use crate::workspace::{self, built, cargo, command};
+use crate::workspace::{self, built, command};
 use baseline::{Counts, Scope};
 
-/// Accepted change of a count.
+/// Accepted change of a single operation's count.
 const TOLERANCE: f64 = 0.05;
 
-/// In the smoke run few iterations are made, so single events weigh more.
-const SMOKE_TOLERANCE: f64 = 0.15;
+/// Accepted change of a whole-server case: how the kernel cuts bytes and when timers tick is not always the same.
+/// Repetitions on one machine differ by less than 1 %.
+const SERVER_TOLERANCE: f64 = 0.08;
 
 /// Counted requests of the whole server.
 const REQUESTS: u64 = 1000;
@@ -41,7 +42,7 @@ pub struct Options {
     /// Only cases whose name contains one of these
     cases: Vec<String>,
     /// Build profile
-    #[arg(long, default_value = "release")]
+    #[arg(long, default_value = PROFILE)]
     profile: String,
     /// Record the counts instead of comparing them
     #[arg(long)]
@@ -65,7 +66,7 @@ struct Measurement<'a> {
 /// Runs the chore.
 pub fn run(options: &Options) -> Result<ExitCode> {
     setup::ensure(&setup::FOR_INSTRUCTIONS)?;
-    build(&options.profile)?;
+    workspace::build(&options.profile, &["tollgate", "operations"])?;
     let mut measurement = Measurement::new(&options.profile, options.requests, &options.cases)?;
     if let Some(path) = &options.tollgate {
         measurement.tollgate.clone_from(path);
@@ -76,20 +77,15 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         let scope = if options.cases.is_empty() { Scope::Every } else { Scope::Chosen };
         baseline::update(&baseline_path(), &options.profile, &counts, scope)?;
     }
-    let (compared, failures) = measurement.compare(&counts, TOLERANCE)?;
+    let (compared, failures) = measurement.compare(&counts)?;
     println!("{} passed, {failures} failed", compared - failures);
     Ok(if failures == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-fn build(profile: &str) -> Result<()> {
-    let programs = ["-p", "tollgate", "--bin", "tollgate", "-p", "bench-instructions", "--bin", "operations"];
-    workspace::run(cargo(["build", "--locked", "--profile", profile]).args(programs))
 }
 
 /// A short run of what was built with the tests' profile, for `cargo xtask test`.
 pub fn smoke() -> Result<()> {
     let measurement = Measurement::new(PROFILE, SMOKE_REQUESTS, &[])?;
-    let (_, failures) = measurement.compare(&measurement.counts()?, SMOKE_TOLERANCE)?;
+    let (_, failures) = measurement.compare(&measurement.counts()?)?;
     ensure!(failures == 0, "{failures} counts are outside their limits");
     Ok(())
 }
@@ -110,10 +106,10 @@ impl<'a> Measurement<'a> {
     }
 
     /// Prints the comparison with the recorded counts; returns how many cases there are and how many failed.
-    fn compare(&self, counts: &Counts, tolerance: f64) -> Result<(usize, usize)> {
+    fn compare(&self, counts: &Counts) -> Result<(usize, usize)> {
         let mut recorded = baseline::read(&baseline_path())?.remove(self.profile).unwrap_or_default();
         recorded.retain(|case, _| self.is_wanted(case));
-        let (lines, failures) = baseline::report(counts, &recorded, tolerance);
+        let (lines, failures) = baseline::report(counts, &recorded, tolerance_of);
         println!("{:<28} {:>12}", "case", "instructions");
         for line in &lines {
             println!("{line}");
@@ -135,6 +131,11 @@ impl<'a> Measurement<'a> {
         }
         Ok(counts)
     }
+}
+
+fn tolerance_of(case: &str) -> f64 {
+    let is_server = whole_server::CASES.iter().any(|server| server.name == case);
+    if is_server { SERVER_TOLERANCE } else { TOLERANCE }
 }
 
 /// Instructions per iteration: what N more iterations cost.
@@ -161,6 +162,11 @@ mod tests {
     fn start_and_end_cancel_out() {
         let count = per_iteration(100, |n| Ok(5_000_000 + 30 * n)).expect("a count");
         assert!((count - 30.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn the_whole_server_may_differ_more_than_an_operation() {
+        assert!(tolerance_of("server_hit") > tolerance_of("parse_request"));
     }
 
     #[test]

@@ -55,6 +55,16 @@ pub fn cargo<const N: usize>(arguments: [&str; N]) -> Command {
     command
 }
 
+/// Builds these programs of the workspace. The features of dependencies are those of the whole workspace, whatever
+/// is built, so that no dependency is built twice in one profile.
+pub fn build(profile: &str, programs: &[&str]) -> Result<()> {
+    let mut build = cargo(["build", "--workspace", "--locked", "--profile", profile]);
+    programs.iter().for_each(|program| {
+        build.args(["--bin", program]);
+    });
+    run(&mut build)
+}
+
 fn spelled(command: &Command) -> String {
     let program = Path::new(command.get_program()).file_name().unwrap_or_default();
     let words = std::iter::once(program).chain(command.get_args());

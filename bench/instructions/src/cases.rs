@@ -3,6 +3,11 @@
 //! A case prepares its input outside the loop, runs the operation `iterations` times and passes input and result
 //! through [`black_box`].
 
+mod cache;
+mod hooks;
+mod http;
+mod server;
+
 use std::hint::black_box;
 
 /// One operation.
@@ -13,8 +18,28 @@ pub(crate) struct Case {
     pub(crate) run: fn(u64),
 }
 
+const fn case(name: &'static str, run: fn(u64)) -> Case {
+    Case { name, run }
+}
+
 /// Every operation.
-pub(crate) const CASES: &[Case] = &[Case { name: "calibration", run: calibration }];
+pub(crate) const CASES: &[Case] = &[
+    case("calibration", calibration),
+    case("parse_request", http::parse_request),
+    case("parse_response", http::parse_response),
+    case("write_response", http::write_response),
+    case("edit_headers", http::edit_headers),
+    case("decode_chunked", http::decode_chunked),
+    case("parse_url", http::parse_url),
+    case("cache_hit", cache::hit),
+    case("cache_insert", cache::insert),
+    case("hooks_0", hooks::none),
+    case("hooks_1", hooks::one),
+    case("hooks_7", hooks::seven),
+    case("remap_20000", server::remap),
+    case("log_squid", server::log_line),
+    case("metric_inc", server::metric),
+];
 
 /// A sum over a kilobyte that no change of the program can touch: if this count moves, the tools changed.
 fn calibration(iterations: u64) {

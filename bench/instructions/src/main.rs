@@ -15,6 +15,10 @@ use std::process::ExitCode;
 
 use cases::CASES;
 
+/// The server's allocator, so that counts do not depend on the system's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {

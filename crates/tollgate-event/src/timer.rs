@@ -7,11 +7,13 @@
 //! Invariants: a watch fires at most one tick late, never early; a dropped watch leaves the wheel at once.
 
 use std::cell::RefCell;
+use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 /// Resolution of the wheel.
 pub const TICK: Duration = Duration::from_millis(50);
+const TICK_MILLIS: u64 = TICK.as_millis() as u64;
 const SLOTS: usize = 64;
 const NIL: u32 = u32::MAX;
 
@@ -176,9 +178,10 @@ impl Watch {
 
     fn arm(&self, limit: Duration, is_idle: bool) {
         WHEEL.with_borrow_mut(|wheel| {
-            let ticks = limit.as_millis().div_ceil(TICK.as_millis()) as u64;
+            let millis = limit.as_secs().saturating_mul(1000) + u64::from(limit.subsec_millis());
+            let ticks = millis.div_ceil(TICK_MILLIS);
             // One more tick: the current one has partly gone by.
-            let due = if ticks == 0 { NEVER } else { wheel.now + ticks + 1 };
+            let due = if ticks == 0 { NEVER } else { wheel.now.saturating_add(ticks + 1) };
             wheel.set(self.id, due, is_idle);
         });
     }
@@ -227,9 +230,8 @@ pub fn expire_idle(most: usize) -> usize {
 #[error("time limit reached")]
 pub struct Elapsed;
 
-/// Runs `future` until it is done or `watch` expires.
-pub async fn until<F: Future>(watch: &Watch, future: F) -> Result<F::Output, Elapsed> {
-    let mut future = std::pin::pin!(future);
+/// Runs `future` until it is done or `watch` expires. Pinned by the caller, for a large future is not to be moved.
+pub async fn until<F: Future>(watch: &Watch, mut future: Pin<&mut F>) -> Result<F::Output, Elapsed> {
     std::future::poll_fn(|cx| {
         if let Poll::Ready(output) = future.as_mut().poll(cx) {
             return Poll::Ready(Ok(output));
@@ -243,7 +245,7 @@ pub async fn until<F: Future>(watch: &Watch, future: F) -> Result<F::Output, Ela
 pub async fn within<F: Future>(limit: Duration, future: F) -> Result<F::Output, Elapsed> {
     let watch = Watch::new();
     watch.set(limit);
-    until(&watch, future).await
+    until(&watch, std::pin::pin!(future)).await
 }
 
 /// An exact sleep on the runtime's timer.

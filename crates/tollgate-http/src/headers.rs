@@ -8,12 +8,13 @@
 
 use crate::names::{FieldName, Known, is_token_byte};
 use bytes::Bytes;
-use smallvec::SmallVec;
 
 /// Index of "not a well-known name" in a slot.
 const OTHER: u8 = u8::MAX;
 /// The chunk number of the received bytes; arena chunks count from 1.
 const RECEIVED: u16 = 0;
+/// Room for fields that a received block starts with.
+const USUAL_FIELDS: usize = 12;
 /// Smallest arena chunk, bytes.
 const CHUNK_BYTES: usize = 256;
 
@@ -67,7 +68,7 @@ pub enum InvalidField {
 pub struct HeaderBlock {
     received: Bytes,
     arena: Vec<Vec<u8>>,
-    slots: SmallVec<[Slot; 12]>,
+    slots: Vec<Slot>,
     present: u128,
 }
 
@@ -79,7 +80,7 @@ impl HeaderBlock {
 
     /// A block whose fields will be pushed as ranges of `received`.
     pub(crate) fn over(received: Bytes) -> Self {
-        HeaderBlock { received, ..Self::default() }
+        HeaderBlock { received, slots: Vec::with_capacity(USUAL_FIELDS), ..Self::default() }
     }
 
     /// Adds a field that lies in the received bytes. The ranges come from the parser.
@@ -108,7 +109,7 @@ impl HeaderBlock {
 
     /// Bytes this block holds on the heap, for memory accounting.
     pub fn heap_bytes(&self) -> usize {
-        let slots = if self.slots.spilled() { self.slots.capacity() * size_of::<Slot>() } else { 0 };
+        let slots = self.slots.capacity() * size_of::<Slot>();
         self.received.len() + self.arena.iter().map(Vec::capacity).sum::<usize>() + slots
     }
 
@@ -125,6 +126,15 @@ impl HeaderBlock {
     /// The value of the first field of that name.
     pub fn get<'n>(&self, name: impl Into<FieldName<'n>>) -> Option<&[u8]> {
         self.position(name.into(), 0).map(|i| self.bytes(self.slots[i].value))
+    }
+
+    /// The value of the first field of that name as shared bytes: not copied if it is as received.
+    pub fn get_bytes<'n>(&self, name: impl Into<FieldName<'n>>) -> Option<Bytes> {
+        let value = self.slots[self.position(name.into(), 0)?].value;
+        Some(match value.chunk {
+            RECEIVED => self.received.slice(value.offset as usize..(value.offset + value.len) as usize),
+            _ => Bytes::copy_from_slice(self.bytes(value)),
+        })
     }
 
     /// The value of the first field of that name, if it is UTF-8.
@@ -226,40 +236,69 @@ impl HeaderBlock {
 
     /// The same fields with all strings in one allocation of their own: for blocks that are kept long.
     pub fn compact(&self) -> Self {
-        let total: usize = self
-            .slots
-            .iter()
-            .map(|s| (s.value.len + if s.canonical { 0 } else { s.name.len }) as usize)
-            .sum();
+        // Laid out as on the wire: writing the block again copies runs of fields at once.
+        let total: usize =
+            self.slots.iter().map(|s| self.name_bytes(s).len() + s.value.len as usize + 4).sum();
         let mut bytes = Vec::with_capacity(total);
-        let mut copy = HeaderBlock { present: self.present, ..Self::default() };
+        let mut slots = Vec::with_capacity(self.slots.len());
         for slot in &self.slots {
-            let mut put = |span: Span| {
-                let offset = bytes.len() as u32;
-                bytes.extend_from_slice(self.bytes(span));
-                Span { offset, len: span.len, chunk: RECEIVED }
+            let mut put = |text: &[u8], end: &[u8]| {
+                let span = Span { offset: bytes.len() as u32, len: text.len() as u32, chunk: RECEIVED };
+                bytes.extend_from_slice(text);
+                bytes.extend_from_slice(end);
+                span
             };
-            let name = if slot.canonical { slot.name } else { put(slot.name) };
-            let value = put(slot.value);
-            copy.slots.push(Slot { name, value, ..*slot });
+            let name = put(self.name_bytes(slot), b": ");
+            let value = put(self.bytes(slot.value), b"\r\n");
+            slots.push(Slot { name, value, known: slot.known, canonical: false });
         }
-        copy.slots.shrink_to_fit();
-        copy.received = Bytes::from(bytes);
-        copy
+        HeaderBlock { received: bytes.into(), arena: Vec::new(), slots, present: self.present }
     }
 
     /// Appends the fields as `Name: value CRLF`, internal (`@`) ones left out.
     pub fn write_to(&self, out: &mut Vec<u8>) {
+        // Fields that lie in the received bytes as they are written, one after the other, are copied together.
+        let mut run = 0..0;
         for slot in &self.slots {
+            let wire = self.as_on_wire(slot);
+            if !wire.is_empty() && wire.start == run.end {
+                run.end = wire.end;
+                continue;
+            }
+            out.extend_from_slice(&self.received[std::mem::take(&mut run)]);
+            if !wire.is_empty() {
+                run = wire;
+                continue;
+            }
             let name = self.name_bytes(slot);
             if name.first() == Some(&b'@') {
                 continue;
             }
+            let value = self.bytes(slot.value);
+            out.reserve(name.len() + value.len() + 4);
             out.extend_from_slice(name);
             out.extend_from_slice(b": ");
-            out.extend_from_slice(self.bytes(slot.value));
+            out.extend_from_slice(value);
             out.extend_from_slice(b"\r\n");
         }
+        out.extend_from_slice(&self.received[run]);
+    }
+
+    /// Where in the received bytes a field stands exactly as it is written; empty if it does not.
+    fn as_on_wire(&self, slot: &Slot) -> std::ops::Range<usize> {
+        let (name, value) = (slot.name, slot.value);
+        let name_end = (name.offset + name.len) as usize;
+        let (start, value_start) = (name.offset as usize, value.offset as usize);
+        let end = value_start + value.len as usize + 2;
+        let stands = !slot.canonical
+            && name.chunk == RECEIVED
+            && value.chunk == RECEIVED
+            && value_start == name_end + 2
+            && end <= self.received.len()
+            && self.received[name_end..value_start] == *b": "
+            && self.received[end - 2..end] == *b"\r\n"
+            && self.received[start] != b'@';
+        if stands { start..end } else { 0..0 }
     }
 
     fn field<'s>(&'s self, slot: &Slot) -> Field<'s> {

@@ -62,11 +62,11 @@ pub struct Transaction {
     /// The URL as the client meant it, before remapping.
     pub pristine_url: Option<Url>,
     /// The request to the next hop, from SEND_REQUEST_HDR on.
-    pub proxy_request: Option<Request>,
+    pub proxy_request: Option<Box<Request>>,
     /// The origin's response header, from READ_RESPONSE_HDR on. Changes there decide about caching.
-    pub origin_response: Option<Response>,
+    pub origin_response: Option<Box<Response>>,
     /// The stored response header, from READ_CACHE_HDR on. A copy: changes have no effect on the cache.
-    pub cached_response: Option<Response>,
+    pub cached_response: Option<Box<Response>>,
     /// The response to the client, from SEND_RESPONSE_HDR on. Changes are never cached.
     pub proxy_response: Option<Response>,
     /// The records with this transaction's overrides.
@@ -75,7 +75,7 @@ pub struct Transaction {
     /// Miss, fresh to stale and back. Other changes are ignored.
     pub cache_lookup: Option<CacheLookup>,
     /// The URL that makes the cache key in place of the request's (TSCacheUrlSet). Up to POST_REMAP.
-    pub cache_url: Option<Url>,
+    pub cache_url: Option<Box<Url>>,
     /// The origin's address, from OS_DNS on. Set earlier, or changed in OS_DNS, it is used instead of what the name
     /// resolves to (TSHttpTxnServerAddrSet).
     pub origin_addr: Option<SocketAddr>,

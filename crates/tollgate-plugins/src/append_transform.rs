@@ -60,7 +60,7 @@ impl Plugin for AppendTransform {
     fn register(&self, registrar: &mut Registrar) -> Result<(), PluginError> {
         let text = self.0.clone();
         registrar.on(hooks::ReadResponseHdr, move |txn| {
-            if txn.origin_response.as_ref().is_some_and(may_be_appended_to) {
+            if txn.origin_response.as_deref().is_some_and(may_be_appended_to) {
                 append(txn, &text);
             }
             Outcome::Continue
@@ -132,7 +132,7 @@ mod tests {
         let mut txn = server.transaction(method, "http://h/");
         let mut response = Response::new(status);
         fields.iter().for_each(|(name, value)| response.headers.append(*name, value));
-        txn.origin_response = Some(response);
+        txn.origin_response = Some(Box::new(response));
         assert!(matches!(server.fire(ReadResponseHdr, &mut txn), Outcome::Continue));
         txn
     }

@@ -7,6 +7,7 @@
 
 use crate::error_page::BodyFactory;
 use crate::policy;
+use bytes::Bytes;
 use std::collections::HashMap;
 use std::sync::Arc;
 use tollgate_cache::Policy;
@@ -93,6 +94,8 @@ pub struct Generation {
     pub(crate) table: HookTable,
     /// The remap plugins of each rule, by rank.
     pub(crate) rule_plugins: Vec<Vec<RulePlugin>>,
+    /// The host of each rule's target, by rank.
+    pub(crate) rule_hosts: Vec<Bytes>,
     pub(crate) body_factory: BodyFactory,
     pub(crate) policy: Policy,
     pub(crate) is_forward: bool,
@@ -141,6 +144,7 @@ impl Generation {
             log: table.handlers(),
             table,
             rule_plugins,
+            rule_hosts: parts.remap.rules().iter().map(|rule| url_host(&rule.to.host)).collect(),
             body_factory: body_factory(&records, &parts.dir),
             policy: policy::base(&records),
             is_forward: parts.is_forward,
@@ -188,6 +192,15 @@ fn register_ip_allow(registry: &mut Registry, rules: Arc<IpAllow>) {
             }
         },
     );
+}
+
+/// A host as it stands in a URL: IPv6 addresses in brackets.
+pub(crate) fn url_host(host: &str) -> Bytes {
+    if host.contains(':') && !host.starts_with('[') {
+        format!("[{host}]").into()
+    } else {
+        Bytes::copy_from_slice(host.as_bytes())
+    }
 }
 
 fn register_plugins(

@@ -64,7 +64,7 @@ async fn accept(thread: Rc<EngineThread>, listener: Listener) {
     let watch = timer::Watch::new();
     while !thread.is_draining() {
         watch.set(Duration::from_millis(200));
-        let accepted = timer::until(&watch, listener.accept()).await;
+        let accepted = timer::until(&watch, std::pin::pin!(listener.accept())).await;
         match accepted {
             Ok(Ok((conn, peer))) => {
                 if admit(&thread) {

@@ -13,8 +13,8 @@ use crate::wire::Wire;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::time::Duration;
 use tollgate_config::ids;
-use tollgate_config::records::TxnRecords;
 use tollgate_event::net::Conn;
 use tollgate_obs::metrics::{GaugeGuard, Metric};
 use tollgate_plugin::{Session, TransactionHook};
@@ -65,13 +65,13 @@ pub(crate) async fn serve_connection(
 }
 
 fn set_idle_limit(thread: &EngineThread, session: &Session, client: &mut H1Client) {
-    let records = TxnRecords::new(std::sync::Arc::clone(&thread.generation().records));
     let record = if session.transaction_count() == 0 {
         ids::HTTP_ACCEPT_NO_ACTIVITY_TIMEOUT
     } else {
         ids::HTTP_KEEP_ALIVE_NO_ACTIVITY_TIMEOUT_IN
     };
-    client.wire.set_idle_limit(limits::seconds(&records, record));
+    let seconds = thread.generation().records.int(record).max(0) as u64;
+    client.wire.set_idle_limit(Duration::from_secs(seconds));
 }
 
 /// Closes so that the client can read the response: ends our direction, then takes what the client still sends for a

@@ -31,4 +31,4 @@ pub mod text;
 pub mod transcript;
 
 pub use outcome::{Failure, Outcome};
-pub use runner::{Target, run_file, run_text};
+pub use runner::{Target, check_file, run_file, run_text};

@@ -35,10 +35,23 @@ pub enum Target {
 
 /// Runs the scenario in the file at `path`.
 pub fn run_file(path: &Path, target: &Target) -> Outcome {
-    match std::fs::read_to_string(path) {
+    match read(path) {
         Ok(text) => run_text(&text, target),
-        Err(e) => failed(Failure::new("the scenario file", "to be readable", e.to_string()), String::new()),
+        Err(failure) => failed(failure, String::new()),
     }
+}
+
+/// Parses the scenario in the file at `path` without running it.
+pub fn check_file(path: &Path) -> Outcome {
+    match read(path).and_then(|text| parse(&text)) {
+        Ok(_) => Outcome::Passed,
+        Err(failure) => failed(failure, String::new()),
+    }
+}
+
+fn read(path: &Path) -> Result<String, Failure> {
+    std::fs::read_to_string(path)
+        .map_err(|e| Failure::new("the scenario file", "to be readable", e.to_string()))
 }
 
 /// Runs the scenario whose YAML is `text`.

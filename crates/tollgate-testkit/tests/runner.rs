@@ -1,6 +1,6 @@
 //! The runner judges rightly: scenarios without a proxy, clients talking to the origin itself.
 
-use tollgate_testkit::{Failure, Outcome, Target, run_text};
+use tollgate_testkit::{Failure, Outcome, Target, check_file, run_text};
 
 fn run(yaml: &str) -> Outcome {
     run_text(&format!("name: n\nwhy: w\ndeadline: 10\n{yaml}"), &Target::Direct)
@@ -70,6 +70,22 @@ fn too_many_or_too_few_requests_fail() {
     assert!(run_text(&text(0), &Target::Direct).is_failed());
     assert!(run_text(&text(2), &Target::Direct).is_failed());
     assert_eq!(run_text(&text(1), &Target::Direct), Outcome::Passed);
+}
+
+#[test]
+fn checking_a_file_parses_it_and_starts_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("scenario.yaml");
+    let check = |text: &str| {
+        std::fs::write(&path, text).expect("written");
+        check_file(&path)
+    };
+    // Run, the first one would fail: nothing is ever sent.
+    let waits = "name: n\nwhy: w\nclients: {client: [{expect: {}}]}\n";
+    assert_eq!(check(waits), Outcome::Passed);
+    assert!(check("name: n\nwhy: w\n").is_failed(), "no client");
+    assert!(check("name: n\nwhy: w\nclients: {client: [{gte: /}]}\n").is_failed(), "no such step");
+    assert!(check_file(&folder.path().join("other.yaml")).is_failed(), "no such file");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! The `tollgate` command.
 
+#![forbid(unsafe_code)]
+
 use std::process::ExitCode;
 
 /// One small allocator for all threads: see docs/decisions.

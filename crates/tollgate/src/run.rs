@@ -113,11 +113,8 @@ impl Server {
             .enable_all()
             .build()
             .context("cannot wait for signals")?;
-        loop {
-            match runtime.block_on(next_signal()).context("cannot wait for signals")? {
-                Signal::Reload => self.reload(),
-                Signal::Stop => break,
-            }
+        while let Signal::Reload = runtime.block_on(next_signal()).context("cannot wait for signals")? {
+            self.reload();
         }
         tracing::info!("draining");
         let lifecycle = Lifecycle { listeners: self.listeners.clone() };

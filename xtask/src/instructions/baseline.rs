@@ -69,12 +69,16 @@ pub fn compare(count: f64, recorded: Option<f64>, tolerance: f64) -> Verdict {
 }
 
 /// The report on a measurement: lines for the reader, and how many cases failed.
-pub fn report(counts: &Counts, recorded: &Counts, tolerance: f64) -> (Vec<String>, usize) {
+pub fn report(
+    counts: &Counts,
+    recorded: &Counts,
+    tolerance_of: impl Fn(&str) -> f64,
+) -> (Vec<String>, usize) {
     let mut lines = Vec::new();
     let mut failures = 0;
     for (case, count) in counts {
         let before = recorded.get(case).copied();
-        let verdict = compare(*count, before, tolerance);
+        let verdict = compare(*count, before, tolerance_of(case));
         let change =
             before.map_or(String::new(), |before| format!("{:+.1} %", (count / before - 1.0) * 100.0));
         let note = match verdict {
@@ -109,11 +113,11 @@ mod tests {
     fn the_report_counts_failures() {
         let counts = Counts::from([("a".to_owned(), 100.0), ("b".to_owned(), 200.0), ("c".to_owned(), 1.0)]);
         let recorded = Counts::from([("a".to_owned(), 100.0), ("b".to_owned(), 100.0)]);
-        let (lines, failures) = report(&counts, &recorded, 0.05);
+        let (lines, failures) = report(&counts, &recorded, |_| 0.05);
         assert_eq!(failures, 2);
         assert!(lines[1].contains("+100.0 %") && lines[1].contains("WORSE"), "{lines:?}");
         assert!(lines[2].contains("NOT RECORDED"));
-        let (lines, failures) = report(&Counts::new(), &recorded, 0.05);
+        let (lines, failures) = report(&Counts::new(), &recorded, |_| 0.05);
         assert_eq!((lines.len(), failures), (2, 2), "recorded cases that have gone");
     }
 

@@ -25,12 +25,14 @@ printf '#!/bin/sh\nexit 101\n' > "$policy"
 chmod 755 "$policy"
 
 export DEBIAN_FRONTEND=noninteractive
+# Another apt may be at work, and a mirror may not answer.
+bounds="-o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 -o Acquire::http::Timeout=30"
 install() {
-    apt-get install -y -q --no-install-recommends "$@"
+    apt-get install $bounds -y -q --no-install-recommends "$@"
 }
 # The package lists of a fresh machine are empty or old: fetch them once if the first try fails.
 if ! install "$@"; then
-    apt-get update -q
+    apt-get update $bounds -q
     install "$@"
 fi
 

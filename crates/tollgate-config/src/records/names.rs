@@ -31,9 +31,11 @@ pub fn foreign_name(name: &str) -> bool {
 
 /// The name in the table nearest to `name`, unless all are very different.
 pub fn nearest(name: &str) -> Option<&'static str> {
-    let names = DEFS.iter().map(|def| def.name);
+    let slips = 3 + name.len() / 5;
+    // The distance is at least the difference in length: most names need no closer look.
+    let names = DEFS.iter().map(|def| def.name).filter(|known| known.len().abs_diff(name.len()) <= slips);
     let (distance, best) = names.map(|known| (distance(name, known), known)).min()?;
-    (distance <= 3 + name.len() / 5).then_some(best)
+    (distance <= slips).then_some(best)
 }
 
 fn distance(left: &str, right: &str) -> usize {

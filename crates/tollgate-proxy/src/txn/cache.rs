@@ -163,7 +163,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         if self.txn.has_handlers(TransactionHook::ReadCacheHdr)
             || self.txn.has_handlers(TransactionHook::CacheLookupComplete)
         {
-            self.txn.cached_response = Some(stored_response(object.head()));
+            self.txn.cached_response = Some(Box::new(stored_response(object.head())));
             self.hook(TransactionHook::ReadCacheHdr).await?;
             self.hook(TransactionHook::CacheLookupComplete).await?;
         }
@@ -305,7 +305,6 @@ impl<S: ClientStream> Exchange<'_, S> {
         let head = object.head();
         let age = head.meta().age(self.cache.now);
         self.log.is_ram_hit = true;
-        self.log.content_type_from(head.headers());
         match rules::evaluate_preconditions(&self.txn.client_request, head) {
             Preconditions::NotModified => {
                 let mut response = stored_response(head);

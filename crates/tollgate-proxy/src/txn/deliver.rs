@@ -50,12 +50,12 @@ impl<S: ClientStream> Exchange<'_, S> {
                 if let Some(writer) = writer {
                     writer.abort(AbortReason::OriginFailed);
                 }
-                return self.origin_failed(stop).await.map(Progress::Ended);
+                return Box::pin(self.origin_failed(stop)).await.map(Progress::Ended);
             }
         };
         match asked {
             Asked::Upgraded(response, conn) => {
-                self.upgrade_tunnel(*response, *conn).await.map(Progress::Ended)
+                Box::pin(self.upgrade_tunnel(*response, *conn)).await.map(Progress::Ended)
             }
             Asked::Answer(answer) => self.deliver(*answer, writer).await,
         }
@@ -89,21 +89,21 @@ impl<S: ClientStream> Exchange<'_, S> {
         if let Some((object, stale)) = self.cache.stale.take() {
             if answer.response.status == 304 {
                 if rules::validates(object.head(), &answer.response) {
-                    return self.revalidated(object, answer, writer).await.map(Progress::Ended);
+                    return Box::pin(self.revalidated(object, answer, writer)).await.map(Progress::Ended);
                 }
             } else if self.may_replace(&stale, answer.response.status) {
                 self.txn.cache_outcome = CacheOutcome::StaleOnError;
                 if let Some(writer) = writer {
                     writer.finish_with(&object);
                 }
-                return self.serve_stored(object).await.map(Progress::Ended);
+                return Box::pin(self.serve_stored(object)).await.map(Progress::Ended);
             }
             self.txn.cache_outcome = CacheOutcome::Refreshed;
         } else if self.cache.key.is_some() {
             self.txn.cache_outcome = CacheOutcome::Miss;
         }
         match self.store_head(&answer, writer.is_some()) {
-            Some(head) => self.fill(answer, head, writer).await.map(Progress::Ended),
+            Some(head) => Box::pin(self.fill(answer, head, writer)).await.map(Progress::Ended),
             None => {
                 self.release(writer);
                 self.respond(answer.response, None, answer.length, answer.body).await.map(Progress::Ended)
@@ -291,7 +291,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         self.next_hop.host = String::from_utf8_lossy(&url.host).to_ascii_lowercase().into();
         self.next_hop.port = url.effective_port();
         if self.txn.records.flag(ids::HTTP_REDIRECT_USE_ORIG_CACHE_KEY) && self.txn.cache_url.is_none() {
-            self.txn.cache_url = Some(self.txn.client_request.url.clone());
+            self.txn.cache_url = Some(Box::new(self.txn.client_request.url.clone()));
         }
         self.txn.client_request.url = url;
         self.txn.origin_addr = None;

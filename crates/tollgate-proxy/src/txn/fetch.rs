@@ -84,13 +84,14 @@ impl<S: ClientStream> Exchange<'_, S> {
     }
 
     /// With the cache off, or `doc_in_cache_skip_dns` 0, the name is looked up before the cache (ts-abi 2.4).
-    pub(crate) async fn resolve_early(&mut self) -> Result<(), Stop> {
+    pub(crate) fn resolves_early(&self) -> bool {
         let records = &self.txn.records;
-        if (records.flag(ids::HTTP_CACHE_HTTP) && records.flag(ids::HTTP_DOC_IN_CACHE_SKIP_DNS))
-            || self.txn.has_intercept()
-        {
-            return Ok(());
-        }
+        !(records.flag(ids::HTTP_CACHE_HTTP) && records.flag(ids::HTTP_DOC_IN_CACHE_SKIP_DNS))
+            && !self.txn.has_intercept()
+    }
+
+    /// Looks the name up before the cache, with its hook.
+    pub(crate) async fn resolve_early(&mut self) -> Result<(), Stop> {
         self.resolved = Some(self.resolve_with_hook().await?);
         Ok(())
     }
@@ -109,6 +110,7 @@ impl<S: ClientStream> Exchange<'_, S> {
 
     /// The addresses to try, in order.
     async fn resolve(&mut self) -> Result<Vec<SocketAddr>, Stop> {
+        self.take_next_hop()?;
         if let Some(addr) = self.txn.origin_addr {
             return Ok(vec![addr]);
         }
@@ -138,6 +140,7 @@ impl<S: ClientStream> Exchange<'_, S> {
                 }
             },
         };
+        self.refresh_now();
         self.mark(Milestone::DnsLookupEnd);
         let order = self.thread.addresses.order(&addrs, self.next_hop.port, self.started);
         self.txn.origin_addr = order.first().copied();
@@ -154,7 +157,8 @@ impl<S: ClientStream> Exchange<'_, S> {
         self.build_proxy_request();
         self.hook(TransactionHook::SendRequestHdr).await?;
         let request_time = tollgate_event::clock::unix_seconds();
-        let request = self.txn.proxy_request.clone().unwrap_or_else(|| self.txn.client_request.clone());
+        let request =
+            self.txn.proxy_request.clone().unwrap_or_else(|| Box::new(self.txn.client_request.clone()));
         let most = u64::try_from(self.txn.records.int(ids::HTTP_MAX_POST_SIZE)).unwrap_or(0);
         let taken = &mut self.log.request_body_bytes;
         let mut body = RequestSource { client: &mut *self.client, buffered: &mut self.buffered, taken, most };
@@ -179,11 +183,13 @@ impl<S: ClientStream> Exchange<'_, S> {
     }
 
     async fn read_response_hook(&mut self, mut answer: OriginAnswer) -> Result<Asked, Stop> {
+        self.refresh_now();
         self.mark(Milestone::ServerReadHeaderDone);
         if self.txn.has_handlers(TransactionHook::ReadResponseHdr) {
-            self.txn.origin_response = Some(answer.response);
+            self.txn.origin_response = Some(Box::new(answer.response));
             self.hook(TransactionHook::ReadResponseHdr).await?;
-            answer.response = self.txn.origin_response.clone().unwrap_or_else(|| Response::new(502));
+            answer.response =
+                self.txn.origin_response.as_deref().cloned().unwrap_or_else(|| Response::new(502));
         }
         Ok(Asked::Answer(Box::new(answer)))
     }
@@ -191,10 +197,10 @@ impl<S: ClientStream> Exchange<'_, S> {
     /// A 101 is a response too: READ_RESPONSE_HDR runs.
     async fn upgraded(&mut self, response: Response, conn: OriginConn) -> Result<Asked, Stop> {
         self.mark(Milestone::ServerReadHeaderDone);
-        self.txn.origin_response = Some(response);
+        self.txn.origin_response = Some(Box::new(response));
         self.hook(TransactionHook::ReadResponseHdr).await?;
-        let response = self.txn.origin_response.clone().unwrap_or_else(|| Response::new(101));
-        Ok(Asked::Upgraded(Box::new(response), Box::new(conn)))
+        let response = self.txn.origin_response.clone().unwrap_or_else(|| Box::new(Response::new(101)));
+        Ok(Asked::Upgraded(response, Box::new(conn)))
     }
 
     /// Connects, sends, reads; again on another connection where that is safe.
@@ -257,6 +263,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         };
         match connect::connect(&self.thread, order, &host, &self.txn.records).await {
             Ok(mut conn) => {
+                self.refresh_now();
                 self.mark(Milestone::ServerConnectEnd);
                 conn.permit = permit;
                 Ok(conn)
@@ -372,7 +379,7 @@ impl<S: ClientStream> Exchange<'_, S> {
             }
             // The transforms are used up: there is no second attempt.
             sent.body_begun = true;
-            send_head(conn, self.txn.proxy_request.as_ref()).await?;
+            send_head(conn, self.txn.proxy_request.as_deref()).await?;
             let result = send_transformed(conn, &mut *body, length).await;
             drop(body);
             match result {
@@ -384,7 +391,7 @@ impl<S: ClientStream> Exchange<'_, S> {
             self.thread.metrics.inc(Metric::OriginRequests);
             return self.receive(conn, sent).await;
         }
-        send_head(conn, self.txn.proxy_request.as_ref()).await?;
+        send_head(conn, self.txn.proxy_request.as_deref()).await?;
         self.thread.metrics.inc(Metric::OriginRequests);
         sent.body_done = !has_body;
         self.receive(conn, sent).await

@@ -120,6 +120,11 @@ impl<S: ClientStream> Exchange<'_, S> {
         let mut headers = client.headers.clone();
         strip_hop_by_hop(&mut headers);
         headers.remove(names::PROXY_AUTHORIZATION);
+        if self.host_due {
+            let mut host = Vec::new();
+            client.url.write_host_port(&mut host);
+            headers.set(names::HOST, host);
+        }
         self.frame_request(&mut headers, chunked);
         if self.cache.stale.is_some() || self.cache.fills {
             for name in [names::IF_NONE_MATCH, names::IF_MODIFIED_SINCE] {
@@ -148,7 +153,7 @@ impl<S: ClientStream> Exchange<'_, S> {
             url.form = Form::Origin;
         }
         self.txn.proxy_request =
-            Some(Request { method: client.method.clone(), url, version: Version::Http11, headers });
+            Some(Box::new(Request { method: client.method.clone(), url, version: Version::Http11, headers }));
     }
 
     /// Content-Length or Transfer-Encoding for the body that will be sent.

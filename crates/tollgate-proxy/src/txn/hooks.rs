@@ -9,6 +9,7 @@ use crate::client::ClientStream;
 use crate::error_page::ErrorKind;
 use crate::generation::Generation;
 use crate::thread::EngineThread;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
@@ -81,8 +82,8 @@ impl HookRun {
 }
 
 /// Runs a stage. Plugin code of every kind runs somewhere within: a panic there ends the stage, not the session.
-pub(crate) async fn contained<F: Future>(stage: F) -> Result<F::Output, String> {
-    let mut stage = std::pin::pin!(stage);
+/// Pinned by the caller: a large future is not to be moved.
+pub(crate) async fn contained<F: Future>(mut stage: Pin<&mut F>) -> Result<F::Output, String> {
     std::future::poll_fn(|cx| {
         let poll = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| stage.as_mut().poll(cx)));
         match poll {
@@ -111,6 +112,7 @@ impl<S: ClientStream> Exchange<'_, S> {
     }
 
     async fn run_hook(&mut self, hook: TransactionHook) -> Result<(), Stop> {
+        self.settle_due_host();
         let run = HookRun::new(hook).run(&mut self.txn, &self.generation).await;
         if run.suspended && self.left_meanwhile(hook).await {
             return Err(Stop::Abort(TransactionEnd::ClientAborted));

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::net::SocketAddr;
 use tollgate_event::clock;
 use tollgate_hook::run_void;
-use tollgate_http::{HeaderBlock, Version, names};
+use tollgate_http::{Version, names};
 use tollgate_obs::log::{Hierarchy, LogEntry};
 use tollgate_obs::metrics::Metric;
 use tollgate_obs::outcome::TransactionEnd;
@@ -28,20 +28,6 @@ pub(crate) struct LogFacts {
     pub(crate) origin_addr: Option<SocketAddr>,
     /// An intercept answered.
     pub(crate) hierarchy_is_none: bool,
-    content_type: Option<Box<[u8]>>,
-}
-
-impl LogFacts {
-    pub(crate) fn has_content_type(&self) -> bool {
-        self.content_type.is_some()
-    }
-
-    pub(crate) fn content_type_from(&mut self, headers: &HeaderBlock) {
-        self.content_type = None;
-        if headers.has(names::CONTENT_TYPE) {
-            self.content_type = headers.get(names::CONTENT_TYPE).map(Into::into);
-        }
-    }
 }
 
 impl<S: ClientStream> Exchange<'_, S> {
@@ -84,7 +70,12 @@ impl<S: ClientStream> Exchange<'_, S> {
             url: Cow::Borrowed(&url),
             version: if request.version == Version::Http10 { (1, 0) } else { (1, 1) },
             status: self.log.status,
-            content_type: self.log.content_type.as_deref().map(Cow::Borrowed),
+            content_type: self
+                .txn
+                .proxy_response
+                .as_ref()
+                .and_then(|r| r.headers.get(names::CONTENT_TYPE))
+                .map(Cow::Borrowed),
             request_bytes: received,
             response_bytes: sent,
             response_body_bytes: self.log.body_bytes,

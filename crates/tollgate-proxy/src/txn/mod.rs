@@ -104,6 +104,8 @@ pub(crate) struct Exchange<'c, S> {
     pub(crate) mode: Mode,
     pub(crate) rule: Option<Arc<Rule>>,
     pub(crate) next_hop: NextHop,
+    /// The client request's Host is still the client's own, a rule made another.
+    pub(crate) host_due: bool,
     pub(crate) cache: CacheState,
     /// The method that the client sent, whatever plugins make of it: it says whether a response has a body.
     pub(crate) asked: Method,
@@ -123,6 +125,8 @@ pub(crate) struct Exchange<'c, S> {
     pub(crate) started: Instant,
     /// The limit on the whole transaction.
     pub(crate) active: Rc<Watch>,
+    /// When the last wait ended: the time of what happens now.
+    pub(crate) now: Instant,
     _active: GaugeGuard,
 }
 
@@ -147,6 +151,7 @@ pub(crate) async fn run<S: ClientStream>(
         mode,
         rule: None,
         next_hop: NextHop::default(),
+        host_due: false,
         cache: CacheState::default(),
         asked: Method::Get,
         // Until a request has been read, its bytes are in the way of another.
@@ -159,6 +164,7 @@ pub(crate) async fn run<S: ClientStream>(
         log: log::LogFacts::default(),
         started,
         active: Rc::default(),
+        now: started,
         _active: thread.metrics.hold(Metric::TransactionsActive),
     };
     exchange.run().await
@@ -183,17 +189,21 @@ pub(crate) fn new_transaction(
 
 impl<S: ClientStream> Exchange<'_, S> {
     async fn run(&mut self) -> After {
-        let end = match hooks::contained(self.limited_stages()).await {
+        let staged = {
+            let stages = std::pin::pin!(self.limited_stages());
+            hooks::contained(stages).await
+        };
+        let end = match staged {
             Ok(Ok(end)) => end,
-            Ok(Err(stop)) => self.contained_conclusion(stop).await,
+            Ok(Err(stop)) => Box::pin(self.contained_conclusion(stop)).await,
             Err(panic) => {
                 let stop = self.plugin_panicked(&panic);
-                self.contained_conclusion(stop).await
+                Box::pin(self.contained_conclusion(stop)).await
             }
         };
         self.txn.end = Some(end);
         if self.txn.has_handlers(TransactionHook::TxnClose) {
-            self.run_close_hooks().await;
+            Box::pin(self.run_close_hooks()).await;
         }
         self.write_log(end);
         self.after(end)
@@ -203,7 +213,11 @@ impl<S: ClientStream> Exchange<'_, S> {
     async fn limited_stages(&mut self) -> Result<TransactionEnd, Stop> {
         self.limit_activity();
         let watch = Rc::clone(&self.active);
-        match timer::until(&watch, self.stages()).await {
+        let result = {
+            let stages = std::pin::pin!(self.stages());
+            timer::until(&watch, stages).await
+        };
+        match result {
             Ok(result) => result,
             Err(timer::Elapsed) => {
                 self.thread.metrics.inc(Metric::ActiveTimeouts);
@@ -233,19 +247,24 @@ impl<S: ClientStream> Exchange<'_, S> {
             self.limit_activity();
         }
         self.answer_max_forwards()?;
-        self.buffer_request().await?;
+        // What is rare or large is boxed: the state of a hit stays small.
+        if self.buffers_request() {
+            Box::pin(self.buffer_request()).await?;
+        }
         if self.txn.client_request.method == Method::Connect {
-            return self.connect_tunnel().await;
+            return Box::pin(self.connect_tunnel()).await;
         }
         if self.txn.intercepts_client() {
-            return self.fetch(None).await.map(Progress::end);
+            return Box::pin(self.fetch(None)).await.map(Progress::end);
         }
-        self.resolve_early().await?;
+        if self.resolves_early() {
+            Box::pin(self.resolve_early()).await?;
+        }
         loop {
             let progress = match self.look_up().await? {
                 Plan::Serve(object) => Progress::Ended(self.serve_stored(object).await?),
-                Plan::Follow(follower) => self.follow(follower).await?,
-                Plan::Fetch(writer) => self.fetch(writer).await?,
+                Plan::Follow(follower) => Box::pin(self.follow(follower)).await?,
+                Plan::Fetch(writer) => Box::pin(self.fetch(writer)).await?,
             };
             if let Progress::Ended(end) = progress {
                 return Ok(end);
@@ -254,7 +273,11 @@ impl<S: ClientStream> Exchange<'_, S> {
     }
 
     async fn contained_conclusion(&mut self, stop: Stop) -> TransactionEnd {
-        match hooks::contained(self.conclude(stop)).await {
+        let concluded = {
+            let conclusion = std::pin::pin!(self.conclude(stop));
+            hooks::contained(conclusion).await
+        };
+        match concluded {
             Ok(end) => end,
             Err(panic) => {
                 // It may have cut the answer short.
@@ -315,7 +338,13 @@ impl<S: ClientStream> Exchange<'_, S> {
         Stop::Answer(Box::new(Answer { page, end: kind.end(), close }))
     }
 
+    /// Marks a milestone with the time of the last wait's end.
     pub(crate) fn mark(&mut self, milestone: Milestone) {
-        self.txn.milestones.mark_first(milestone, self.thread.now());
+        self.txn.milestones.mark_first(milestone, self.now);
+    }
+
+    /// Reads the clock, after something was waited for.
+    pub(crate) fn refresh_now(&mut self) {
+        self.now = self.thread.now();
     }
 }

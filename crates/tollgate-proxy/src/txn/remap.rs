@@ -26,10 +26,10 @@ enum Mapped {
 }
 
 impl<S: ClientStream> Exchange<'_, S> {
-    /// Applies the rules. Afterwards the client request's URL names the next hop.
+    /// Applies the rules. Afterwards the client request's URL is the next hop's.
     pub(crate) async fn remap(&mut self) -> Result<(), Stop> {
         if self.txn.skip_remapping {
-            return self.take_next_hop();
+            return Ok(());
         }
         self.hook(TransactionHook::PreRemap).await?;
         let generation = Arc::clone(&self.generation);
@@ -46,8 +46,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         if self.txn.status_override != 0 && !intercepted {
             return Err(self.status_answer());
         }
-        self.hook(TransactionHook::PostRemap).await?;
-        self.take_next_hop()
+        self.hook(TransactionHook::PostRemap).await
     }
 
     /// Forward proxy: requests that name their host in the target need no rule.
@@ -58,7 +57,7 @@ impl<S: ClientStream> Exchange<'_, S> {
     }
 
     fn apply_rules(&mut self, table: &tollgate_config::remap::RemapTable) -> Result<Mapped, Stop> {
-        let url = self.txn.client_request.url.clone();
+        let url = &self.txn.client_request.url;
         let is_connect = self.txn.client_request.method == Method::Connect;
         let scheme = if is_connect { "tunnel" } else { url.scheme.unwrap_or(Scheme::Http).as_str() };
         let request = RemapRequest {
@@ -75,18 +74,18 @@ impl<S: ClientStream> Exchange<'_, S> {
             return Ok(Mapped::No);
         }
         let target = found.target(&request);
-        let port = target.port.unwrap_or(0);
-        let host = if target.host.contains(':') {
-            Bytes::from(format!("[{}]", target.host))
+        let (scheme, port) = (scheme_of(target.scheme), target.port.unwrap_or(0));
+        let host = if rule.is_regex() {
+            crate::generation::url_host(&target.host)
         } else {
-            Bytes::copy_from_slice(target.host.as_bytes())
+            self.generation.rule_hosts[rule.rank as usize].clone()
         };
         let path = match target.path {
             std::borrow::Cow::Borrowed(p) if p.len() == url.path.len() => url.path.clone(),
             path => Bytes::from(path.into_owned()),
         };
         let mapped = &mut self.txn.client_request.url;
-        mapped.scheme = Some(scheme_of(target.scheme));
+        mapped.scheme = Some(scheme);
         (mapped.host, mapped.port, mapped.path) = (host, port, path);
         self.rule = Some(Arc::clone(&rule));
         let by_plugin = if self.generation.rule_plugins[rule.rank as usize].is_empty() {
@@ -99,13 +98,8 @@ impl<S: ClientStream> Exchange<'_, S> {
             let to = self.txn.client_request.url.to_text();
             return Ok(Mapped::Redirect(status, to));
         }
-        if !self.txn.records.flag(ids::URL_REMAP_PRISTINE_HOST_HDR)
-            && self.txn.client_request.url.form != Form::Authority
-        {
-            let mut host = Vec::new();
-            self.txn.client_request.url.write_host_port(&mut host);
-            self.txn.client_request.headers.set(names::HOST, host);
-        }
+        self.host_due = !self.txn.records.flag(ids::URL_REMAP_PRISTINE_HOST_HDR)
+            && self.txn.client_request.url.form != Form::Authority;
         Ok(Mapped::Yes)
     }
 
@@ -181,7 +175,11 @@ impl<S: ClientStream> Exchange<'_, S> {
         Stop::Answer(Box::new(Answer { page, end: TransactionEnd::PluginResponded, close: false }))
     }
 
-    fn take_next_hop(&mut self) -> Result<(), Stop> {
+    /// Works out where the request goes, once it is to go anywhere.
+    pub(crate) fn take_next_hop(&mut self) -> Result<(), Stop> {
+        if self.next_hop.port != 0 {
+            return Ok(());
+        }
         let url = &self.txn.client_request.url;
         let host = String::from_utf8_lossy(&url.host);
         if host.is_empty() && !self.txn.has_intercept() {
@@ -205,6 +203,16 @@ impl<S: ClientStream> Exchange<'_, S> {
         };
         self.next_hop.port = url.effective_port();
         Ok(())
+    }
+
+    /// Gives the client request the Host that the rule made, as handlers expect it. Done only where somebody looks: a
+    /// hit without handlers needs no new Host.
+    pub(crate) fn settle_due_host(&mut self) {
+        if std::mem::take(&mut self.host_due) {
+            let mut host = Vec::new();
+            self.txn.client_request.url.write_host_port(&mut host);
+            self.txn.client_request.headers.set(names::HOST, host);
+        }
     }
 
     /// The Location of an origin's response as `reverse_map` rules want it.

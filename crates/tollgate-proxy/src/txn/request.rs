@@ -91,8 +91,8 @@ impl<S: ClientStream> Exchange<'_, S> {
     /// Host agrees with it.
     fn settle_host(&mut self) -> Result<(), Stop> {
         let (host, doubled) = {
-            let mut hosts = self.txn.client_request.headers.get_all(names::HOST);
-            (hosts.next().map(Bytes::copy_from_slice), hosts.next().is_some())
+            let headers = &self.txn.client_request.headers;
+            (headers.get_bytes(names::HOST), headers.get_all(names::HOST).nth(1).is_some())
         };
         if doubled {
             return Err(self.bad(ErrorKind::NoHost, "more than one Host field"));
@@ -189,7 +189,12 @@ impl<S: ClientStream> Exchange<'_, S> {
         Err(Stop::Answer(Box::new(Answer { page, end: TransactionEnd::LocalResponse, close: false })))
     }
 
-    /// Reads the whole request body first, if the record says so, and fires its hook.
+    /// Whether the request body is read before anything else.
+    pub(crate) fn buffers_request(&self) -> bool {
+        self.txn.records.flag(ids::HTTP_REQUEST_BUFFER_ENABLED) && self.client.body_remaining() != Some(0)
+    }
+
+    /// Reads the whole request body and fires its hook.
     pub(crate) async fn buffer_request(&mut self) -> Result<(), Stop> {
         if !self.txn.records.flag(ids::HTTP_REQUEST_BUFFER_ENABLED) || self.client.body_remaining() == Some(0)
         {

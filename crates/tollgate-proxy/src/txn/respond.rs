@@ -118,7 +118,12 @@ impl<S: ClientStream> Exchange<'_, S> {
             }
             OutFraming::None
         } else if let Some(n) = length {
-            headers.set(names::CONTENT_LENGTH, decimal(n).as_bytes());
+            let digits = decimal(n);
+            if headers.get(names::CONTENT_LENGTH) != Some(digits.as_bytes())
+                || headers.get_all(names::CONTENT_LENGTH).nth(1).is_some()
+            {
+                headers.set(names::CONTENT_LENGTH, digits.as_bytes());
+            }
             if n == 0 { OutFraming::None } else { OutFraming::Length(n) }
         } else {
             headers.remove(names::CONTENT_LENGTH);
@@ -166,9 +171,6 @@ impl<S: ClientStream> Exchange<'_, S> {
         self.mark(Milestone::UaBeginWrite);
         self.thread.metrics.response_status(response.status);
         self.log.status = response.status;
-        if !self.log.has_content_type() {
-            self.log.content_type_from(&response.headers);
-        }
         let mut sinks = self.txn.take_sinks();
         let first = self.first_piece(out, &mut body).await;
         let (first, fault) = match first {

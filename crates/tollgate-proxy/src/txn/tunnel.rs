@@ -27,6 +27,7 @@ use tollgate_plugin::{CacheLookup, LocalResponse, TransactionHook};
 impl<S: ClientStream> Exchange<'_, S> {
     /// CONNECT: TS RQ PR PO CL(SKIPPED) OD SR TC.
     pub(crate) async fn connect_tunnel(&mut self) -> Result<TransactionEnd, Stop> {
+        self.take_next_hop()?;
         let port = self.next_hop.port;
         let mapped = self.rule.is_some();
         if !mapped && !self.generation.any_connect_port && !self.generation.connect_ports.contains(&port) {

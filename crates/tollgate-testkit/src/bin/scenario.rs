@@ -1,5 +1,6 @@
 //! Runs scenario files: `scenario [--bin PATH] [--peer NAME | --direct] [--jobs N] [FILES or folders...]`.
 //!
+//! With `--check` instead, the files are only parsed; nothing is started.
 //! Responsible for: the command line, finding files, running several at once, one line per scenario.
 //! Exit status: 0 when nothing failed, 1 when something did, 2 for a bad command line.
 #![forbid(unsafe_code)]
@@ -9,15 +10,21 @@ use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
-use tollgate_testkit::{Outcome, Target, run_file};
+use tollgate_testkit::{Outcome, Target, check_file, run_file};
 
 /// Environment variable with the path of the binary under test.
 const BIN_VARIABLE: &str = "TOLLGATE_BIN";
 /// Build folders in which the binary is looked for.
 const PROFILES: [&str; 3] = ["fasttest", "release", "debug"];
 
+/// What is done with each file.
+enum Work {
+    Check,
+    Run(Target),
+}
+
 struct Options {
-    target: Target,
+    work: Work,
     jobs: usize,
     verbose: bool,
     files: Vec<PathBuf>,
@@ -37,13 +44,14 @@ fn main() -> ExitCode {
 }
 
 fn options(mut args: impl Iterator<Item = String>) -> Result<Options, String> {
-    let (mut bin, mut target, mut jobs, mut verbose, mut paths) = (None, None, 1, false, Vec::new());
+    let (mut bin, mut work, mut jobs, mut verbose, mut paths) = (None, None, 1, false, Vec::new());
     while let Some(arg) = args.next() {
         let mut value = || args.next().ok_or_else(|| format!("{arg} needs a value"));
         match arg.as_str() {
             "--bin" => bin = Some(PathBuf::from(value()?)),
-            "--peer" => target = Some(Target::Peer(value()?.parse()?)),
-            "--direct" => target = Some(Target::Direct),
+            "--check" => work = Some(Work::Check),
+            "--peer" => work = Some(Work::Run(Target::Peer(value()?.parse()?))),
+            "--direct" => work = Some(Work::Run(Target::Direct)),
             "--jobs" => jobs = value()?.parse().map_err(|_| "--jobs needs a number".to_owned())?,
             "--verbose" => verbose = true,
             other if other.starts_with('-') => return Err(format!("unknown option {other}")),
@@ -58,11 +66,11 @@ fn options(mut args: impl Iterator<Item = String>) -> Result<Options, String> {
         find_files(path, &mut files)?;
     }
     files.sort();
-    let target = match target {
-        Some(target) => target,
-        None => Target::Tollgate(binary(bin)?),
+    let work = match work {
+        Some(work) => work,
+        None => Work::Run(Target::Tollgate(binary(bin)?)),
     };
-    Ok(Options { target, jobs, verbose, files })
+    Ok(Options { work, jobs, verbose, files })
 }
 
 fn binary(given: Option<PathBuf>) -> Result<PathBuf, String> {
@@ -99,7 +107,10 @@ fn run_all(options: &Options) -> (usize, usize, usize) {
             scope.spawn(|| {
                 while let Some(file) = options.files.get(next.fetch_add(1, Ordering::SeqCst)) {
                     let start = Instant::now();
-                    let outcome = run_file(file, &options.target);
+                    let outcome = match &options.work {
+                        Work::Check => check_file(file),
+                        Work::Run(target) => run_file(file, target),
+                    };
                     let mut counts = counts.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                     match &outcome {
                         Outcome::Passed => counts.0 += 1,
