@@ -33,7 +33,10 @@ pub(crate) async fn serve_connection(
     let has_hooks = thread.generation().hooks.mask() & TransactionHook::SsnStart.bit() != 0;
     let admitted = !has_hooks
         || Box::pin(txn::run_session_hook(&thread, &session, &host, TransactionHook::SsnStart)).await;
-    while admitted {
+    loop {
+        if !admitted {
+            break;
+        }
         set_idle_limit(&thread, &session, &mut client);
         match client.wire.fill().await {
             Ok(true) => {}
