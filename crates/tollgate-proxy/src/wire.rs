@@ -25,6 +25,8 @@ pub(crate) struct Wire {
     conn: Conn,
     unread: Bytes,
     limit: Duration,
+    /// A read has been waited for since the last one.
+    waiting: bool,
     /// Bytes read from the peer.
     pub(crate) received: u64,
     /// Bytes written to the peer.
@@ -46,18 +48,21 @@ pub(crate) enum HeadReadError {
 
 impl Wire {
     pub(crate) fn new(conn: Conn) -> Wire {
-        Wire { conn, unread: Bytes::new(), limit: Duration::ZERO, received: 0, sent: 0 }
+        Wire { conn, unread: Bytes::new(), limit: Duration::ZERO, waiting: false, received: 0, sent: 0 }
     }
 
     /// Limits each wait from now on to `limit` without progress; zero: no limit.
     pub(crate) fn set_limit(&mut self, limit: Duration) {
         self.limit = limit;
+        self.waiting = false;
         self.conn.set_timeout(limit);
     }
 
     /// Limits the wait for the next message; the process may cut it short when it wants to be rid of idle connections.
     pub(crate) fn set_idle_limit(&mut self, limit: Duration) {
         self.limit = limit;
+        // The limit runs from here on, whenever the wait begins.
+        self.waiting = true;
         self.conn.set_idle_timeout(limit);
     }
 
@@ -102,7 +107,14 @@ impl Wire {
     }
 
     pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
-        let bytes = ready!(self.conn.poll_read(cx))?;
+        let mut poll = self.conn.poll_read(cx);
+        if !self.waiting && is_timeout(&poll) {
+            // The time went by while nobody waited for bytes, on a slow client say: the wait begins now.
+            self.progressed();
+            poll = self.conn.poll_read(cx);
+        }
+        self.waiting = poll.is_pending();
+        let bytes = ready!(poll)?;
         self.received += bytes.len() as u64;
         self.progressed();
         Poll::Ready(Ok(bytes))
@@ -235,6 +247,10 @@ impl Wire {
     }
 }
 
+fn is_timeout<T>(poll: &Poll<io::Result<T>>) -> bool {
+    matches!(poll, Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::TimedOut)
+}
+
 fn read_error(error: &io::Error, partial: bool) -> HeadReadError {
     match error.kind() {
         io::ErrorKind::TimedOut => HeadReadError::Timeout,
@@ -360,5 +376,83 @@ impl BodyReader {
             BodyReader::UntilClose => Ok(Some(std::mem::take(unread))),
             BodyReader::Done | BodyReader::Failed => Ok(None),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::Ipv4Addr;
+    use tollgate_event::EventThread;
+    use tollgate_event::net::{self, ConnectOptions};
+
+    /// Runs `test` on an event thread with the two ends of a connection.
+    fn with_pair<F: Future<Output = ()> + 'static>(test: impl FnOnce(Wire, Wire) -> F + Send + 'static) {
+        let main = move || async move {
+            let listeners = net::bind((Ipv4Addr::LOCALHOST, 0).into(), 1, 1).expect("a free port");
+            let listener = listeners.into_iter().next().expect("one").attach().expect("a listener");
+            let near = net::connect(listener.addr(), &ConnectOptions::default()).await.expect("connects");
+            let (far, _) = listener.accept().await.expect("accepts");
+            test(Wire::new(near), Wire::new(far)).await;
+        };
+        EventThread::spawn(0, 1, main).expect("a thread").join().expect("no panic");
+    }
+
+    async fn text(reader: &mut BodyReader, wire: &mut Wire) -> Result<String, BodyError> {
+        let (mut all, mut trailers) = (Vec::new(), None);
+        while let Some(piece) = poll_fn(|cx| reader.poll_next(wire, cx, &mut trailers)).await? {
+            all.extend_from_slice(&piece);
+        }
+        Ok(String::from_utf8(all).expect("text"))
+    }
+
+    #[test]
+    fn a_chunked_body_ends_at_its_end_and_leaves_what_follows() {
+        with_pair(|mut near, mut far| async move {
+            for piece in ["3\r", "\nabc\r\n", "2;x=y\r\nd", "e\r\n0\r\nT: 1\r\n\r", "\nGET"] {
+                far.write_all([piece.as_bytes(), b"", b""]).await.expect("room");
+                tollgate_event::thread::yield_now().await;
+            }
+            let mut reader = BodyReader::new(Framing::Chunked);
+            assert_eq!(text(&mut reader, &mut near).await, Ok("abcde".to_string()));
+            assert!(reader.is_done() && near.fill().await.expect("bytes"));
+            assert!(b"GET".starts_with(&near.take_unread()));
+        });
+    }
+
+    #[test]
+    fn a_body_that_ends_early_is_an_error_for_good() {
+        for framing in [Framing::Length(5), Framing::Chunked] {
+            with_pair(move |mut near, mut far| async move {
+                far.write_all([b"4\r\n", b"", b""]).await.expect("room");
+                drop(far);
+                let mut reader = BodyReader::new(framing);
+                assert_eq!(text(&mut reader, &mut near).await, Err(BodyError::Truncated), "{framing:?}");
+                assert_eq!(text(&mut reader, &mut near).await, Err(BodyError::Truncated), "{framing:?}");
+            });
+        }
+    }
+
+    #[test]
+    fn a_malformed_chunk_is_an_error_for_good() {
+        with_pair(|mut near, mut far| async move {
+            far.write_all([b"xyz\r\n", b"", b""]).await.expect("room");
+            let mut reader = BodyReader::new(Framing::Chunked);
+            assert!(matches!(text(&mut reader, &mut near).await, Err(BodyError::Malformed(_))));
+            assert!(text(&mut reader, &mut near).await.is_err() && !reader.is_done());
+        });
+    }
+
+    #[test]
+    fn the_time_in_which_nobody_waits_does_not_count() {
+        with_pair(|mut near, far| async move {
+            let _open = far;
+            near.set_limit(Duration::from_millis(100));
+            tollgate_event::timer::sleep(Duration::from_millis(400)).await;
+            let first = poll_fn(|cx| Poll::Ready(near.poll_read(cx).is_pending())).await;
+            assert!(first, "the wait has only begun");
+            let error = poll_fn(|cx| near.poll_read(cx)).await.expect_err("nothing was sent");
+            assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        });
     }
 }

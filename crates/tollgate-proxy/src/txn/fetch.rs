@@ -199,8 +199,8 @@ impl<S: ClientStream> Exchange<'_, S> {
         self.mark(Milestone::ServerReadHeaderDone);
         self.txn.origin_response = Some(Box::new(response));
         self.hook(TransactionHook::ReadResponseHdr).await?;
-        let response = self.txn.origin_response.as_deref().cloned().unwrap_or_else(|| Response::new(101));
-        Ok(Asked::Upgraded(Box::new(response), Box::new(conn)))
+        let response = self.txn.origin_response.clone().unwrap_or_else(|| Box::new(Response::new(101)));
+        Ok(Asked::Upgraded(response, Box::new(conn)))
     }
 
     /// Connects, sends, reads; again on another connection where that is safe.
