@@ -211,6 +211,9 @@ fn fields_from(
     max_fields: usize,
     max_bytes: usize,
 ) -> Result<HeaderBlock, HeadError> {
+    if !holds_field_bytes(&block[start..]) {
+        return Err(HeadError::Field);
+    }
     let mut headers = HeaderBlock::over(block.clone());
     let max_fields = max_fields.min(MAX_FIELDS);
     let mut at = start;
@@ -225,7 +228,7 @@ fn fields_from(
         }
         let value = &rest[name_len + 1..];
         let value_len = memchr::memchr(b'\r', value).ok_or(HeadError::Field)?;
-        if value.get(value_len + 1) != Some(&b'\n') || !is_field_value(&value[..value_len]) {
+        if value.get(value_len + 1) != Some(&b'\n') {
             return Err(HeadError::Field);
         }
         if name_len.saturating_add(value_len) > max_bytes {
@@ -243,10 +246,13 @@ fn fields_from(
     }
 }
 
-/// Field values hold visible bytes, SP, HTAB and obs-text (RFC 9110 §5.5).
-fn is_field_value(value: &[u8]) -> bool {
+/// Field lines hold visible bytes, SP, HTAB, obs-text (RFC 9110 §5.5) and their line ends, whose places are checked
+/// with each line.
+fn holds_field_bytes(lines: &[u8]) -> bool {
     // No early exit: the loop is vectorised.
-    value.iter().fold(true, |ok, b| ok & (((*b >= b' ') & (*b != 0x7f)) | (*b == b'\t')))
+    lines.iter().fold(true, |ok, b| {
+        ok & (((*b >= b' ') & (*b != 0x7f)) | (*b == b'\t') | (*b == b'\r') | (*b == b'\n'))
+    })
 }
 
 /// Fields that must not be taken from a trailer section (RFC 9110 §6.5.1).

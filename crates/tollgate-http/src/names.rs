@@ -107,7 +107,9 @@ impl Known {
             if index == NONE {
                 return None;
             }
-            if TABLE[index as usize].as_bytes().eq_ignore_ascii_case(name) {
+            let known = TABLE[index as usize].as_bytes();
+            // Most senders use the canonical spelling: one comparison of memory.
+            if known == name || known.eq_ignore_ascii_case(name) {
                 return Some(Known(index));
             }
             at = (at + 1) % BUCKETS;

@@ -18,6 +18,7 @@ pub struct Session {
     mask: Cell<u32>,
     handlers: RefCell<Vec<(TransactionHook, NamedHandler)>>,
     contexts: RefCell<Contexts>,
+    client_ip: std::cell::OnceCell<Box<str>>,
 }
 
 impl Session {
@@ -32,6 +33,7 @@ impl Session {
             mask: Cell::new(0),
             handlers: RefCell::default(),
             contexts: RefCell::default(),
+            client_ip: std::cell::OnceCell::new(),
         })
     }
 
@@ -43,6 +45,11 @@ impl Session {
     /// The client's address.
     pub fn client_addr(&self) -> SocketAddr {
         self.client_addr
+    }
+
+    /// The client's IP address as text.
+    pub fn client_ip_text(&self) -> &str {
+        self.client_ip.get_or_init(|| self.client_addr.ip().to_string().into())
     }
 
     /// The address the client connected to.

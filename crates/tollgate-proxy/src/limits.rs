@@ -9,6 +9,8 @@ use tollgate_http::h1::Limits;
 pub(crate) const DISCARD_BYTES: usize = 64 * 1024;
 /// LIMIT: bytes of following requests that are read while one is being served, to notice a client that leaves.
 pub(crate) const READ_AHEAD_BYTES: usize = 32 * 1024;
+/// A read with more than this behind a message head is handed over by the event thread without copying.
+pub(crate) const LARGE_READ_BYTES: usize = 8 * 1024;
 /// LIMIT: internal requests made from internal requests.
 pub(crate) const FETCH_DEPTH: u32 = 8;
 /// LIMIT: bytes of a request body kept for buffering (request_buffer_enabled).

@@ -161,7 +161,7 @@ impl Wire {
         if !self.unread.is_empty() || self.first_read().await? {
             self.skip_empty_lines();
             if let Some(end) = self.scan(&mut scanner, limits, may_start)? {
-                return Ok(self.unread.split_to(end));
+                return Ok(self.take_head(end));
             }
         }
         let mut partial = BytesMut::from(&self.take_unread()[..]);
@@ -186,6 +186,12 @@ impl Wire {
                 return Ok(head);
             }
         }
+    }
+
+    /// The first `end` bytes. Copied out of a large read, whose buffer would otherwise be kept as long as the head.
+    fn take_head(&mut self, end: usize) -> Bytes {
+        let head = self.unread.split_to(end);
+        if self.unread.len() > limits::LARGE_READ_BYTES { Bytes::copy_from_slice(&head) } else { head }
     }
 
     async fn first_read(&mut self) -> Result<bool, HeadReadError> {

@@ -4,6 +4,7 @@ use super::freshness::StoredMeta;
 use super::invalidate::names_same_resource;
 use super::request::{has_body, looks_dynamic};
 use crate::control::RequestControl;
+use crate::control::ResponseControl;
 use crate::policy::{Policy, RequiredHeaders, SetCookiePolicy};
 use crate::tokens::tokens;
 use tollgate_http::{Field, HeaderBlock, Known, Method, Request, Response, date, list, names};
@@ -77,6 +78,13 @@ impl StoreDecision {
 /// Whether `response`, received at `now` for `request`, may be stored and used again. `request` is the client's as
 /// it came, before remapping: `Content-Location` speaks of its URL.
 pub fn store_decision(request: &Request, response: &Response, now: i64, policy: &Policy) -> StoreDecision {
+    // The most frequent refusal is told before dates are parsed.
+    if request.method == Method::Get && policy.enabled && !policy.ignore_server_no_cache {
+        let control = ResponseControl::parse(&response.headers);
+        if control.no_store && !control.must_understand {
+            return StoreDecision::Dont(NoStoreReason::NoStore);
+        }
+    }
     let meta = StoredMeta::new(response, now, now);
     match refusal(request, response, &meta, policy) {
         Some(reason) => StoreDecision::Dont(reason),

@@ -39,6 +39,8 @@ pub(crate) struct CacheState {
     pub(crate) forward: Option<Forward>,
     pub(crate) ttl: Option<i64>,
     pub(crate) stored: bool,
+    /// The key is remembered as one whose responses are not shared.
+    pub(crate) known_unshareable: bool,
     /// The origin's status.
     pub(crate) origin_status: Option<u16>,
     /// The fetch that others may share, while its header is awaited.
@@ -238,6 +240,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         let Some(key) = self.cache.key.as_ref().filter(|_| shares) else { return Ok(Plan::Fetch(None)) };
         let engine = &self.thread.engine;
         if engine.hit_for_miss.contains(key, self.cache.now) {
+            self.cache.known_unshareable = true;
             return Ok(Plan::Fetch(Some(engine.collapser.alone())));
         }
         match engine.collapser.join(key) {

@@ -156,7 +156,9 @@ impl<S: ClientStream> Exchange<'_, S> {
     /// Lets those that wait go to the origin themselves, and remembers that waiting is of no use for this key.
     fn release(&self, writer: Option<FillWriter>) {
         let Some(writer) = writer else { return };
-        if let Some(key) = &self.cache.key {
+        if let Some(key) = &self.cache.key
+            && !self.cache.known_unshareable
+        {
             self.thread.engine.hit_for_miss.remember(key, self.cache.now);
         }
         writer.uncacheable();

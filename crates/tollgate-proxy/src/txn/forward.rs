@@ -30,22 +30,6 @@ impl Default for NextHop {
     }
 }
 
-/// Fields of one connection (RFC 9110 §7.6.1, and the ones in common use before it).
-pub(crate) fn is_hop_by_hop(known: Known) -> bool {
-    matches!(
-        known,
-        names::CONNECTION
-            | names::KEEP_ALIVE
-            | names::PROXY_CONNECTION
-            | names::TE
-            | names::TRANSFER_ENCODING
-            | names::UPGRADE
-            | names::TRAILER
-            | names::HTTP2_SETTINGS
-            | names::PROXY_AUTHENTICATE
-    )
-}
-
 /// Fields that stay even if Connection lists them: end-to-end, and somebody relies on them.
 fn is_protected(known: Known) -> bool {
     matches!(
@@ -71,19 +55,25 @@ fn is_protected(known: Known) -> bool {
 /// Removes hop-by-hop fields and what Connection lists.
 pub(crate) fn strip_hop_by_hop(headers: &mut HeaderBlock) {
     if headers.has(names::CONNECTION) {
-        let listed: Vec<Vec<u8>> = headers.list(names::CONNECTION).map(<[u8]>::to_vec).collect();
-        headers.retain(|field| {
-            if field.known.is_some_and(is_protected) {
-                return true;
+        let is_usual = |option: &[u8]| USUAL_OPTIONS.iter().any(|u| option.eq_ignore_ascii_case(u));
+        let listed: Vec<Vec<u8>> =
+            headers.list(names::CONNECTION).filter(|o| !is_usual(o)).map(<[u8]>::to_vec).collect();
+        for name in listed {
+            if !Known::lookup(&name).is_some_and(is_protected) {
+                headers.remove(&name[..]);
             }
-            !field.known.is_some_and(is_hop_by_hop)
-                && !listed.iter().any(|l| l.eq_ignore_ascii_case(field.name))
-        });
-    } else if HOP_BY_HOP.iter().any(|known| headers.has(*known)) {
-        headers.retain(|field| !field.known.is_some_and(is_hop_by_hop));
+        }
+        headers.remove(names::CONNECTION);
+    }
+    for known in HOP_BY_HOP {
+        headers.remove(*known);
     }
 }
 
+/// Connection options that name no field, or one that is removed anyway.
+const USUAL_OPTIONS: &[&[u8]] = &[b"close", b"keep-alive", b"upgrade", b"te"];
+
+/// Fields of one connection (RFC 9110 §7.6.1, and the ones in common use before it).
 const HOP_BY_HOP: &[Known] = &[
     names::KEEP_ALIVE,
     names::PROXY_CONNECTION,
@@ -199,9 +189,10 @@ impl<S: ClientStream> Exchange<'_, S> {
     fn insert_client(&self, headers: &mut HeaderBlock) {
         let records = &self.txn.records;
         let addr = self.txn.client_addr().ip();
+        let text = self.txn.session().client_ip_text();
         match records.int(ids::HTTP_INSERT_CLIENT_IP) {
-            1 if !headers.has(names::CLIENT_IP) => headers.append(names::CLIENT_IP, addr.to_string()),
-            2 => headers.set(names::CLIENT_IP, addr.to_string()),
+            1 if !headers.has(names::CLIENT_IP) => headers.append(names::CLIENT_IP, text),
+            2 => headers.set(names::CLIENT_IP, text),
             _ => {}
         }
         if records.flag(ids::HTTP_INSERT_SQUID_X_FORWARDED_FOR) {
@@ -210,7 +201,7 @@ impl<S: ClientStream> Exchange<'_, S> {
                 value.extend_from_slice(earlier);
                 value.extend_from_slice(b", ");
             }
-            value.extend_from_slice(addr.to_string().as_bytes());
+            value.extend_from_slice(text.as_bytes());
             headers.set(names::X_FORWARDED_FOR, value);
         }
         let forwarded = records.str(ids::HTTP_INSERT_FORWARDED);
