@@ -87,7 +87,9 @@ async fn accept(thread: Rc<EngineThread>, listener: Listener) {
 
 /// Counts a connection against `net.max_connections_in`; the session gives it back.
 fn admit(thread: &EngineThread) -> bool {
-    let most = thread.generation().records.int(ids::NET_MAX_CONNECTIONS_IN);
+    let records = &thread.generation().records;
+    let limits = [records.int(ids::NET_MAX_CONNECTIONS_IN), records.int(ids::NET_CONNECTIONS_THROTTLE)];
+    let most = limits.into_iter().filter(|n| *n > 0).min().unwrap_or(0);
     let before = thread.engine.connections.fetch_add(1, Ordering::Relaxed);
     if most > 0 && before as i64 >= most {
         thread.metrics.inc(Metric::ConnectionsLimited);

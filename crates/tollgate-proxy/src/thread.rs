@@ -38,8 +38,8 @@ impl EngineThread {
             timeout: seconds(ids::HOSTDB_LOOKUP_TIMEOUT),
             prefer_ipv6: records.str(ids::HOSTDB_IP_RESOLVE).starts_with("ipv6"),
             max_ttl: seconds(ids::HOSTDB_TIMEOUT),
+            failure_ttl: seconds(ids::HOSTDB_FAIL_TIMEOUT),
             hosts: engine.hosts.clone(),
-            ..DnsOptions::default()
         };
         let log = engine.access_log();
         Rc::new(EngineThread {

@@ -320,12 +320,6 @@ mod tests {
             set("proxy.config.task_threads", "many"),
             Err("proxy.config.task_threads: \"many\" is not an integer".into())
         );
-        assert_eq!(
-            set("proxy.config.http.server_session_sharing.pool", "process"),
-            Err("proxy.config.http.server_session_sharing.pool: process is not allowed, \
-                 expected one of thread, global, hybrid"
-                .into())
-        );
         assert_eq!(set("proxy.config.http.server_session_sharing.match", "host,sni"), Ok(()));
         assert!(set("proxy.config.http.server_session_sharing.match", "host,colour").is_err());
         assert!(set("proxy.config.http.cache.heuristic_lm_factor", "NaN").is_err());

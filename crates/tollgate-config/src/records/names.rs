@@ -12,11 +12,6 @@ static FOREIGN: &str = include_str!("foreign.txt");
 /// Traffic Server 10's names of records in the table.
 static RENAMED: &[(&str, &str)] = &[
     ("proxy.config.exec_thread.autoconfig.enabled", "proxy.config.exec_thread.autoconfig"),
-    ("proxy.config.http.connect.down.policy", "proxy.config.http.connect.dead.policy"),
-    (
-        "proxy.config.http.connect_attempts_max_retries_down_server",
-        "proxy.config.http.connect_attempts_max_retries_dead_server",
-    ),
 ];
 
 /// The table's name for a name of Traffic Server 10; other names as they are.
@@ -72,8 +67,8 @@ mod tests {
             assert!(super::super::find(known).is_some(), "{known}");
         }
         assert_eq!(
-            current_name("proxy.config.http.connect.down.policy"),
-            "proxy.config.http.connect.dead.policy"
+            current_name("proxy.config.exec_thread.autoconfig.enabled"),
+            "proxy.config.exec_thread.autoconfig"
         );
         assert_eq!(current_name("proxy.config.task_threads"), "proxy.config.task_threads");
     }

@@ -21,8 +21,6 @@ records! {
         "Event threads per CPU core with autoconfig.", ours;
     Int EXEC_THREAD_LIMIT "proxy.config.exec_thread.limit" = 2, between(1, 1024), no, Restart, "threads",
         "Number of event threads when autoconfig is off.";
-    Int EXEC_THREAD_AFFINITY "proxy.config.exec_thread.affinity" = 1, between(0, 4), no, Restart, "",
-        "Binds each event thread to a CPU core; 0: the kernel schedules freely.";
     Int TASK_THREADS "proxy.config.task_threads" = 2, between(1, 1024), no, Restart, "threads",
         "Threads for blocking work.";
     Int STOP_SHUTDOWN_TIMEOUT "proxy.config.stop.shutdown_timeout" = 30, POSITIVE, no, Restart, "s",
@@ -39,12 +37,6 @@ records! {
         "Open client connections, idle ones included; idle ones are closed above it. 0: no limit.";
     Int NET_MAX_REQUESTS_IN "proxy.config.net.max_requests_in" = 0, POSITIVE, no, Dynamic, "",
         "Client connections with a request in progress; 0: no limit.";
-    Int NET_DEFAULT_INACTIVITY_TIMEOUT "proxy.config.net.default_inactivity_timeout" = 86400, POSITIVE, no, Dynamic, "s",
-        "Inactivity timeout of a connection for which no other one is set; 0: none.";
-    Int NET_SOCK_RECV_BUFFER_SIZE_IN "proxy.config.net.sock_recv_buffer_size_in" = 0, SIZE, no, Restart, "bytes",
-        "Receive buffer of client sockets; 0: the system's default.";
-    Int NET_SOCK_SEND_BUFFER_SIZE_IN "proxy.config.net.sock_send_buffer_size_in" = 0, SIZE, no, Restart, "bytes",
-        "Send buffer of client sockets; 0: the system's default.";
     Int NET_SOCK_OPTION_FLAG_IN "proxy.config.net.sock_option_flag_in" = 0x1, between(0, 0x3f), no, Restart, "",
         "Options of client sockets: 1 no delay, 2 keep-alive, 4 linger on, 8 linger off.";
     Int NET_SOCK_RECV_BUFFER_SIZE_OUT "proxy.config.net.sock_recv_buffer_size_out" = 0, SIZE, key 9, Dynamic, "bytes",
@@ -77,50 +69,28 @@ records! {
         "Most fields in a request header or its trailers.", ours;
     Int HTTP_MAX_POST_SIZE "proxy.config.http.max_post_size" = 0, SIZE, no, Dynamic, "bytes",
         "Largest request body; 0: no limit.";
-    Int HTTP_SEND_100_CONTINUE_RESPONSE "proxy.config.http.send_100_continue_response" = 0, FLAG, no, Dynamic, "",
-        "Answer `Expect: 100-continue` at once instead of passing the origin's answer on.";
-    Int HTTP_POST_CHECK_CONTENT_LENGTH_ENABLED "proxy.config.http.post.check.content_length.enabled" = 1, FLAG, key 74, Dynamic, "",
-        "Refuse a POST or PUT with neither Content-Length nor chunked coding.";
     Int HTTP_REQUEST_BUFFER_ENABLED "proxy.config.http.request_buffer_enabled" = 0, FLAG, key 107, Dynamic, "",
         "Read a request body completely before the request goes on.";
-    Int HTTP_POST_COPY_SIZE "proxy.config.http.post_copy_size" = 2048, SIZE, no, Dynamic, "bytes",
-        "Largest request body kept for following a redirect or for request buffering.";
     Int HTTP_ALLOW_HALF_OPEN "proxy.config.http.allow_half_open" = 1, FLAG, key 108, Dynamic, "",
         "A client may close its sending side and still get the response.";
     Int HTTP_CHUNKING_ENABLED "proxy.config.http.chunking_enabled" = 1, between(0, 4), key 1, Dynamic, "",
         "Send bodies of unknown length chunked to HTTP/1.1 clients; 0: close the connection instead.";
-    Int HTTP_CHUNKING_SIZE "proxy.config.http.chunking.size" = 4096, between(1, 0x7fff_ffff), key 58, Dynamic, "bytes",
-        "Size of the chunks made for a client.";
     Int HTTP_DROP_CHUNKED_TRAILERS "proxy.config.http.drop_chunked_trailers" = 0, FLAG, key 127, Dynamic, "",
         "Do not pass trailers on.";
-    Int HTTP_STRICT_CHUNK_PARSING "proxy.config.http.strict_chunk_parsing" = 1, FLAG, key 128, Dynamic, "",
-        "Refuse chunk lines that do not end in CRLF.";
-    Int HTTP_ALLOW_MULTI_RANGE "proxy.config.http.allow_multi_range" = 0, between(0, 2), key 106, Dynamic, "",
-        "Requests for several ranges: 0 answered whole, 1 answered, 2 answered when covered by the cache.";
     Str HTTP_CONNECT_PORTS "proxy.config.http.connect_ports" = "443", ANY, no, Dynamic, "",
         "Ports CONNECT may reach: numbers and ranges separated by blanks, `*` for all.";
-    Int REVERSE_PROXY_ENABLED "proxy.config.reverse_proxy.enabled" = 1, FLAG, no, Restart, "",
-        "Apply remap rules to requests for the proxy itself.";
     Int HTTP_MAX_PROXY_CYCLES "proxy.config.http.max_proxy_cycles" = 0, POSITIVE, key 120, Dynamic, "",
         "How often a request may have passed this proxy before it counts as a loop.";
-    Int HTTP_SLOW_LOG_THRESHOLD "proxy.config.http.slow.log.threshold" = 0, POSITIVE, key 77, Dynamic, "ms",
-        "Transactions slower than this are reported in the diagnostics log; 0: none.";
     Int WEBSOCKET_NO_ACTIVITY_TIMEOUT "proxy.config.websocket.no_activity_timeout" = 600, POSITIVE, key 85, Dynamic, "s",
         "How long an upgraded connection may be silent; 0: no limit.";
     Int WEBSOCKET_ACTIVE_TIMEOUT "proxy.config.websocket.active_timeout" = 3600, POSITIVE, key 86, Dynamic, "s",
         "How long an upgraded connection may last; 0: no limit.";
-    Int HTTP_WEBSOCKET_MAX_NUMBER_OF_CONNECTIONS "proxy.config.http.websocket.max_number_of_connections" = -1, at_least(-1), no, Dynamic, "",
-        "Upgraded connections at one time; -1: no limit.";
 
     // --- header edits
     Int HTTP_INSERT_REQUEST_VIA_STR "proxy.config.http.insert_request_via_str" = 1, between(0, 4), key 31, Dynamic, "",
         "Via in proxy requests: 0 none, 1 plain, 2-4 with growing detail.";
-    Str HTTP_REQUEST_VIA_STR "proxy.config.http.request_via_str" = concat!("Tollgate/", env!("CARGO_PKG_VERSION")), ANY, no, Dynamic, "",
-        "Product named in the Via of proxy requests.", ours;
     Int HTTP_INSERT_RESPONSE_VIA_STR "proxy.config.http.insert_response_via_str" = 0, between(0, 4), key 32, Dynamic, "",
         "Via in proxy responses: 0 none, 1 plain, 2-4 with growing detail.";
-    Str HTTP_RESPONSE_VIA_STR "proxy.config.http.response_via_str" = concat!("Tollgate/", env!("CARGO_PKG_VERSION")), ANY, no, Dynamic, "",
-        "Product named in the Via of proxy responses.", ours;
     Int HTTP_INSERT_SQUID_X_FORWARDED_FOR "proxy.config.http.insert_squid_x_forwarded_for" = 1, FLAG, key 20, Dynamic, "",
         "Append the client's address to X-Forwarded-For.";
     Int HTTP_INSERT_CLIENT_IP "proxy.config.http.insert_client_ip" = 1, between(0, 2), key 18, Dynamic, "",
@@ -167,60 +137,28 @@ records! {
         "The same for requests with a body; 0: no limit.";
     Int HTTP_CONNECT_ATTEMPTS_MAX_RETRIES "proxy.config.http.connect_attempts_max_retries" = 3, between(0, 255), key 43, Dynamic, "",
         "Further attempts to connect to an origin.";
-    Int HTTP_CONNECT_ATTEMPTS_MAX_RETRIES_DEAD_SERVER "proxy.config.http.connect_attempts_max_retries_dead_server" = 1, between(0, 255), key 44, Dynamic, "",
-        "Further attempts to connect to an origin that is marked down.";
-    Int HTTP_CONNECT_ATTEMPTS_RR_RETRIES "proxy.config.http.connect_attempts_rr_retries" = 3, between(0, 255), key 45, Dynamic, "",
-        "Failed attempts on one address before the next address of the origin is used.";
     Int HTTP_DOWN_SERVER_CACHE_TIME "proxy.config.http.down_server.cache_time" = 60, POSITIVE, key 48, Dynamic, "s",
         "How long an origin that cannot be reached is marked down.";
-    Int HTTP_CONNECT_DEAD_POLICY "proxy.config.http.connect.dead.policy" = 2, between(0, 2), key 119, Dynamic, "",
-        "What marks an origin down: 0 nothing, 1 failed connects, 2 failed connects and TLS handshakes.";
     Int HTTP_RESPONSE_HEADER_MAX_SIZE "proxy.config.http.response_header_max_size" = 131_072, between(256, 0x7fff_ffff), key 66, Dynamic, "bytes",
         "Largest response header.";
     Int TOLLGATE_HTTP_RESPONSE_HEADER_MAX_FIELDS "proxy.config.tollgate.http.response_header_max_fields" = 256, between(1, 65535), no, Dynamic, "fields",
         "Most fields in a response header or its trailers.", ours;
     Int TOLLGATE_HTTP_MAX_INTERIM_RESPONSES "proxy.config.tollgate.http.max_interim_responses" = 10, between(0, 1000), no, Dynamic, "",
         "Most 1xx responses an origin may send before the final one.", ours;
-    Int HTTP_SEND_HTTP11_REQUESTS "proxy.config.http.send_http11_requests" = 1, between(0, 3), key 21, Dynamic, "",
-        "HTTP/1.1 to origins: 0 never, 1 always, 2 if the origin is known to, 3 if client and origin do.";
-    Int HTTP_FORWARD_CONNECT_METHOD "proxy.config.http.forward_connect_method" = 0, FLAG, key 91, Dynamic, "",
-        "Send CONNECT itself on to the next hop.";
     Int HTTP_NUMBER_OF_REDIRECTIONS "proxy.config.http.number_of_redirections" = 0, between(0, 100), key 81, Dynamic, "",
         "How many redirects of an origin are followed within a transaction.";
     Int HTTP_REDIRECT_USE_ORIG_CACHE_KEY "proxy.config.http.redirect_use_orig_cache_key" = 0, FLAG, key 83, Dynamic, "",
         "Store a response reached by redirects under the first URL.";
-    Int HTTP_REDIRECT_HOST_NO_PORT "proxy.config.http.redirect_host_no_port" = 1, FLAG, no, Dynamic, "",
-        "Leave the default port out of Host when following a redirect.";
     Int HTTP_DOC_IN_CACHE_SKIP_DNS "proxy.config.http.doc_in_cache_skip_dns" = 1, FLAG, key 50, Dynamic, "",
         "Resolve the origin only when the cache cannot answer.";
     Str HTTP_SERVER_SESSION_SHARING_MATCH "proxy.config.http.server_session_sharing.match" = "both", list_of(SESSION_MATCH), key 8, Dynamic, "",
         "What must agree for a pooled origin connection to be used.";
-    Str HTTP_SERVER_SESSION_SHARING_POOL "proxy.config.http.server_session_sharing.pool" = "thread", one_of(&["thread", "global", "hybrid"]), no, Restart, "",
-        "Who shares pooled origin connections.";
-    Int HTTP_ATTACH_SERVER_SESSION_TO_CLIENT "proxy.config.http.attach_server_session_to_client" = 0, FLAG, key 84, Dynamic, "",
-        "Keep an origin connection for the client that used it.";
-    Int HTTP_AUTH_SERVER_SESSION_PRIVATE "proxy.config.http.auth_server_session_private" = 1, FLAG, key 76, Dynamic, "",
-        "Do not share an origin connection that carried Authorization or got WWW-Authenticate.";
-    Int HTTP_SERVER_MAX_CONNECTIONS "proxy.config.http.server_max_connections" = 0, POSITIVE, no, Dynamic, "",
-        "Origin connections in total; 0: no limit.";
     Int HTTP_PER_SERVER_CONNECTION_MAX "proxy.config.http.per_server.connection.max" = 0, POSITIVE, key 110, Dynamic, "",
         "Connections to one origin; 0: no limit.";
-    Int HTTP_PER_SERVER_CONNECTION_MIN "proxy.config.http.per_server.connection.min" = 0, POSITIVE, key 109, Dynamic, "",
-        "Connections to one origin that are not closed for idling.";
-    Str HTTP_PER_SERVER_CONNECTION_MATCH "proxy.config.http.per_server.connection.match" = "both", one_of(&["ip", "port", "host", "both", "none"]), key 111, Dynamic, "",
-        "What makes two connections go to one origin.";
     Int TOLLGATE_HTTP_MAX_IDLE_PER_ORIGIN "proxy.config.tollgate.http.max_idle_per_origin" = 128, POSITIVE, no, Dynamic, "connections",
         "Idle connections that one event thread keeps for one origin.", ours;
-    Int HTTP_BACKGROUND_FILL_ACTIVE_TIMEOUT "proxy.config.http.background_fill_active_timeout" = 0, POSITIVE, key 51, Dynamic, "s",
-        "How long a fill of the cache may go on after the client left; 0: no limit.";
     Float HTTP_BACKGROUND_FILL_COMPLETED_THRESHOLD "proxy.config.http.background_fill_completed_threshold" = 0.0, between(0, 1), key 54, Dynamic, "",
         "Part of the body that must have come for the fill to go on without the client.";
-    Int HTTP_FLOW_CONTROL_ENABLED "proxy.config.http.flow_control.enabled" = 0, FLAG, key 59, Dynamic, "",
-        "Stop reading from the faster side at the high water mark.";
-    Int HTTP_FLOW_CONTROL_HIGH_WATER "proxy.config.http.flow_control.high_water" = 0, SIZE, key 61, Dynamic, "bytes",
-        "Bytes in flight at which reading stops; 0: the built-in mark.";
-    Int HTTP_FLOW_CONTROL_LOW_WATER "proxy.config.http.flow_control.low_water" = 0, SIZE, key 60, Dynamic, "bytes",
-        "Bytes in flight at which reading goes on; 0: the high water mark.";
 
     // --- cache rules
     Int HTTP_CACHE_HTTP "proxy.config.http.cache.http" = 1, FLAG, key 22, Dynamic, "",
@@ -229,8 +167,6 @@ records! {
         "Answer from the cache in spite of the client's no-cache.";
     Int HTTP_CACHE_IGNORE_CLIENT_CC_MAX_AGE "proxy.config.http.cache.ignore_client_cc_max_age" = 1, FLAG, key 24, Dynamic, "",
         "Answer from the cache in spite of the client's max-age.";
-    Int HTTP_CACHE_IMS_ON_CLIENT_NO_CACHE "proxy.config.http.cache.ims_on_client_no_cache" = 1, FLAG, key 25, Dynamic, "",
-        "Revalidate instead of refetching on the client's no-cache.";
     Int HTTP_CACHE_IGNORE_SERVER_NO_CACHE "proxy.config.http.cache.ignore_server_no_cache" = 0, FLAG, key 26, Dynamic, "",
         "Store in spite of the origin's no-cache or no-store.";
     Int HTTP_CACHE_CACHE_RESPONSES_TO_COOKIES "proxy.config.http.cache.cache_responses_to_cookies" = 1, between(0, 4), key 27, Dynamic, "",
@@ -257,26 +193,8 @@ records! {
         "How long after its lifetime an object may be served when the origin cannot be reached.";
     Int HTTP_CACHE_RANGE_LOOKUP "proxy.config.http.cache.range.lookup" = 1, FLAG, key 62, Dynamic, "",
         "Answer range requests from the cache.";
-    Int HTTP_CACHE_RANGE_WRITE "proxy.config.http.cache.range.write" = 0, FLAG, key 73, Dynamic, "",
-        "Fetch and store the whole object on a range request.";
-    Int HTTP_CACHE_OPEN_READ_RETRY_TIME "proxy.config.http.cache.open_read_retry_time" = 10, POSITIVE, key 71, Dynamic, "ms",
-        "Pause between attempts to read an object that is being written.";
-    Int HTTP_CACHE_MAX_OPEN_READ_RETRIES "proxy.config.http.cache.max_open_read_retries" = -1, at_least(-1), key 72, Dynamic, "",
-        "Attempts to read an object that is being written; -1: none.";
-    Int HTTP_CACHE_OPEN_WRITE_FAIL_ACTION "proxy.config.http.cache.open_write_fail_action" = 0, between(0, 5), key 80, Dynamic, "",
-        "When another transaction writes the object: 0 go to the origin, 1-3 error or stale, 4-5 read while it is written.";
-    Int HTTP_CACHE_MAX_OPEN_WRITE_RETRIES "proxy.config.http.cache.max_open_write_retries" = 1, POSITIVE, key 82, Dynamic, "",
-        "Attempts to write an object that another transaction writes.";
     Int HTTP_CACHE_GENERATION "proxy.config.http.cache.generation" = -1, at_least(-1), key 78, Dynamic, "",
         "Number mixed into every cache key; changing it empties the cache. -1: none.";
-    Int HTTP_CACHE_IGNORE_ACCEPT_MISMATCH "proxy.config.http.cache.ignore_accept_mismatch" = 2, between(0, 2), key 95, Dynamic, "",
-        "Serve an alternate that Accept does not name: 0 no, 1 yes, 2 unless Vary names it.";
-    Int HTTP_CACHE_IGNORE_ACCEPT_LANGUAGE_MISMATCH "proxy.config.http.cache.ignore_accept_language_mismatch" = 2, between(0, 2), key 96, Dynamic, "",
-        "The same for Accept-Language.";
-    Int HTTP_CACHE_IGNORE_ACCEPT_ENCODING_MISMATCH "proxy.config.http.cache.ignore_accept_encoding_mismatch" = 2, between(0, 2), key 97, Dynamic, "",
-        "The same for Accept-Encoding.";
-    Int HTTP_CACHE_IGNORE_ACCEPT_CHARSET_MISMATCH "proxy.config.http.cache.ignore_accept_charset_mismatch" = 2, between(0, 2), key 98, Dynamic, "",
-        "The same for Accept-Charset.";
     Int HTTP_NEGATIVE_CACHING_ENABLED "proxy.config.http.negative_caching_enabled" = 0, FLAG, key 2, Dynamic, "",
         "Store error responses without an explicit lifetime.";
     Int HTTP_NEGATIVE_CACHING_LIFETIME "proxy.config.http.negative_caching_lifetime" = 1800, POSITIVE, key 3, Dynamic, "s",
@@ -285,8 +203,6 @@ records! {
         "Statuses that negative caching concerns.";
     Int HTTP_NEGATIVE_REVALIDATING_ENABLED "proxy.config.http.negative_revalidating_enabled" = 1, FLAG, key 67, Dynamic, "",
         "Serve the stale object when revalidation ends in an error.";
-    Int HTTP_NEGATIVE_REVALIDATING_LIFETIME "proxy.config.http.negative_revalidating_lifetime" = 1800, POSITIVE, key 68, Dynamic, "s",
-        "How long the object counts as fresh after that.";
     Int TOLLGATE_HTTP_CACHE_STATUS_ENABLED "proxy.config.tollgate.http.cache_status_enabled" = 0, FLAG, no, Dynamic, "",
         "Send Cache-Status (RFC 9211).", ours;
     Int TOLLGATE_HTTP_CACHE_COLLAPSE_ENABLED "proxy.config.tollgate.http.cache.collapse_enabled" = 1, FLAG, no, Dynamic, "",
@@ -319,12 +235,8 @@ records! {
         "Where requests with a refused Referer go when their rule names no URL.";
     Str CACHE_IP_ALLOW_FILENAME "proxy.config.cache.ip_allow.filename" = "ip_allow.yaml", ANY, no, Dynamic, "",
         "File of addresses that may use the proxy.";
-    Str PLUGIN_PLUGIN_DIR "proxy.config.plugin.plugin_dir" = "/usr/lib/trafficserver/modules", ANY, no, Restart, "",
-        "Where plugin files with relative names are.", ours;
 
     // --- names
-    Int HOSTDB_TTL_MODE "proxy.config.hostdb.ttl_mode" = 0, between(0, 3), no, Dynamic, "",
-        "Lifetime of resolved names: 0 the DNS's, 1 `hostdb.timeout`, 2 the shorter, 3 the longer.";
     Int HOSTDB_TIMEOUT "proxy.config.hostdb.timeout" = 86400, POSITIVE, no, Dynamic, "s",
         "Lifetime of resolved names, as far as `hostdb.ttl_mode` says.";
     Int HOSTDB_FAIL_TIMEOUT "proxy.config.hostdb.fail.timeout" = 0, POSITIVE, no, Dynamic, "s",
@@ -335,28 +247,14 @@ records! {
         "Preferred address families, separated by `;`; unset: ipv4;ipv6.";
     Str HOSTDB_HOST_FILE_PATH "proxy.config.hostdb.host_file.path" = "", ANY, no, Restart, "",
         "Hosts file asked before the DNS; unset: none.";
-    Int HOSTDB_HOST_FILE_INTERVAL "proxy.config.hostdb.host_file.interval" = 86400, POSITIVE, no, Dynamic, "s",
-        "How often the hosts file is checked for changes.";
-    Str DNS_NAMESERVERS "proxy.config.dns.nameservers" = "", ANY, no, Restart, "",
-        "Addresses of name servers, separated by blanks; unset: those of `dns.resolv_conf`.";
     Str DNS_RESOLV_CONF "proxy.config.dns.resolv_conf" = "/etc/resolv.conf", ANY, no, Restart, "",
         "The system's resolver configuration.";
-    Int DNS_LOOKUP_TIMEOUT "proxy.config.dns.lookup_timeout" = 20, POSITIVE, no, Dynamic, "s",
-        "Wait for one name server's answer.";
-    Int DNS_RETRIES "proxy.config.dns.retries" = 5, between(0, 9), no, Dynamic, "",
-        "Further attempts to resolve a name.";
-    Int DNS_SEARCH_DEFAULT_DOMAINS "proxy.config.dns.search_default_domains" = 0, between(0, 2), no, Dynamic, "",
-        "Try the resolver's search domains for names without a dot.";
 
     // --- error pages
     Int BODY_FACTORY_ENABLE_CUSTOMIZATIONS "proxy.config.body_factory.enable_customizations" = 1, between(0, 3), no, Dynamic, "",
         "Error pages: 0 built in, 1 the default template set, 2 by language, 3 by host.";
     Str BODY_FACTORY_TEMPLATE_SETS_DIR "proxy.config.body_factory.template_sets_dir" = "body_factory", ANY, no, Dynamic, "",
         "Directory of error page templates, relative to the configuration directory.", ours;
-    Str BODY_FACTORY_TEMPLATE_BASE "proxy.config.body_factory.template_base" = "NONE", ANY, key 79, Dynamic, "",
-        "Prefix of the template names looked for first; NONE: no prefix.";
-    Int BODY_FACTORY_RESPONSE_SUPPRESSION_MODE "proxy.config.body_factory.response_suppression_mode" = 0, between(0, 2), key 124, Dynamic, "",
-        "Send no error pages: 0 send them, 1 suppress all, 2 suppress those of internal requests.";
     Int BODY_FACTORY_RESPONSE_MAX_SIZE "proxy.config.body_factory.response_max_size" = 8192, SIZE, no, Dynamic, "bytes",
         "Largest error page.";
 
@@ -373,8 +271,6 @@ records! {
         "Least severe message written to the diagnostics log.", ours;
     Int DIAGS_DEBUG_ENABLED "proxy.config.diags.debug.enabled" = 0, between(0, 3), no, Dynamic, "",
         "Write debug messages whose tag matches `diags.debug.tags`.";
-    Str DIAGS_DEBUG_TAGS "proxy.config.diags.debug.tags" = "http|dns", ANY, no, Dynamic, "",
-        "Regular expression of debug tags.";
     Str TOLLGATE_ADMIN_LISTEN "proxy.config.tollgate.admin.listen" = "", ANY, no, Restart, "",
         "Address and port of the admin listener (metrics); unset: none.", ours;
 }

@@ -13,7 +13,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 use tollgate_config::ids;
-use tollgate_config::records::TxnRecords;
+use tollgate_config::records::{IntRecord, TxnRecords};
 use tollgate_event::net::{self, ConnectOptions};
 use tollgate_obs::metrics::Metric;
 
@@ -73,6 +73,7 @@ pub(crate) async fn connect(
     order: &[SocketAddr],
     host: &Rc<str>,
     records: &TxnRecords,
+    timeout: IntRecord,
 ) -> Result<OriginConn, ConnectError> {
     let attempts = 1 + usize::try_from(records.int(ids::HTTP_CONNECT_ATTEMPTS_MAX_RETRIES)).unwrap_or(0);
     let options = ConnectOptions {
@@ -81,7 +82,7 @@ pub(crate) async fn connect(
         send_buffer_bytes: usize::try_from(records.int(ids::NET_SOCK_SEND_BUFFER_SIZE_OUT)).unwrap_or(0),
         no_delay: records.int(ids::NET_SOCK_OPTION_FLAG_OUT) & 1 != 0,
         keep_alive: records.int(ids::NET_SOCK_OPTION_FLAG_OUT) & 2 != 0,
-        timeout: limits::seconds(records, ids::HTTP_CONNECT_ATTEMPTS_TIMEOUT),
+        timeout: limits::seconds(records, timeout),
     };
     let mut last = ConnectError::Failed;
     for attempt in 0..attempts.max(order.len().min(attempts)) {

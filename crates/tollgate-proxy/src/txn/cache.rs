@@ -117,7 +117,7 @@ impl<S: ClientStream> Exchange<'_, S> {
     /// The stored alternate for this request; handlers of SELECT_ALT weigh the ones that fit.
     fn find(&mut self, key: &CacheKey) -> Option<Arc<StoredObject>> {
         let store = &self.thread.engine.store;
-        if self.generation.select_alt.is_empty() {
+        if self.generation.select_alt.is_empty() || !self.txn.records.flag(ids::CACHE_SELECT_ALTERNATE) {
             return match store.lookup(key, &self.txn.client_request) {
                 Lookup::Found(object) => Some(object),
                 Lookup::VaryMiss => {

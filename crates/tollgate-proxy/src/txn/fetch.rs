@@ -242,8 +242,15 @@ impl<S: ClientStream> Exchange<'_, S> {
 
     async fn connection(&mut self, order: &[SocketAddr], fresh_only: bool) -> Result<OriginConn, Stop> {
         let host = Rc::clone(&self.next_hop.host);
+        let is_post = matches!(self.txn.client_request.method, Method::Post | Method::Put);
+        let timeout = if is_post {
+            ids::HTTP_POST_CONNECT_ATTEMPTS_TIMEOUT
+        } else {
+            ids::HTTP_CONNECT_ATTEMPTS_TIMEOUT
+        };
+        let may_reuse = !is_post || self.txn.records.flag(ids::HTTP_KEEP_ALIVE_POST_OUT);
         let by = Match::parse(self.txn.records.str(ids::HTTP_SERVER_SESSION_SHARING_MATCH));
-        if !fresh_only && by != Match::None && !self.is_upgrade() {
+        if !fresh_only && may_reuse && by != Match::None && !self.is_upgrade() {
             let kept = order.iter().find_map(|addr| self.thread.pool.take(*addr, &host, by, &self.thread));
             if let Some(conn) = kept {
                 return Ok(conn);
@@ -261,7 +268,7 @@ impl<S: ClientStream> Exchange<'_, S> {
             },
             _ => None,
         };
-        match connect::connect(&self.thread, order, &host, &self.txn.records).await {
+        match connect::connect(&self.thread, order, &host, &self.txn.records, timeout).await {
             Ok(mut conn) => {
                 self.refresh_now();
                 self.mark(Milestone::ServerConnectEnd);

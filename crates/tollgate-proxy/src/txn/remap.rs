@@ -147,6 +147,9 @@ impl<S: ClientStream> Exchange<'_, S> {
             let reason = format!("rule {}:{}", rule.file, rule.line);
             return Err(self.error(ErrorKind::Denied, &reason, false));
         }
+        if !self.txn.records.flag(ids::HTTP_REFERER_FILTER) {
+            return Ok(());
+        }
         match rule.referer(self.txn.client_request.headers.get_str(names::REFERER)) {
             RefererOutcome::Allow => Ok(()),
             RefererOutcome::Redirect(to) => Err(redirect(302, &to)),

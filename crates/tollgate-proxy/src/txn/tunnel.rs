@@ -48,7 +48,15 @@ impl<S: ClientStream> Exchange<'_, S> {
             order = vec![addr];
         }
         let host = Rc::clone(&self.next_hop.host);
-        let conn = match connect::connect(&self.thread, &order, &host, &self.txn.records).await {
+        let conn = match connect::connect(
+            &self.thread,
+            &order,
+            &host,
+            &self.txn.records,
+            ids::HTTP_CONNECT_ATTEMPTS_TIMEOUT,
+        )
+        .await
+        {
             Ok(conn) => conn,
             Err(ConnectError::Timeout) => {
                 return Err(self.error(ErrorKind::ConnectTimeout, "CONNECT", false));
