@@ -4,7 +4,7 @@
 
 use std::process::ExitCode;
 
-/// One small allocator for all threads: see docs/decisions.
+/// See docs/decisions/0009-small-allocator.md.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
