@@ -67,21 +67,15 @@ impl Conn {
 
     /// Reads once. `Ok(empty)` is the end of the stream.
     pub fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
+        // Most polls find nothing: they do not touch the buffer.
+        match &self.stream {
+            None => return Poll::Ready(Err(ErrorKind::NotConnected.into())),
+            Some(stream) if stream.poll_read_ready(cx).is_pending() => return self.poll_timeout(cx),
+            Some(_) => {}
+        }
         pool::with_read_buffer(|buffer| {
             ready!(self.poll_fill(cx, buffer))?;
             Poll::Ready(Ok(pool::take_filled(buffer)))
-        })
-    }
-
-    /// Reads once and shows the bytes without copying; empty is the end of the stream.
-    pub fn poll_read_with<R>(
-        &mut self,
-        cx: &mut Context<'_>,
-        mut show: impl FnMut(&[u8]) -> R,
-    ) -> Poll<io::Result<R>> {
-        pool::with_read_buffer(|buffer| {
-            ready!(self.poll_fill(cx, buffer))?;
-            Poll::Ready(Ok(show(buffer)))
         })
     }
 

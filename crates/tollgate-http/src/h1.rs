@@ -249,10 +249,12 @@ fn fields_from(
 /// Field lines hold visible bytes, SP, HTAB, obs-text (RFC 9110 §5.5) and their line ends, whose places are checked
 /// with each line.
 fn holds_field_bytes(lines: &[u8]) -> bool {
-    // No early exit: the loop is vectorised.
-    lines.iter().fold(true, |ok, b| {
-        ok & (((*b >= b' ') & (*b != 0x7f)) | (*b == b'\t') | (*b == b'\r') | (*b == b'\n'))
-    })
+    // No early exit and one byte of state per lane: the loop is vectorised.
+    let bad = |b: u8| {
+        u8::from(b < b' ') & u8::from(b != b'\t') & u8::from(b != b'\r') & u8::from(b != b'\n')
+            | u8::from(b == 0x7f)
+    };
+    lines.iter().fold(0u8, |any, b| any | bad(*b)) == 0
 }
 
 /// Fields that must not be taken from a trailer section (RFC 9110 §6.5.1).

@@ -10,9 +10,8 @@ use super::DEFS;
 static FOREIGN: &str = include_str!("foreign.txt");
 
 /// Traffic Server 10's names of records in the table.
-static RENAMED: &[(&str, &str)] = &[
-    ("proxy.config.exec_thread.autoconfig.enabled", "proxy.config.exec_thread.autoconfig"),
-];
+static RENAMED: &[(&str, &str)] =
+    &[("proxy.config.exec_thread.autoconfig.enabled", "proxy.config.exec_thread.autoconfig")];
 
 /// The table's name for a name of Traffic Server 10; other names as they are.
 pub(crate) fn current_name(name: &str) -> &str {
