@@ -114,8 +114,15 @@ impl HeaderBlock {
     }
 
     /// Whether a well-known field is present: one bit test.
+    #[inline]
     pub fn has(&self, name: Known) -> bool {
         self.present & name.bit() != 0
+    }
+
+    /// Whether any of these well-known fields is present: one test of bits.
+    #[inline]
+    pub fn has_any(&self, names: &[Known]) -> bool {
+        self.present & names.iter().fold(0, |set, name| set | name.bit()) != 0
     }
 
     /// Whether any field of that name is present.
@@ -309,15 +316,19 @@ impl HeaderBlock {
         }
     }
 
+    #[inline]
     fn position(&self, name: FieldName<'_>, from: usize) -> Option<usize> {
+        // The usual answer for a well-known name is no: told without a call.
+        match name {
+            FieldName::Known(known) if !self.has(known) => None,
+            _ => self.scan(name, from),
+        }
+    }
+
+    fn scan(&self, name: FieldName<'_>, from: usize) -> Option<usize> {
         let slots = self.slots.get(from..)?;
         let at = match name {
-            FieldName::Known(known) => {
-                if !self.has(known) {
-                    return None;
-                }
-                slots.iter().position(|s| s.known == known.index())
-            }
+            FieldName::Known(known) => slots.iter().position(|s| s.known == known.index()),
             FieldName::Other(name) => slots.iter().position(|s| {
                 s.known == OTHER
                     && s.name.len as usize == name.len()

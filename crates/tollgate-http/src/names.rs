@@ -121,6 +121,7 @@ impl Known {
         (0..TABLE.len()).map(|i| Known(i as u8))
     }
 
+    #[inline]
     pub(crate) fn bit(self) -> u128 {
         1 << self.0
     }

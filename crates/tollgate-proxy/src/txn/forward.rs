@@ -65,8 +65,10 @@ pub(crate) fn strip_hop_by_hop(headers: &mut HeaderBlock) {
         }
         headers.remove(names::CONNECTION);
     }
-    for known in HOP_BY_HOP {
-        headers.remove(*known);
+    if headers.has_any(HOP_BY_HOP) {
+        for known in HOP_BY_HOP {
+            headers.remove(*known);
+        }
     }
 }
 
