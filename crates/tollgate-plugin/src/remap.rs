@@ -7,12 +7,6 @@ use crate::Transaction;
 pub trait RemapInstance: Send + Sync {
     /// Called when the rule matched; the client request's URL is already the rule's target (TSRemapDoRemap).
     fn remap(&self, txn: &mut Transaction) -> RemapStatus;
-
-    /// Called for the first plugin of the rule when the origin answered or failed (TSRemapOSResponse). `status` is
-    /// the origin's, 0 without one.
-    fn origin_answered(&self, txn: &mut Transaction, status: u16) {
-        let _ = (txn, status);
-    }
 }
 
 /// What a remap plugin did.
