@@ -17,7 +17,7 @@ use cases::CASES;
 
 /// The server's allocator, so that counts do not depend on the system's.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tollgate_event::sys::Allocator = tollgate_event::sys::Allocator;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();

@@ -5,12 +5,13 @@
 //! Not responsible for: HTTP.
 //! Invariants: only this crate names the runtime's sockets; a connection never leaves the thread that accepted or
 //! opened it; every wait on a connection can be given a limit ([`net::Conn::set_timeout`]).
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 pub mod clock;
 pub mod dns;
 pub mod net;
 pub mod pool;
+pub mod sys;
 pub mod task;
 pub mod thread;
 pub mod timer;

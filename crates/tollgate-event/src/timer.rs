@@ -225,6 +225,11 @@ pub fn expire_idle(most: usize) -> usize {
     count
 }
 
+/// Milliseconds of this thread's wheel, at most one [`TICK`] behind: for limits of seconds, without reading the clock.
+pub fn coarse_millis() -> u64 {
+    WHEEL.with_borrow(|wheel| wheel.now * TICK_MILLIS)
+}
+
 /// The time limit of a wait ran out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("time limit reached")]

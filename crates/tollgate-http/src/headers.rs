@@ -15,6 +15,8 @@ const OTHER: u8 = u8::MAX;
 const RECEIVED: u16 = 0;
 /// Room for fields that a received block starts with.
 const USUAL_FIELDS: usize = 12;
+/// Room for fields added to a copy.
+const ADDED_FIELDS: usize = 4;
 /// Smallest arena chunk, bytes.
 const CHUNK_BYTES: usize = 256;
 
@@ -32,6 +34,8 @@ struct Slot {
     known: u8,
     /// The name is the table's spelling: `name` is not used.
     canonical: bool,
+    /// The received bytes hold the field as it is written: `Name: value CRLF`.
+    on_wire: bool,
 }
 
 /// One field of a [`HeaderBlock`].
@@ -64,12 +68,26 @@ pub enum InvalidField {
 }
 
 /// An ordered list of header fields.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct HeaderBlock {
     received: Bytes,
     arena: Vec<Vec<u8>>,
     slots: Vec<Slot>,
     present: u128,
+}
+
+impl Clone for HeaderBlock {
+    /// A copy with room for a few fields more: who copies a block adds to it.
+    fn clone(&self) -> Self {
+        let mut slots = Vec::with_capacity(self.slots.len() + ADDED_FIELDS);
+        slots.extend_from_slice(&self.slots);
+        HeaderBlock {
+            received: self.received.clone(),
+            arena: self.arena.clone(),
+            slots,
+            present: self.present,
+        }
+    }
 }
 
 impl HeaderBlock {
@@ -84,8 +102,14 @@ impl HeaderBlock {
     }
 
     /// Adds a field that lies in the received bytes. The ranges come from the parser.
-    pub(crate) fn push_received(&mut self, name: std::ops::Range<usize>, value: std::ops::Range<usize>) {
-        let known = self.received.get(name.clone()).and_then(Known::lookup);
+    #[inline]
+    pub(crate) fn push_received(
+        &mut self,
+        known: Option<Known>,
+        name: std::ops::Range<usize>,
+        value: std::ops::Range<usize>,
+    ) {
+        let on_wire = self.is_as_written(&name, &value);
         let span =
             |r: std::ops::Range<usize>| Span { offset: r.start as u32, len: r.len() as u32, chunk: RECEIVED };
         self.slots.push(Slot {
@@ -93,6 +117,7 @@ impl HeaderBlock {
             value: span(value),
             known: known.map_or(OTHER, Known::index),
             canonical: false,
+            on_wire,
         });
         self.present |= known.map_or(0, Known::bit);
     }
@@ -165,6 +190,17 @@ impl HeaderBlock {
         self.get_all(name).flat_map(crate::list::members)
     }
 
+    /// Whether `token` is a member of the list in all fields of that name, without regard to case.
+    pub fn has_token(&self, name: Known, token: &str) -> bool {
+        self.has(name)
+            && self.get_all(name).any(|value| {
+                // Most lists have one member, and this is it.
+                value.eq_ignore_ascii_case(token.as_bytes())
+                    || (value.len() > token.len()
+                        && crate::list::has_token(crate::list::members(value), token))
+            })
+    }
+
     /// All fields in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Field<'_>> {
         self.slots.iter().map(|slot| self.field(slot))
@@ -206,6 +242,7 @@ impl HeaderBlock {
             return self.append(name, value);
         };
         self.slots[first].value = self.store(value.as_ref(), is_forbidden, b' ');
+        self.slots[first].on_wire = false;
         while let Some(next) = self.position(name, first + 1) {
             self.slots.remove(next);
         }
@@ -257,7 +294,13 @@ impl HeaderBlock {
             };
             let name = put(self.name_bytes(slot), b": ");
             let value = put(self.bytes(slot.value), b"\r\n");
-            slots.push(Slot { name, value, known: slot.known, canonical: false });
+            slots.push(Slot {
+                name,
+                value,
+                known: slot.known,
+                canonical: false,
+                on_wire: self.name_bytes(slot).first() != Some(&b'@'),
+            });
         }
         HeaderBlock { received: bytes.into(), arena: Vec::new(), slots, present: self.present }
     }
@@ -267,7 +310,7 @@ impl HeaderBlock {
         // Fields that lie in the received bytes as they are written, one after the other, are copied together.
         let mut run = 0..0;
         for slot in &self.slots {
-            let wire = self.as_on_wire(slot);
+            let wire = Self::as_on_wire(slot);
             if !wire.is_empty() && wire.start == run.end {
                 run.end = wire.end;
                 continue;
@@ -291,21 +334,20 @@ impl HeaderBlock {
         out.extend_from_slice(&self.received[run]);
     }
 
+    /// Whether the received bytes hold a field as [`Self::write_to`] writes it.
+    fn is_as_written(&self, name: &std::ops::Range<usize>, value: &std::ops::Range<usize>) -> bool {
+        value.start == name.end + 2
+            && self.received.get(name.end..value.start) == Some(b": ")
+            && self.received.get(value.end..value.end + 2) == Some(b"\r\n")
+    }
+
     /// Where in the received bytes a field stands exactly as it is written; empty if it does not.
-    fn as_on_wire(&self, slot: &Slot) -> std::ops::Range<usize> {
-        let (name, value) = (slot.name, slot.value);
-        let name_end = (name.offset + name.len) as usize;
-        let (start, value_start) = (name.offset as usize, value.offset as usize);
-        let end = value_start + value.len as usize + 2;
-        let stands = !slot.canonical
-            && name.chunk == RECEIVED
-            && value.chunk == RECEIVED
-            && value_start == name_end + 2
-            && end <= self.received.len()
-            && self.received[name_end..value_start] == *b": "
-            && self.received[end - 2..end] == *b"\r\n"
-            && self.received[start] != b'@';
-        if stands { start..end } else { 0..0 }
+    fn as_on_wire(slot: &Slot) -> std::ops::Range<usize> {
+        if slot.on_wire {
+            slot.name.offset as usize..(slot.value.offset + slot.value.len) as usize + 2
+        } else {
+            0..0
+        }
     }
 
     fn field<'s>(&'s self, slot: &Slot) -> Field<'s> {
@@ -356,11 +398,13 @@ impl HeaderBlock {
     fn make_slot(&mut self, name: FieldName<'_>, value: &[u8]) -> Slot {
         let value = self.store(value, is_forbidden, b' ');
         match name {
-            FieldName::Known(known) => Slot { name: value, value, known: known.index(), canonical: true },
+            FieldName::Known(known) => {
+                Slot { name: value, value, known: known.index(), canonical: true, on_wire: false }
+            }
             FieldName::Other(name) => {
                 let internal = name.first() == Some(&b'@');
                 let name = self.store(name, |b| !(is_token_byte(b) || internal && b == b'@'), b'_');
-                Slot { name, value, known: OTHER, canonical: false }
+                Slot { name, value, known: OTHER, canonical: false, on_wire: false }
             }
         }
     }

@@ -1,5 +1,7 @@
 //! Comma-separated lists and their parameters (RFC 9110 §5.6.1, §5.6.6).
 
+use crate::h1;
+
 /// The non-empty members of a list value, trimmed; commas inside quoted strings do not split.
 pub fn members(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     split(value, b',')
@@ -27,6 +29,10 @@ fn split(value: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
 
 /// Position of the first `separator` outside a quoted string.
 fn unquoted(text: &[u8], separator: u8) -> Option<usize> {
+    let first = h1::find_near(separator, text)?;
+    if !text[..first].contains(&b'"') {
+        return Some(first);
+    }
     let (mut quoted, mut escaped) = (false, false);
     text.iter().position(|&b| {
         match (quoted, escaped, b) {

@@ -286,10 +286,17 @@ fn is_host(host: &[u8]) -> bool {
     if let [b'[', inner @ .., b']'] = host {
         return std::str::from_utf8(inner).is_ok_and(|text| text.parse::<Ipv6Addr>().is_ok());
     }
-    host.iter().all(|b| {
-        b.is_ascii_alphanumeric()
+    host.iter().all(|b| HOST_BYTES[*b as usize])
+}
+
+/// Bytes of a reg-name.
+static HOST_BYTES: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = (byte as u8).is_ascii_alphanumeric()
             || matches!(
-                b,
+                byte as u8,
                 b'-' | b'.'
                     | b'_'
                     | b'~'
@@ -305,9 +312,11 @@ fn is_host(host: &[u8]) -> bool {
                     | b','
                     | b';'
                     | b'='
-            )
-    })
-}
+            );
+        byte += 1;
+    }
+    table
+};
 
 #[cfg(test)]
 mod tests {

@@ -64,6 +64,8 @@ impl Milestone {
 #[derive(Clone, Copy, Debug)]
 pub struct Milestones {
     base: Instant,
+    /// Nanoseconds from the base to what the caller last said is now; at least 1.
+    now_ns: u64,
     /// Nanoseconds since the base; 0 is "not reached".
     reached_ns: [u64; Milestone::ALL.len()],
 }
@@ -71,7 +73,7 @@ pub struct Milestones {
 impl Milestones {
     /// No milestone reached; times will be told relative to `base`.
     pub const fn new(base: Instant) -> Self {
-        Self { base, reached_ns: [0; Milestone::ALL.len()] }
+        Self { base, now_ns: 1, reached_ns: [0; Milestone::ALL.len()] }
     }
 
     /// The base all times are relative to.
@@ -79,20 +81,26 @@ impl Milestones {
         self.base
     }
 
-    /// Notes that the milestone is reached at `now`; a later call for the same milestone wins.
+    /// Says what time it is for the marks that follow.
     ///
     /// A `now` at or before the base counts as 1 ns after it, since 0 means "not reached".
     #[inline]
-    pub fn mark(&mut self, milestone: Milestone, now: Instant) {
+    pub fn advance(&mut self, now: Instant) {
         let since = now.saturating_duration_since(self.base).as_nanos();
-        self.reached_ns[milestone as usize] = u64::try_from(since).unwrap_or(u64::MAX).max(1);
+        self.now_ns = u64::try_from(since).unwrap_or(u64::MAX).max(1);
+    }
+
+    /// Notes that the milestone is reached now; a later call for the same milestone wins.
+    #[inline]
+    pub fn mark(&mut self, milestone: Milestone) {
+        self.reached_ns[milestone as usize] = self.now_ns;
     }
 
     /// As [`Milestones::mark`], unless the milestone is reached already.
     #[inline]
-    pub fn mark_first(&mut self, milestone: Milestone, now: Instant) {
+    pub fn mark_first(&mut self, milestone: Milestone) {
         if self.reached_ns[milestone as usize] == 0 {
-            self.mark(milestone, now);
+            self.mark(milestone);
         }
     }
 
@@ -123,9 +131,12 @@ mod tests {
         let base = Instant::now();
         let at = |ms| base + Duration::from_millis(ms);
         let mut milestones = Milestones::new(base);
-        milestones.mark(Milestone::SmStart, base);
-        milestones.mark(Milestone::ServerConnect, at(5));
-        milestones.mark(Milestone::ServerConnectEnd, at(12));
+        milestones.advance(base);
+        milestones.mark(Milestone::SmStart);
+        milestones.advance(at(5));
+        milestones.mark(Milestone::ServerConnect);
+        milestones.advance(at(12));
+        milestones.mark(Milestone::ServerConnectEnd);
         assert_eq!(
             milestones.reached_ns(Milestone::SmStart),
             Some(1),
@@ -142,10 +153,13 @@ mod tests {
     fn last_mark_wins_unless_the_first_is_asked_for() {
         let base = Instant::now();
         let mut milestones = Milestones::new(base);
-        milestones.mark(Milestone::ServerConnect, base + Duration::from_nanos(10));
-        milestones.mark_first(Milestone::ServerConnect, base + Duration::from_nanos(20));
+        milestones.advance(base + Duration::from_nanos(10));
+        milestones.mark(Milestone::ServerConnect);
+        milestones.advance(base + Duration::from_nanos(20));
+        milestones.mark_first(Milestone::ServerConnect);
         assert_eq!(milestones.reached_ns(Milestone::ServerConnect), Some(10));
-        milestones.mark(Milestone::ServerConnect, base + Duration::from_nanos(30));
+        milestones.advance(base + Duration::from_nanos(30));
+        milestones.mark(Milestone::ServerConnect);
         assert_eq!(milestones.reached_ns(Milestone::ServerConnect), Some(30));
     }
 

@@ -9,13 +9,16 @@ use crate::error_page::BodyFactory;
 use crate::policy;
 use bytes::Bytes;
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use tollgate_cache::Policy;
 use tollgate_config::ids;
 use tollgate_config::ip_allow::{IpAllow, Side};
-use tollgate_config::remap::RemapTable;
+use tollgate_config::remap::{RemapTable, RuleUrl, Scheme as RuleScheme};
 use tollgate_config::{Problem, Records};
 use tollgate_hook::{AllOutcome, Handlers, HookDescription, HookTable, OperatorRules, Order, Registry, slot};
+use tollgate_http::Url;
+use tollgate_http::url::Scheme;
 use tollgate_plugin::hooks::{
     AccessCheck, Denied, GlobalHooks, LogTransaction, SelectAlt, declare_server_points,
 };
@@ -95,7 +98,7 @@ pub struct Generation {
     /// The remap plugins of each rule, by rank.
     pub(crate) rule_plugins: Vec<Vec<RulePlugin>>,
     /// The host of each rule's target, by rank.
-    pub(crate) rule_hosts: Vec<Bytes>,
+    pub(crate) rule_hosts: Vec<RuleHost>,
     pub(crate) body_factory: BodyFactory,
     pub(crate) policy: Policy,
     pub(crate) is_forward: bool,
@@ -108,6 +111,43 @@ pub struct Generation {
 pub(crate) struct RulePlugin {
     pub(crate) name: Arc<str>,
     pub(crate) instance: Box<dyn RemapInstance>,
+}
+
+/// The host of a rule's target, worked out once.
+pub(crate) struct RuleHost {
+    /// As it stands in a URL.
+    pub(crate) url: Bytes,
+    /// The same in lower case.
+    pub(crate) name: Arc<str>,
+    /// The address, if it is one and not a name.
+    pub(crate) literal: Option<IpAddr>,
+    /// The scheme and the port that the target names; 0: none.
+    scheme: Scheme,
+    port: u16,
+    /// What a Host field says for it.
+    authority: Vec<u8>,
+}
+
+impl RuleHost {
+    fn new(target: &RuleUrl) -> RuleHost {
+        let host = &*target.host;
+        let url = url_host(host);
+        let port = target.port.unwrap_or(0);
+        let scheme = target.scheme.map_or(Scheme::Http, scheme_of);
+        let mut authority = url.to_vec();
+        if port != 0 && port != scheme.default_port() {
+            authority.extend_from_slice(format!(":{port}").as_bytes());
+        }
+        let name = String::from_utf8_lossy(&url).to_ascii_lowercase().into();
+        let literal = host.trim_start_matches('[').trim_end_matches(']').parse().ok();
+        RuleHost { url, name, literal, scheme, port, authority }
+    }
+
+    /// The Host field for `url`, if it still is what the rule made of it.
+    pub(crate) fn authority_for(&self, url: &Url) -> Option<&[u8]> {
+        (self.url == url.host && self.port == url.port && url.scheme == Some(self.scheme))
+            .then_some(&self.authority)
+    }
 }
 
 impl Generation {
@@ -144,7 +184,7 @@ impl Generation {
             log: table.handlers(),
             table,
             rule_plugins,
-            rule_hosts: parts.remap.rules().iter().map(|rule| url_host(&rule.to.host)).collect(),
+            rule_hosts: parts.remap.rules().iter().map(|rule| RuleHost::new(&rule.to)).collect(),
             body_factory: body_factory(&records, &parts.dir),
             policy: policy::base(&records),
             is_forward: parts.is_forward,
@@ -192,6 +232,10 @@ fn register_ip_allow(registry: &mut Registry, rules: Arc<IpAllow>) {
             }
         },
     );
+}
+
+pub(crate) fn scheme_of(scheme: RuleScheme) -> Scheme {
+    Scheme::parse(scheme.as_str().as_bytes()).unwrap_or(Scheme::Http)
 }
 
 /// A host as it stands in a URL: IPv6 addresses in brackets.

@@ -12,7 +12,7 @@ use tollgate_config::ids;
 use tollgate_config::records::TxnRecords;
 use tollgate_event::pool::ScratchVec;
 use tollgate_http::framing::{self, Framing};
-use tollgate_http::{HeaderBlock, Request, Response, Version, chunked, h1, list, names};
+use tollgate_http::{HeaderBlock, Request, Response, Version, chunked, h1, names};
 use tollgate_plugin::BodyError;
 
 /// The connection with the state of its current transaction.
@@ -102,7 +102,7 @@ impl ClientStream for H1Client {
         self.awaits_continue = request.headers.has(names::EXPECT)
             && self.version >= Version::Http11
             && framing != Framing::None
-            && list::has_token(request.headers.list(names::EXPECT), "100-continue");
+            && request.headers.has_token(names::EXPECT, "100-continue");
         Ok((request, framing))
     }
 

@@ -6,16 +6,21 @@
 use super::OriginConn;
 use crate::limits;
 use crate::thread::EngineThread;
+use smallvec::SmallVec;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tollgate_config::ids;
 use tollgate_config::records::{IntRecord, TxnRecords};
 use tollgate_event::net::{self, ConnectOptions};
 use tollgate_obs::metrics::Metric;
+
+/// The addresses of a next hop in the order in which to try them.
+pub(crate) type Route = SmallVec<[SocketAddr; 1]>;
 
 /// Addresses that refused connections lately, and where rotation stands.
 #[derive(Default)]
@@ -26,9 +31,9 @@ pub(crate) struct Addresses {
 
 impl Addresses {
     /// The addresses in the order in which to try them: rotated, those that are down last.
-    pub(crate) fn order(&self, addrs: &[IpAddr], port: u16, now: Instant) -> Vec<SocketAddr> {
+    pub(crate) fn order(&self, addrs: &[IpAddr], port: u16, now: Instant) -> Route {
         let turn = if addrs.len() > 1 { self.turn.replace(self.turn.get().wrapping_add(1)) } else { 0 };
-        let mut order: Vec<SocketAddr> = (0..addrs.len())
+        let mut order: Route = (0..addrs.len())
             .map(|i| SocketAddr::new(addrs[(turn.wrapping_add(i)) % addrs.len()], port))
             .collect();
         if !self.down.borrow().is_empty() {
@@ -71,7 +76,7 @@ pub(crate) enum ConnectError {
 pub(crate) async fn connect(
     thread: &Rc<EngineThread>,
     order: &[SocketAddr],
-    host: &Rc<str>,
+    host: &Arc<str>,
     records: &TxnRecords,
     timeout: IntRecord,
 ) -> Result<OriginConn, ConnectError> {
@@ -93,7 +98,7 @@ pub(crate) async fn connect(
         match net::connect(addr, &options).await {
             Ok(conn) => {
                 thread.addresses.mark_up(&addr);
-                return Ok(OriginConn::new(conn, addr, Rc::clone(host), thread));
+                return Ok(OriginConn::new(conn, addr, Arc::clone(host), thread));
             }
             Err(error) => {
                 thread.metrics.inc(Metric::OriginConnectFailures);

@@ -12,6 +12,7 @@ use crate::wire::{BodyReader, HeadReadError, Wire};
 use bytes::Bytes;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use tollgate_event::net::Conn;
 use tollgate_http::h1::Limits;
@@ -24,7 +25,7 @@ pub(crate) struct OriginConn {
     pub(crate) wire: Wire,
     pub(crate) addr: SocketAddr,
     /// The host the connection was made for, lower case.
-    pub(crate) host: Rc<str>,
+    pub(crate) host: Arc<str>,
     /// Requests sent on it before the current one.
     pub(crate) used: u32,
     /// Its place under `per_server.connection.max`.
@@ -33,7 +34,7 @@ pub(crate) struct OriginConn {
 }
 
 impl OriginConn {
-    fn new(conn: Conn, addr: SocketAddr, host: Rc<str>, thread: &EngineThread) -> OriginConn {
+    fn new(conn: Conn, addr: SocketAddr, host: Arc<str>, thread: &EngineThread) -> OriginConn {
         thread.metrics.inc(Metric::OriginConnections);
         OriginConn {
             wire: Wire::new(conn),

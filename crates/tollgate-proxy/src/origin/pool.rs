@@ -9,9 +9,10 @@ use crate::thread::EngineThread;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tollgate_config::ids;
 use tollgate_event::net::IdleState;
+use tollgate_event::timer;
 use tollgate_obs::metrics::Metric;
 
 /// Which connections may serve a request (`server_session_sharing.match`).
@@ -37,7 +38,8 @@ impl Match {
 
 struct Idle {
     conn: OriginConn,
-    until: Instant,
+    /// Milliseconds of the thread's timers at which it is closed.
+    until: u64,
 }
 
 /// The pool.
@@ -88,13 +90,13 @@ impl Pool {
             return;
         }
         conn.wire.conn().set_timeout(Duration::ZERO);
-        list.push(Idle { conn, until: thread.now() + Duration::from_secs(seconds) });
+        list.push(Idle { conn, until: timer::coarse_millis().saturating_add(seconds.saturating_mul(1000)) });
         thread.metrics.inc(Metric::OriginConnectionsPooled);
     }
 
     /// Closes what is over its time or was closed by the origin. Called every second.
     pub(crate) fn sweep(&self, thread: &EngineThread) {
-        let now = thread.now();
+        let now = timer::coarse_millis();
         let mut dropped = Vec::new();
         self.idle.borrow_mut().retain(|_, list| {
             let (keep, gone) =

@@ -8,6 +8,7 @@
 
 use super::cache::stored_response;
 use super::fetch::{Asked, OriginAnswer, is_get_like};
+use super::forward::NextHop;
 use super::{Exchange, Progress, Stop};
 use crate::body::{ResponseBody, transformed};
 use crate::client::ClientStream;
@@ -290,8 +291,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         let mut host = Vec::new();
         url.write_host_port(&mut host);
         self.txn.client_request.headers.set(names::HOST, host);
-        self.next_hop.host = String::from_utf8_lossy(&url.host).to_ascii_lowercase().into();
-        self.next_hop.port = url.effective_port();
+        self.next_hop = NextHop::new(&url.host, url.effective_port());
         if self.txn.records.flag(ids::HTTP_REDIRECT_USE_ORIG_CACHE_KEY) && self.txn.cache_url.is_none() {
             self.txn.cache_url = Some(Box::new(self.txn.client_request.url.clone()));
         }

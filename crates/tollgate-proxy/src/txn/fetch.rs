@@ -11,15 +11,17 @@ use crate::body::{ResponseBody, transformed};
 use crate::client::ClientStream;
 use crate::error_page::ErrorKind;
 use crate::limits;
-use crate::origin::connect::{self, ConnectError};
+use crate::origin::connect::{self, ConnectError, Route};
 use crate::origin::pool::Match;
 use crate::origin::{OriginBody, OriginConn};
 use crate::wire::{BodyReader, HeadReadError};
 use bytes::Bytes;
+use smallvec::smallvec;
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use tollgate_config::ids;
 use tollgate_event::dns::DnsError;
@@ -27,7 +29,7 @@ use tollgate_event::pool::ScratchVec;
 use tollgate_event::timer::Watch;
 use tollgate_http::framing::{self, Framing, FramingError};
 use tollgate_http::h1::HeadError;
-use tollgate_http::{Method, Response, Version, chunked, h1, list, names};
+use tollgate_http::{Method, Response, Version, chunked, h1, names};
 use tollgate_obs::metrics::Metric;
 use tollgate_obs::milestones::Milestone;
 use tollgate_obs::outcome::TransactionEnd;
@@ -96,27 +98,34 @@ impl<S: ClientStream> Exchange<'_, S> {
         Ok(())
     }
 
-    async fn resolve_with_hook(&mut self) -> Result<Vec<SocketAddr>, Stop> {
+    async fn resolve_with_hook(&mut self) -> Result<Route, Stop> {
         let mut order = self.resolve().await?;
         self.hook(TransactionHook::OsDns).await?;
         // The other addresses stay in reserve unless a handler has chosen another one.
         if let Some(addr) = self.txn.origin_addr
             && order.first() != Some(&addr)
         {
-            order = vec![addr];
+            order = smallvec![addr];
         }
         Ok(order)
     }
 
     /// The addresses to try, in order.
-    async fn resolve(&mut self) -> Result<Vec<SocketAddr>, Stop> {
+    async fn resolve(&mut self) -> Result<Route, Stop> {
         self.take_next_hop()?;
         if let Some(addr) = self.txn.origin_addr {
-            return Ok(vec![addr]);
+            return Ok(smallvec![addr]);
         }
-        let host = Rc::clone(&self.next_hop.host);
         self.mark(Milestone::DnsLookupBegin);
         self.thread.metrics.inc(Metric::DnsLookups);
+        if let Some(ip) = self.next_hop.literal {
+            self.thread.metrics.inc(Metric::DnsHits);
+            self.mark(Milestone::DnsLookupEnd);
+            let addr = SocketAddr::new(ip, self.next_hop.port);
+            self.txn.origin_addr = Some(addr);
+            return Ok(smallvec![addr]);
+        }
+        let host = Arc::clone(&self.next_hop.host);
         let addrs = match self.thread.dns.lookup_local(&host) {
             Some(addrs) => {
                 self.thread.metrics.inc(Metric::DnsHits);
@@ -241,7 +250,7 @@ impl<S: ClientStream> Exchange<'_, S> {
     }
 
     async fn connection(&mut self, order: &[SocketAddr], fresh_only: bool) -> Result<OriginConn, Stop> {
-        let host = Rc::clone(&self.next_hop.host);
+        let host = Arc::clone(&self.next_hop.host);
         let is_post = matches!(self.txn.client_request.method, Method::Post | Method::Put);
         let timeout = if is_post {
             ids::HTTP_POST_CONNECT_ATTEMPTS_TIMEOUT
@@ -341,8 +350,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         };
         let keep = response.version >= Version::Http11
             && framing != Framing::UntilClose
-            && !(response.headers.has(names::CONNECTION)
-                && list::has_token(response.headers.list(names::CONNECTION), "close"))
+            && !response.headers.has_token(names::CONNECTION, "close")
             && sent.body_done
             && !self.txn.proxy_request.as_ref().is_some_and(|r| r.headers.has(names::CONNECTION));
         if !sent.body_done {

@@ -8,7 +8,7 @@ use super::{Exchange, Stop};
 use crate::client::ClientStream;
 use crate::error_page::ErrorKind;
 use std::net::IpAddr;
-use std::rc::Rc;
+use std::sync::Arc;
 use tollgate_cache::rules;
 use tollgate_config::ids;
 use tollgate_config::records::TxnRecords;
@@ -20,13 +20,24 @@ use tollgate_plugin::TransactionHook;
 #[derive(Clone, Debug)]
 pub(crate) struct NextHop {
     /// Host, lower case, IPv6 literals in brackets.
-    pub(crate) host: Rc<str>,
+    pub(crate) host: Arc<str>,
+    /// 0: not known yet.
     pub(crate) port: u16,
+    /// The address, if the host is known to be one.
+    pub(crate) literal: Option<IpAddr>,
+}
+
+impl NextHop {
+    /// A host as it stands in a URL.
+    pub(crate) fn new(host: &[u8], port: u16) -> NextHop {
+        NextHop { host: String::from_utf8_lossy(host).to_ascii_lowercase().into(), port, literal: None }
+    }
 }
 
 impl Default for NextHop {
     fn default() -> Self {
-        NextHop { host: "".into(), port: 0 }
+        thread_local!(static NOWHERE: Arc<str> = "".into());
+        NextHop { host: NOWHERE.with(Arc::clone), port: 0, literal: None }
     }
 }
 
@@ -56,8 +67,14 @@ fn is_protected(known: Known) -> bool {
 pub(crate) fn strip_hop_by_hop(headers: &mut HeaderBlock) {
     if headers.has(names::CONNECTION) {
         let is_usual = |option: &[u8]| USUAL_OPTIONS.iter().any(|u| option.eq_ignore_ascii_case(u));
-        let listed: Vec<Vec<u8>> =
-            headers.list(names::CONNECTION).filter(|o| !is_usual(o)).map(<[u8]>::to_vec).collect();
+        let listed: Vec<Vec<u8>> = headers
+            .get_all(names::CONNECTION)
+            // Nearly always one usual option stands alone.
+            .filter(|value| !is_usual(value))
+            .flat_map(list::members)
+            .filter(|option| !is_usual(option))
+            .map(<[u8]>::to_vec)
+            .collect();
         for name in listed {
             if !Known::lookup(&name).is_some_and(is_protected) {
                 headers.remove(&name[..]);
@@ -95,7 +112,7 @@ impl<S: ClientStream> Exchange<'_, S> {
             && request.version >= Version::Http11
             && request.method == Method::Get
             && !self.txn.is_internal()
-            && list::has_token(request.headers.list(names::CONNECTION), "upgrade")
+            && request.headers.has_token(names::CONNECTION, "upgrade")
             // RFC 9113 §3.1 dropped h2c; a tunnel of it would hide requests from the proxy.
             && !request.headers.list(names::UPGRADE).any(|p| p.to_ascii_lowercase().starts_with(b"h2c"))
     }
@@ -113,9 +130,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         strip_hop_by_hop(&mut headers);
         headers.remove(names::PROXY_AUTHORIZATION);
         if self.host_due {
-            let mut host = Vec::new();
-            client.url.write_host_port(&mut host);
-            headers.set(names::HOST, host);
+            self.set_host(&mut headers);
         }
         self.frame_request(&mut headers, chunked);
         if self.cache.stale.is_some() || self.cache.fills {

@@ -21,12 +21,12 @@ use crate::client::ClientStream;
 use crate::error_page::ErrorKind;
 use crate::generation::Generation;
 use crate::limits;
+use crate::origin::connect::Route;
 use crate::thread::EngineThread;
 use bytes::Bytes;
 use cache::{CacheState, Plan};
 use forward::NextHop;
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -118,7 +118,7 @@ pub(crate) struct Exchange<'c, S> {
     /// The request body, if it was read ahead.
     pub(crate) buffered: Option<VecDeque<Bytes>>,
     /// The next hop's addresses, if they were looked up before the cache.
-    pub(crate) resolved: Option<Vec<SocketAddr>>,
+    pub(crate) resolved: Option<Route>,
     /// Redirects followed so far.
     pub(crate) redirects: i64,
     pub(crate) log: log::LogFacts,
@@ -342,11 +342,12 @@ impl<S: ClientStream> Exchange<'_, S> {
 
     /// Marks a milestone with the time of the last wait's end.
     pub(crate) fn mark(&mut self, milestone: Milestone) {
-        self.txn.milestones.mark_first(milestone, self.now);
+        self.txn.milestones.mark_first(milestone);
     }
 
     /// Reads the clock, after something was waited for.
     pub(crate) fn refresh_now(&mut self) {
         self.now = self.thread.now();
+        self.txn.milestones.advance(self.now);
     }
 }

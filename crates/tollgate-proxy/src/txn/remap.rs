@@ -1,8 +1,10 @@
 //! PRE_REMAP, the remap rules with their plugins, POST_REMAP.
 
+use super::forward::NextHop;
 use super::{Answer, Exchange, Stop};
 use crate::client::ClientStream;
 use crate::error_page::ErrorKind;
+use crate::generation::scheme_of;
 use bytes::Bytes;
 use std::sync::Arc;
 use tollgate_config::ids;
@@ -10,7 +12,7 @@ use tollgate_config::remap::{
     AclOutcome, AclRequest, RefererOutcome, RemapRequest, Rule, Scheme as RuleScheme,
 };
 use tollgate_http::url::{Form, Scheme};
-use tollgate_http::{Method, names};
+use tollgate_http::{HeaderBlock, Method, names};
 use tollgate_obs::metrics::Metric;
 use tollgate_obs::outcome::TransactionEnd;
 use tollgate_plugin::{LocalResponse, RemapStatus, TransactionHook};
@@ -78,7 +80,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         let host = if rule.is_regex() {
             crate::generation::url_host(&target.host)
         } else {
-            self.generation.rule_hosts[rule.rank as usize].clone()
+            self.generation.rule_hosts[rule.rank as usize].url.clone()
         };
         let path = match target.path {
             std::borrow::Cow::Borrowed(p) if p.len() == url.path.len() => url.path.clone(),
@@ -184,8 +186,7 @@ impl<S: ClientStream> Exchange<'_, S> {
             return Ok(());
         }
         let url = &self.txn.client_request.url;
-        let host = String::from_utf8_lossy(&url.host);
-        if host.is_empty() && !self.txn.has_intercept() {
+        if url.host.is_empty() && !self.txn.has_intercept() {
             return Err(self.error(ErrorKind::NoHost, "the request names no host to go to", false));
         }
         if !matches!(url.scheme, None | Some(Scheme::Http | Scheme::Ws))
@@ -199,12 +200,12 @@ impl<S: ClientStream> Exchange<'_, S> {
                 false,
             ));
         }
-        self.next_hop.host = if host.bytes().any(|b| b.is_ascii_uppercase()) {
-            host.to_ascii_lowercase().into()
-        } else {
-            host.into()
+        let of_rule = self.rule.as_ref().and_then(|rule| self.generation.rule_hosts.get(rule.rank as usize));
+        let port = url.effective_port();
+        self.next_hop = match of_rule.filter(|of_rule| of_rule.url == url.host) {
+            Some(of_rule) => NextHop { host: Arc::clone(&of_rule.name), port, literal: of_rule.literal },
+            None => NextHop::new(&url.host, port),
         };
-        self.next_hop.port = url.effective_port();
         Ok(())
     }
 
@@ -212,9 +213,23 @@ impl<S: ClientStream> Exchange<'_, S> {
     /// hit without handlers needs no new Host.
     pub(crate) fn settle_due_host(&mut self) {
         if std::mem::take(&mut self.host_due) {
-            let mut host = Vec::new();
-            self.txn.client_request.url.write_host_port(&mut host);
-            self.txn.client_request.headers.set(names::HOST, host);
+            let mut headers = std::mem::take(&mut self.txn.client_request.headers);
+            self.set_host(&mut headers);
+            self.txn.client_request.headers = headers;
+        }
+    }
+
+    /// Sets the Host that the client request's URL demands.
+    pub(crate) fn set_host(&self, headers: &mut HeaderBlock) {
+        let url = &self.txn.client_request.url;
+        let of_rule = self.rule.as_ref().and_then(|rule| self.generation.rule_hosts.get(rule.rank as usize));
+        match of_rule.and_then(|of_rule| of_rule.authority_for(url)) {
+            Some(authority) => headers.set(names::HOST, authority),
+            None => {
+                let mut host = Vec::new();
+                url.write_host_port(&mut host);
+                headers.set(names::HOST, host);
+            }
         }
     }
 
@@ -222,10 +237,6 @@ impl<S: ClientStream> Exchange<'_, S> {
     pub(crate) fn reverse_location(&self, location: &[u8]) -> Option<String> {
         self.generation.remap.reverse(std::str::from_utf8(location).ok()?)
     }
-}
-
-fn scheme_of(scheme: RuleScheme) -> Scheme {
-    Scheme::parse(scheme.as_str().as_bytes()).unwrap_or(Scheme::Http)
 }
 
 fn redirect(status: u16, to: &str) -> Stop {

@@ -131,7 +131,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         }
         if request.headers.has(names::EXPECT)
             && request.version >= Version::Http11
-            && !list::has_token(request.headers.list(names::EXPECT), "100-continue")
+            && !request.headers.has_token(names::EXPECT, "100-continue")
         {
             return Err(self.bad(ErrorKind::Expectation, "unknown expectation"));
         }
@@ -253,10 +253,7 @@ pub(crate) fn wants_keep_alive(request: &Request) -> bool {
         || request.headers.list(names::CONNECTION).chain(request.headers.list(names::PROXY_CONNECTION));
     match request.version {
         Version::Http10 => list::has_token(tokens(), "keep-alive") && !list::has_token(tokens(), "close"),
-        _ => {
-            !request.headers.has(names::CONNECTION)
-                || !list::has_token(request.headers.list(names::CONNECTION), "close")
-        }
+        _ => !request.headers.has_token(names::CONNECTION, "close"),
     }
 }
 

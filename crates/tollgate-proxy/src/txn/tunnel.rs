@@ -9,12 +9,12 @@ use crate::client::{ClientStream, Duplex, OutFraming};
 use crate::error_page::ErrorKind;
 use crate::limits;
 use crate::origin::OriginConn;
-use crate::origin::connect::{self, ConnectError};
+use crate::origin::connect::{self, ConnectError, Route};
 use crate::wire::Wire;
 use bytes::Bytes;
+use smallvec::smallvec;
 use std::future::poll_fn;
-use std::net::SocketAddr;
-use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tollgate_config::ids;
@@ -45,9 +45,9 @@ impl<S: ClientStream> Exchange<'_, S> {
         let mut order = self.resolve_for_tunnel().await?;
         self.hook(TransactionHook::OsDns).await?;
         if let Some(addr) = self.txn.origin_addr {
-            order = vec![addr];
+            order = smallvec![addr];
         }
-        let host = Rc::clone(&self.next_hop.host);
+        let host = Arc::clone(&self.next_hop.host);
         let conn = match connect::connect(
             &self.thread,
             &order,
@@ -75,8 +75,8 @@ impl<S: ClientStream> Exchange<'_, S> {
         .await
     }
 
-    async fn resolve_for_tunnel(&mut self) -> Result<Vec<SocketAddr>, Stop> {
-        let host = Rc::clone(&self.next_hop.host);
+    async fn resolve_for_tunnel(&mut self) -> Result<Route, Stop> {
+        let host = Arc::clone(&self.next_hop.host);
         match self.thread.dns.lookup(&host).await {
             Ok(answer) => Ok(self.thread.addresses.order(&answer.addrs, self.next_hop.port, self.started)),
             Err(error) => Err(self.error(ErrorKind::DnsFailed, &error.to_string(), false)),
