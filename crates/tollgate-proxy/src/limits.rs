@@ -52,5 +52,7 @@ pub(crate) fn response_head(records: &TxnRecords) -> Limits {
 pub(crate) const LINGER: Duration = Duration::from_secs(2);
 /// See [`LINGER`].
 pub(crate) const LINGER_BYTES: usize = 1024 * 1024;
+/// Bodies up to this size are sent in one buffer with their header.
+pub(crate) const COPIED_BODY_BYTES: usize = 2048;
 /// How long an origin that was sent `Expect: 100-continue` may stay silent before the client is told to go on.
 pub(crate) const CONTINUE_WAIT: Duration = Duration::from_secs(1);

@@ -182,6 +182,11 @@ impl ClientStream for H1Client {
                 self.write([&out, &first, b"\r\n"]).await
             }
             OutFraming::None => self.write([&out, &[], &[]]).await,
+            OutFraming::Length(_) | OutFraming::UntilClose if first.len() <= limits::COPIED_BODY_BYTES => {
+                // One buffer: to copy little costs less than the way of several through the kernel.
+                out.extend_from_slice(&first);
+                self.write([&out, &[], &[]]).await
+            }
             OutFraming::Length(_) | OutFraming::UntilClose => self.write([&out, &first, &[]]).await,
         }
     }
