@@ -248,6 +248,12 @@ records! {
     Str HOSTDB_HOST_FILE_PATH "proxy.config.hostdb.host_file.path" = "", ANY, no, Restart, "",
         "Hosts file asked before the DNS; unset: none.";
 
+    // --- plugins
+    Int TOLLGATE_PLUGIN_HANDLER_TIMEOUT "proxy.config.tollgate.plugin.handler_timeout" = 30, POSITIVE, no, Dynamic, "s",
+        "How long a handler may make a transaction wait before the watchdog warns; 0: no limit.", ours;
+    Str TOLLGATE_PLUGIN_HANDLER_TIMEOUT_ACTION "proxy.config.tollgate.plugin.handler_timeout_action" = "log", one_of(&["log", "fail"]), no, Dynamic, "",
+        "What happens then: `log` waits on, `fail` gives the handler up and answers with 500.", ours;
+
     // --- error pages
     Int BODY_FACTORY_ENABLE_CUSTOMIZATIONS "proxy.config.body_factory.enable_customizations" = 1, between(0, 3), no, Dynamic, "",
         "Error pages: 0 built in, 1 the default template set, 2 by language, 3 by host.";
