@@ -9,6 +9,7 @@ pub mod layers;
 pub mod licences;
 pub mod links;
 pub mod metadata;
+pub mod records;
 pub mod source;
 pub mod text_rules;
 
@@ -61,7 +62,7 @@ impl fmt::Display for Violation {
 
 type TextRule = (&'static str, fn(&[SourceFile]) -> Vec<Violation>);
 
-const TEXT_RULES: [TextRule; 9] = [
+const TEXT_RULES: [TextRule; 10] = [
     ("unsafe only in its places", text_rules::unsafe_outside_its_places),
     ("crate roots forbid unsafe", text_rules::roots_that_allow_unsafe),
     ("file sizes", text_rules::long_files),
@@ -70,6 +71,7 @@ const TEXT_RULES: [TextRule; 9] = [
     ("level 0 is pure", text_rules::impure_level_zero),
     ("no unfinished work", text_rules::leftovers),
     ("no test off without a reason", text_rules::silent_ignores),
+    ("every record is read", records::unread_records),
     ("decisions linked", links::unlinked_decisions),
 ];
 

@@ -251,10 +251,25 @@ pub fn bind(addr: SocketAddr, threads: usize, backlog: i32) -> io::Result<Vec<Bo
     Ok(listeners)
 }
 
+/// Options of accepted sockets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AcceptOptions {
+    /// Whether to turn Nagle's algorithm off.
+    pub no_delay: bool,
+    /// Whether to send TCP keep-alives.
+    pub keep_alive: bool,
+}
+
 impl BoundListener {
     /// The bound address.
     pub fn addr(&self) -> SocketAddr {
         self.addr
+    }
+
+    /// Sets what accepted sockets inherit. Before this, only Nagle's algorithm is off.
+    pub fn set_accept_options(&self, options: AcceptOptions) -> io::Result<()> {
+        self.socket.set_tcp_nodelay(options.no_delay)?;
+        self.socket.set_keepalive(options.keep_alive)
     }
 
     /// Attaches the socket to this event thread.
@@ -281,5 +296,29 @@ impl Listener {
     pub async fn accept(&self) -> io::Result<(Conn, SocketAddr)> {
         let (stream, peer) = self.listener.accept().await?;
         Ok((Conn::new(stream), peer))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::Ipv4Addr;
+
+    #[test]
+    fn accepted_sockets_have_the_options_of_their_listener() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        for (no_delay, keep_alive) in [(false, true), (true, false)] {
+            let mut bound = bind((Ipv4Addr::LOCALHOST, 0).into(), 1, 1).expect("a free port");
+            let bound = bound.pop().expect("a listener");
+            bound.set_accept_options(AcceptOptions { no_delay, keep_alive }).expect("set");
+            runtime.block_on(async {
+                let listener = bound.attach().expect("attached");
+                let _client = connect(listener.addr(), &ConnectOptions::default()).await.expect("connected");
+                let (conn, _) = listener.accept().await.expect("accepted");
+                let socket = SockRef::from(conn.stream().expect("open"));
+                assert_eq!(socket.tcp_nodelay().expect("told"), no_delay);
+                assert_eq!(socket.keepalive().expect("told"), keep_alive);
+            });
+        }
     }
 }

@@ -7,7 +7,7 @@
 use crate::stage::{OriginCounts, Stage, Stop};
 use crate::text::escaped;
 use crate::transcript::Way;
-use socket2::SockRef;
+use socket2::{Domain, SockRef, Socket, Type};
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::atomic::Ordering;
@@ -52,10 +52,30 @@ impl<'a> Conn<'a> {
     /// Connects to `addr`.
     pub fn connect(addr: SocketAddr, label: &str, stage: &'a Stage) -> Result<Self, Stop> {
         let limit = stage.remaining().max(Duration::from_millis(1));
-        let stream = TcpStream::connect_timeout(&addr, limit)
-            .map_err(|e| Stop::failed(format!("a connection to {addr}"), e.to_string()))?;
-        stage.transcript.note(label, &format!("connected to {addr}"));
-        Self::new(stream, label, stage, None)
+        let failed = |e: io::Error| Stop::failed(format!("a connection to {addr}"), e.to_string());
+        let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None).map_err(failed)?;
+        let connected = socket.connect_timeout(&addr.into(), limit);
+        if connected.is_ok() {
+            stage.transcript.note(label, &format!("connected to {addr}"));
+        }
+        Self::opened(socket, connected, label, stage).map_err(failed)
+    }
+
+    /// A connection after its connect call.
+    ///
+    /// A peer may accept and reset before the call has looked at its result; the call then reports the reset. That
+    /// is a connection that was opened and has ended, not one that was refused.
+    fn opened(socket: Socket, connected: io::Result<()>, label: &str, stage: &'a Stage) -> io::Result<Self> {
+        let is_reset = match connected {
+            Ok(()) => false,
+            Err(e) if e.kind() == ErrorKind::ConnectionReset => true,
+            Err(e) => return Err(e),
+        };
+        let mut conn = Self::of(socket.into(), label, stage, None)?;
+        if is_reset {
+            conn.ended(End::Reset);
+        }
+        Ok(conn)
     }
 
     /// Takes over a connected socket; `counts` are an origin's counters.
@@ -65,13 +85,19 @@ impl<'a> Conn<'a> {
         stage: &'a Stage,
         counts: Option<&'a OriginCounts>,
     ) -> Result<Self, Stop> {
-        let set_up = || -> io::Result<()> {
-            stream.set_nonblocking(false)?;
-            stream.set_nodelay(true)?;
-            stream.set_read_timeout(Some(SLICE))?;
-            stream.set_write_timeout(Some(SLICE))
-        };
-        set_up().map_err(|e| Stop::failed("a usable socket", e.to_string()))?;
+        Self::of(stream, label, stage, counts).map_err(|e| Stop::failed("a usable socket", e.to_string()))
+    }
+
+    fn of(
+        stream: TcpStream,
+        label: &str,
+        stage: &'a Stage,
+        counts: Option<&'a OriginCounts>,
+    ) -> io::Result<Self> {
+        stream.set_nonblocking(false)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(SLICE))?;
+        stream.set_write_timeout(Some(SLICE))?;
         Ok(Self { stream, stage, label: label.to_owned(), counts, buffer: Vec::new(), taken: 0, end: None })
     }
 
@@ -148,6 +174,10 @@ impl<'a> Conn<'a> {
 
     /// Sends all bytes; `false` when the peer is gone.
     pub fn try_send(&mut self, bytes: &[u8]) -> Result<bool, Stop> {
+        if self.end == Some(End::Reset) {
+            self.stage.transcript.note(&self.label, "not sent, the peer has reset the connection");
+            return Ok(false);
+        }
         let mut rest = bytes;
         while !rest.is_empty() {
             match self.stream.write(rest) {
@@ -233,4 +263,61 @@ impl<'a> Conn<'a> {
 
 fn is_pause(e: &io::Error) -> bool {
     matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::barrier::Barriers;
+    use std::net::TcpListener;
+
+    fn stage() -> Stage {
+        Stage::new(Duration::from_secs(10), Barriers::default(), std::iter::empty())
+    }
+
+    /// A client's socket and the peer's side of it.
+    fn pair() -> (Socket, TcpStream) {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a listener");
+        let addr = listener.local_addr().expect("its address");
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        socket.connect(&addr.into()).expect("connected");
+        (socket, listener.accept().expect("accepted").0)
+    }
+
+    #[test]
+    fn a_reset_while_connecting_is_a_connection_that_has_ended() {
+        let stage = stage();
+        let (socket, peer) = pair();
+        SockRef::from(&peer).set_linger(Some(Duration::ZERO)).expect("linger");
+        drop(peer);
+        let reset = Err(io::Error::from(ErrorKind::ConnectionReset));
+        let mut conn = Conn::opened(socket, reset, "client", &stage).expect("a connection");
+        assert!(!conn.try_send(b"GET / HTTP/1.1\r\n").expect("no failure"), "sending to it brings nothing");
+        assert_eq!(conn.fill_within(Duration::from_secs(5)).expect("an end"), Fill::End(End::Reset));
+        conn.expect_end().expect("the script sees the end");
+    }
+
+    #[test]
+    fn a_refused_connection_is_no_connection() {
+        let stage = stage();
+        let (socket, _peer) = pair();
+        let refused = Err(io::Error::from(ErrorKind::ConnectionRefused));
+        assert!(Conn::opened(socket, refused, "client", &stage).is_err());
+    }
+
+    #[test]
+    fn an_open_connection_carries_bytes_until_the_peer_ends_it() {
+        let stage = stage();
+        let (socket, mut peer) = pair();
+        let mut conn = Conn::opened(socket, Ok(()), "client", &stage).expect("a connection");
+        conn.send(b"ask").expect("sent");
+        let mut asked = [0; 3];
+        peer.read_exact(&mut asked).expect("received");
+        peer.write_all(b"told").expect("sent");
+        drop(peer);
+        assert_eq!(conn.fill().expect("bytes"), Fill::Data);
+        assert_eq!(conn.buffered(), b"told");
+        conn.consume(4);
+        conn.expect_end().expect("the end");
+    }
 }

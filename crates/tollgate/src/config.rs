@@ -53,6 +53,12 @@ impl Sources {
         }
     }
 
+    /// Reads everything for a check: what could be read, errors or not, and all problems.
+    pub(crate) fn examine(&self) -> (Option<Generation>, Vec<Problem>) {
+        let loaded = load_from_disk(&self.source);
+        (loaded.generation.or(loaded.rejected), loaded.problems)
+    }
+
     /// What the engine is built of.
     pub(crate) fn parts(&self, generation: &Generation) -> GenerationParts {
         let has_ip_allow = self.source.dir.as_ref().is_some_and(|dir| {

@@ -17,7 +17,7 @@ use tollgate_admin::{AdminState, Exposure, Health};
 use tollgate_config::generation::Generation;
 use tollgate_config::{Records, ids};
 use tollgate_event::EventThread;
-use tollgate_event::net::bind;
+use tollgate_event::net::{AcceptOptions, bind};
 use tollgate_event::thread::{Signal, next_signal};
 use tollgate_hook::run_void;
 use tollgate_obs::log::{AccessLog, AccessLogOptions, LogFormat};
@@ -173,12 +173,15 @@ fn listener_sets(
     records: &Records,
 ) -> anyhow::Result<(Vec<ListenerSet>, Vec<SocketAddr>)> {
     let backlog = i32::try_from(records.int(ids::NET_LISTEN_BACKLOG)).ok().filter(|n| *n > 0).unwrap_or(4096);
+    let flags = records.int(ids::NET_SOCK_OPTION_FLAG_IN);
+    let options = AcceptOptions { no_delay: flags & 1 != 0, keep_alive: flags & 2 != 0 };
     let mut sets: Vec<ListenerSet> = (0..threads).map(|_| Vec::new()).collect();
     let mut bound = Vec::new();
     for addr in addrs {
         let sockets = bind(*addr, threads, backlog).with_context(|| format!("cannot listen on {addr}"))?;
         bound.extend(sockets.first().map(tollgate_event::net::BoundListener::addr));
         for (set, socket) in sets.iter_mut().zip(sockets) {
+            socket.set_accept_options(options).with_context(|| format!("options of sockets on {addr}"))?;
             set.push(socket);
         }
     }

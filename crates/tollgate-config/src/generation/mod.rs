@@ -61,6 +61,8 @@ pub struct Generation {
 pub struct Loaded {
     /// The generation, unless there was an error.
     pub generation: Option<Generation>,
+    /// With errors: what could be read in spite of them. Not to be used, only to look for more errors in it.
+    pub rejected: Option<Generation>,
     /// Errors and warnings.
     pub problems: Vec<Problem>,
 }
@@ -77,7 +79,8 @@ pub fn load(source: &ConfigSource, files: &dyn FileSource) -> Loaded {
     let mut loader = Loader { source, files, problems: Vec::new() };
     let generation = loader.generation();
     let has_errors = loader.problems.iter().any(Problem::is_error);
-    Loaded { generation: generation.filter(|_| !has_errors), problems: loader.problems }
+    let (generation, rejected) = if has_errors { (None, generation) } else { (generation, None) };
+    Loaded { generation, rejected, problems: loader.problems }
 }
 
 struct Loader<'a> {

@@ -199,7 +199,7 @@ mod tests {
              CONFIG proxy.config.cache.ram_cache.size INT 1G\n\
              CONFIG proxy.config.http.connect_ports STRING NULL\n\
              CONFIG proxy.config.net.sock_option_flag_out INT 0x3\n\
-             CONFIG proxy.config.dns.resolv_conf STRING\n",
+             CONFIG proxy.config.body_factory.template_sets_dir STRING\n",
         );
         assert_eq!(problems, Vec::<String>::new());
         assert!(!records.flag(ids::HTTP_CACHE_HTTP));
@@ -208,7 +208,7 @@ mod tests {
         assert_eq!(records.int(ids::CACHE_RAM_CACHE_SIZE), 1 << 30);
         assert_eq!(records.str(ids::HTTP_CONNECT_PORTS), "");
         assert_eq!(records.int(ids::NET_SOCK_OPTION_FLAG_OUT), 3);
-        assert_eq!(records.str(ids::DNS_RESOLV_CONF), "");
+        assert_eq!(records.str(ids::BODY_FACTORY_TEMPLATE_SETS_DIR), "");
         assert_eq!(records.source_of(ids::HTTP_SERVER_PORTS).to_string(), "records.config:4");
     }
 
@@ -242,7 +242,7 @@ mod tests {
         let (records, problems) = from_yaml(
             "records:\n  http:\n    cache:\n      http: false\n    server_ports: \"8080 8081\"\n  \
              exec_thread:\n    autoconfig:\n      enabled: 0\n      scale: 1.5\n  \
-             cache:\n    ram_cache:\n      size: 2G\n  dns:\n    resolv_conf: null\n  \
+             cache:\n    ram_cache:\n      size: 2G\n  body_factory:\n    template_sets_dir: null\n  \
              net:\n    sock_option_flag_in: 0x5\n",
         );
         assert_eq!(problems, Vec::<String>::new());
@@ -252,7 +252,7 @@ mod tests {
         assert_eq!(records.float(ids::EXEC_THREAD_AUTOCONFIG_SCALE), 1.5);
         assert_eq!(records.int(ids::CACHE_RAM_CACHE_SIZE), 2 << 30);
         assert_eq!(records.int(ids::NET_SOCK_OPTION_FLAG_IN), 5);
-        assert_eq!(records.str(ids::DNS_RESOLV_CONF), "");
+        assert_eq!(records.str(ids::BODY_FACTORY_TEMPLATE_SETS_DIR), "");
         assert_eq!(records.source_of(ids::HTTP_CACHE_HTTP).to_string(), "records.yaml:4");
         assert_eq!(from_yaml("ts:\n  task_threads: 3\n").0.int(ids::TASK_THREADS), 3);
         assert_eq!(from_yaml("").1, Vec::<String>::new());

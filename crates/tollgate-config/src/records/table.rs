@@ -38,13 +38,13 @@ records! {
     Int NET_MAX_REQUESTS_IN "proxy.config.net.max_requests_in" = 0, POSITIVE, no, Dynamic, "",
         "Client connections with a request in progress; 0: no limit.";
     Int NET_SOCK_OPTION_FLAG_IN "proxy.config.net.sock_option_flag_in" = 0x1, between(0, 0x3f), no, Restart, "",
-        "Options of client sockets: 1 no delay, 2 keep-alive, 4 linger on, 8 linger off.";
+        "Options of client sockets, added up: 1 no delay, 2 keep-alive; others have no effect.";
     Int NET_SOCK_RECV_BUFFER_SIZE_OUT "proxy.config.net.sock_recv_buffer_size_out" = 0, SIZE, key 9, Dynamic, "bytes",
         "Receive buffer of origin sockets; 0: the system's default.";
     Int NET_SOCK_SEND_BUFFER_SIZE_OUT "proxy.config.net.sock_send_buffer_size_out" = 0, SIZE, key 10, Dynamic, "bytes",
         "Send buffer of origin sockets; 0: the system's default.";
     Int NET_SOCK_OPTION_FLAG_OUT "proxy.config.net.sock_option_flag_out" = 0x1, between(0, 0x3f), key 11, Dynamic, "",
-        "Options of origin sockets: 1 no delay, 2 keep-alive, 4 linger on, 8 linger off.";
+        "Options of origin sockets, added up: 1 no delay, 2 keep-alive; others have no effect.";
 
     // --- client side of HTTP
     Int HTTP_KEEP_ALIVE_ENABLED_IN "proxy.config.http.keep_alive_enabled_in" = 1, FLAG, key 5, Dynamic, "",
@@ -247,8 +247,12 @@ records! {
         "Preferred address families, separated by `;`; unset: ipv4;ipv6.";
     Str HOSTDB_HOST_FILE_PATH "proxy.config.hostdb.host_file.path" = "", ANY, no, Restart, "",
         "Hosts file asked before the DNS; unset: none.";
-    Str DNS_RESOLV_CONF "proxy.config.dns.resolv_conf" = "/etc/resolv.conf", ANY, no, Restart, "",
-        "The system's resolver configuration.";
+
+    // --- plugins
+    Int TOLLGATE_PLUGIN_HANDLER_TIMEOUT "proxy.config.tollgate.plugin.handler_timeout" = 30, POSITIVE, no, Dynamic, "s",
+        "How long a handler may make a transaction wait before the watchdog warns; 0: no limit.", ours;
+    Str TOLLGATE_PLUGIN_HANDLER_TIMEOUT_ACTION "proxy.config.tollgate.plugin.handler_timeout_action" = "log", one_of(&["log", "fail"]), no, Dynamic, "",
+        "What happens then: `log` waits on, `fail` gives the handler up and answers with 500.", ours;
 
     // --- error pages
     Int BODY_FACTORY_ENABLE_CUSTOMIZATIONS "proxy.config.body_factory.enable_customizations" = 1, between(0, 3), no, Dynamic, "",

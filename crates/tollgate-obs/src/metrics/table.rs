@@ -193,7 +193,7 @@ metrics! {
     // Plugins.
     HandlerFaults "proxy.process.hook.handler_faults" Counter Count "Hook handlers that panicked, failed or broke their contract.";
     PluginResponses "proxy.process.hook.plugin_responses" Counter Count "Transactions a plugin answered instead of the origin.";
-    HandlerTimeouts "proxy.process.hook.handler_timeouts" Counter Count "Hook handlers the watchdog gave up waiting for.";
+    HandlerTimeouts "proxy.process.hook.handler_timeouts" Counter Count "Hook handlers that took longer than plugin.handler_timeout.";
 
     // Timeouts.
     RequestHeaderTimeouts "proxy.process.http.timeout.request_header" Counter Count "Clients that did not complete a request header in time.";

@@ -1,6 +1,7 @@
 //! Running transaction and session hook points.
 //!
-//! Responsible for: the order of scopes, what each outcome means, containment of faults.
+//! Responsible for: the order of scopes, what each outcome means, containment of faults, the watchdog over handlers
+//! that do not go on.
 //! Invariants: a point without handlers costs a bit test; handlers added while a scope runs follow ts-abi 2.3 (a
 //! scope is entered with what it holds then; what is appended while its last handler runs is not picked up).
 
@@ -9,11 +10,13 @@ use crate::client::ClientStream;
 use crate::error_page::ErrorKind;
 use crate::generation::Generation;
 use crate::thread::EngineThread;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 use tollgate_config::ids;
+use tollgate_event::timer::Watch;
 use tollgate_hook::run_all;
 use tollgate_obs::metrics::Metric;
 use tollgate_obs::outcome::TransactionEnd;
@@ -24,6 +27,8 @@ use tollgate_plugin::{Host, Outcome, Session, Transaction, TransactionHook};
 enum HookEnd {
     Outcome(Outcome, Arc<str>),
     Fault(Arc<str>, String),
+    /// A handler took too long and was given up.
+    Overdue(Arc<str>),
 }
 
 /// One run of a hook point.
@@ -40,9 +45,9 @@ impl HookRun {
     }
 
     /// Runs the point in all scopes, until a handler does not continue. At TXN_CLOSE all handlers run.
-    async fn run(mut self, txn: &mut Transaction, generation: &Generation) -> HookRun {
-        for handler in generation.hooks.list(self.hook).iter() {
-            if self.run_one(txn, handler).await {
+    async fn run(mut self, txn: &mut Transaction, watched: &Watched<'_>) -> HookRun {
+        for handler in watched.generation.hooks.list(self.hook).iter() {
+            if self.run_one(txn, handler, watched).await {
                 return self;
             }
         }
@@ -51,7 +56,7 @@ impl HookRun {
             let mut next = session.handler(self.hook, 0);
             let mut index = 0;
             while let Some((handler, more)) = next {
-                if self.run_one(txn, &handler).await {
+                if self.run_one(txn, &handler, watched).await {
                     return self;
                 }
                 index += 1;
@@ -61,7 +66,7 @@ impl HookRun {
         let mut next = txn.handler(self.hook, 0);
         let mut index = 0;
         while let Some((handler, more)) = next {
-            if self.run_one(txn, &handler).await {
+            if self.run_one(txn, &handler, watched).await {
                 return self;
             }
             index += 1;
@@ -71,13 +76,78 @@ impl HookRun {
     }
 
     /// Runs one handler; whether the others are left out.
-    async fn run_one(&mut self, txn: &mut Transaction, handler: &NamedHandler) -> bool {
-        self.end = match handler.run(txn, &mut self.suspended).await {
-            Ok(Outcome::Continue) => return false,
-            Ok(outcome) => Some(HookEnd::Outcome(outcome, Arc::clone(&handler.module))),
-            Err(panic) => Some(HookEnd::Fault(Arc::clone(&handler.module), panic)),
+    async fn run_one(
+        &mut self,
+        txn: &mut Transaction,
+        handler: &NamedHandler,
+        watched: &Watched<'_>,
+    ) -> bool {
+        let (hook, id) = (self.hook, txn.id());
+        let ended = {
+            let mut call = pin!(handler.run(txn, &mut self.suspended));
+            let mut watchdog = None;
+            std::future::poll_fn(|cx| {
+                if let Poll::Ready(ended) = call.as_mut().poll(cx) {
+                    return Poll::Ready(Some(ended));
+                }
+                // Only a handler that has to be waited for costs a timer.
+                let watchdog = watchdog.get_or_insert_with(|| Watchdog::new(watched, hook, id));
+                watchdog.poll(cx, watched, &handler.module).map(|()| None)
+            })
+            .await
+        };
+        let module = || Arc::clone(&handler.module);
+        self.end = match ended {
+            Some(Ok(Outcome::Continue)) => return false,
+            Some(Ok(outcome)) => Some(HookEnd::Outcome(outcome, module())),
+            Some(Err(panic)) => Some(HookEnd::Fault(module(), panic)),
+            None => Some(HookEnd::Overdue(module())),
         };
         self.hook != TransactionHook::TxnClose
+    }
+}
+
+/// What handlers run in, and who watches over them.
+struct Watched<'t> {
+    generation: &'t Generation,
+    thread: &'t EngineThread,
+}
+
+/// Notices a handler that has to be waited for too long.
+struct Watchdog {
+    watch: Watch,
+    /// When the handler was first found to have to be waited for.
+    since: Instant,
+    hook: TransactionHook,
+    transaction: u64,
+}
+
+impl Watchdog {
+    fn new(watched: &Watched<'_>, hook: TransactionHook, transaction: u64) -> Watchdog {
+        let watch = Watch::new();
+        let limit = watched.generation.records().int(ids::TOLLGATE_PLUGIN_HANDLER_TIMEOUT);
+        watch.set(Duration::from_secs(limit.max(0) as u64));
+        Watchdog { watch, since: watched.thread.now(), hook, transaction }
+    }
+
+    /// Ready when the handler is to be given up. Warns once.
+    fn poll(&mut self, cx: &mut Context<'_>, watched: &Watched<'_>, module: &str) -> Poll<()> {
+        if self.watch.poll_expired(cx).is_pending() {
+            return Poll::Pending;
+        }
+        self.watch.clear();
+        watched.thread.metrics.inc(Metric::HandlerTimeouts);
+        let age = watched.thread.now().saturating_duration_since(self.since);
+        let gives_up =
+            watched.generation.records().str(ids::TOLLGATE_PLUGIN_HANDLER_TIMEOUT_ACTION) == "fail";
+        tracing::warn!("{}", self.warning(module, age, gives_up));
+        if gives_up { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    fn warning(&self, module: &str, age: Duration, gives_up: bool) -> String {
+        let (hook, id, seconds) = (self.hook.name(), self.transaction, age.as_secs_f64());
+        let then = if gives_up { "it is given up" } else { "it is waited for" };
+        format!("plugin {module} has not gone on from {hook} in transaction {id} for {seconds:.1} s; {then}")
     }
 }
 
@@ -113,7 +183,8 @@ impl<S: ClientStream> Exchange<'_, S> {
 
     async fn run_hook(&mut self, hook: TransactionHook) -> Result<(), Stop> {
         self.settle_due_host();
-        let run = HookRun::new(hook).run(&mut self.txn, &self.generation).await;
+        let watched = Watched { generation: &self.generation, thread: &self.thread };
+        let run = HookRun::new(hook).run(&mut self.txn, &watched).await;
         if run.suspended && self.left_meanwhile(hook).await {
             return Err(Stop::Abort(TransactionEnd::ClientAborted));
         }
@@ -124,6 +195,10 @@ impl<S: ClientStream> Exchange<'_, S> {
                 self.report_fault(hook, &module, &panic);
                 self.txn.decided_by = Some(module);
                 Err(self.error(ErrorKind::PluginFailed, &panic, false))
+            }
+            Some(HookEnd::Overdue(module)) => {
+                self.txn.decided_by = Some(module);
+                Err(self.error(ErrorKind::PluginFailed, "handler_timeout", false))
             }
         }
     }
@@ -166,7 +241,8 @@ impl<S: ClientStream> Exchange<'_, S> {
 
     /// TXN_CLOSE: whatever a handler answers, the others run too.
     pub(crate) async fn run_close_hooks(&mut self) {
-        let run = HookRun::new(TransactionHook::TxnClose).run(&mut self.txn, &self.generation).await;
+        let watched = Watched { generation: &self.generation, thread: &self.thread };
+        let run = HookRun::new(TransactionHook::TxnClose).run(&mut self.txn, &watched).await;
         if let Some(HookEnd::Fault(module, panic)) = run.end {
             self.report_fault(TransactionHook::TxnClose, &module, &panic);
         }
@@ -201,13 +277,35 @@ pub(crate) async fn run_session_hook(
 ) -> bool {
     let generation = thread.generation();
     let mut txn = new_transaction(thread, session, host, &generation, thread.now());
-    match HookRun::new(hook).run(&mut txn, &generation).await.end {
+    let watched = Watched { generation: &generation, thread };
+    match HookRun::new(hook).run(&mut txn, &watched).await.end {
         None => true,
-        Some(HookEnd::Outcome(..)) => false,
+        Some(HookEnd::Outcome(..) | HookEnd::Overdue(_)) => false,
         Some(HookEnd::Fault(module, panic)) => {
             thread.metrics.inc(Metric::HandlerFaults);
             tracing::error!("plugin {module} panicked at {}: {panic}", hook.name());
             false
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_watchdog_names_plugin_hook_point_and_age() {
+        let dog = Watchdog {
+            watch: Watch::new(),
+            since: Instant::now(),
+            hook: TransactionHook::OsDns,
+            transaction: 7,
+        };
+        let age = Duration::from_millis(1500);
+        assert_eq!(
+            dog.warning("geo", age, false),
+            "plugin geo has not gone on from OS_DNS in transaction 7 for 1.5 s; it is waited for"
+        );
+        assert!(dog.warning("geo", age, true).ends_with("; it is given up"));
     }
 }

@@ -4,3 +4,4 @@ mod faults;
 mod framing;
 mod hooks;
 mod support;
+mod watchdog;
