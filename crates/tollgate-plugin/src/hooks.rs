@@ -263,6 +263,27 @@ impl HookPoint for LogTransaction {
     const DOC: &'static str = "After TXN_CLOSE, for every transaction.";
 }
 
+/// PLUGIN_MESSAGE: an operator's message to plugins (TS_LIFECYCLE_MSG_HOOK). On the server's main thread, VOID.
+#[derive(Clone, Copy, Debug)]
+pub struct PluginMessage;
+
+/// What `tollgate ctl plugin msg TAG DATA` sends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// What it is about: each plugin compares it with its own.
+    pub tag: String,
+    /// The data; empty if there is none.
+    pub data: Vec<u8>,
+}
+
+impl HookPoint for PluginMessage {
+    type Input<'a> = &'a Message;
+    type Output<'a> = ();
+    const NAME: &'static str = "PLUGIN_MESSAGE";
+    const MODE: Mode = Mode::Void;
+    const DOC: &'static str = "An operator sent plugins a message; all handlers get it.";
+}
+
 macro_rules! lifecycle_hooks {
     ($($(#[doc = $doc:literal])+ $id:ident = $name:literal,)+) => {
         $(
@@ -284,6 +305,7 @@ macro_rules! lifecycle_hooks {
             registry.declare::<SelectAlt>();
             registry.declare::<AccessCheck>();
             registry.declare::<LogTransaction>();
+            registry.declare::<PluginMessage>();
             $(registry.declare::<$id>();)+
         }
     };

@@ -277,4 +277,6 @@ records! {
         "Write debug messages whose tag matches `diags.debug.tags`.";
     Str TOLLGATE_ADMIN_LISTEN "proxy.config.tollgate.admin.listen" = "", ANY, no, Restart, "",
         "Address and port of the admin listener (metrics); unset: none.", ours;
+    Str TOLLGATE_CONTROL_SOCKET "proxy.config.tollgate.control.socket" = "run/tollgate.sock", ANY, no, Restart, "",
+        "Path of the control socket; relative to the configuration directory (without one: none). Unset: none.", ours;
 }
