@@ -22,6 +22,126 @@ pub(crate) enum Command {
     Check(ConfigOptions),
     /// Show what the server consists of.
     Show(ShowOptions),
+    /// Command a running server through its control socket.
+    Ctl(CtlOptions),
+}
+
+/// The command line when the program is called `traffic_ctl`.
+#[derive(Debug, Parser)]
+#[command(name = "traffic_ctl", version)]
+pub(crate) struct CtlCli {
+    #[command(flatten)]
+    pub(crate) options: CtlOptions,
+}
+
+/// A command to a running server.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct CtlOptions {
+    /// The server's configuration directory; its records say where the control socket is.
+    #[arg(long, value_name = "DIR", visible_alias = "run-root", global = true)]
+    pub(crate) config: Option<PathBuf>,
+    /// The control socket.
+    #[arg(long, value_name = "PATH", global = true)]
+    pub(crate) socket: Option<PathBuf>,
+    /// Print the result as JSON.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    #[command(subcommand)]
+    pub(crate) command: CtlCommand,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum CtlCommand {
+    /// Records.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Metrics.
+    #[command(subcommand)]
+    Metric(MetricCommand),
+    /// Plugins.
+    #[command(subcommand)]
+    Plugin(PluginCommand),
+    /// The server.
+    #[command(subcommand)]
+    Server(ServerCommand),
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Print values of records.
+    Get {
+        #[arg(required = true, value_name = "NAME")]
+        names: Vec<String>,
+    },
+    /// Set a record until the server ends; the configuration is read again with it on top.
+    Set {
+        name: String,
+        #[arg(allow_hyphen_values = true)]
+        value: String,
+    },
+    /// Print the records whose names match a regular expression.
+    Match { regex: String },
+    /// Print what is known of records.
+    Describe {
+        #[arg(required = true, value_name = "NAME")]
+        names: Vec<String>,
+    },
+    /// Read the configuration again.
+    Reload,
+    /// Print the generation in use and what waits for a restart.
+    Status,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum MetricCommand {
+    /// Print values of metrics.
+    Get {
+        #[arg(required = true, value_name = "NAME")]
+        names: Vec<String>,
+    },
+    /// Print the metrics whose names match a regular expression.
+    Match { regex: String },
+    /// Let counters begin at zero again, as these commands show them; /metrics goes on.
+    #[command(visible_alias = "clear")]
+    Zero {
+        #[arg(required = true, value_name = "NAME")]
+        names: Vec<String>,
+    },
+    /// Print values again and again.
+    Monitor {
+        #[arg(required = true, value_name = "NAME")]
+        names: Vec<String>,
+        /// Seconds between two prints.
+        #[arg(short, long, value_name = "SECONDS", default_value_t = 5)]
+        interval: u64,
+        /// How many prints; 0: until interrupted.
+        #[arg(short, long, value_name = "N", default_value_t = 0)]
+        count: u64,
+    },
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum PluginCommand {
+    /// Send plugins a message.
+    Msg {
+        tag: String,
+        #[arg(allow_hyphen_values = true)]
+        data: Option<String>,
+    },
+}
+
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub(crate) enum ServerCommand {
+    /// Print state, generation, uptime and connections as JSON.
+    Status,
+    /// Keep no client connection open after its response.
+    Drain {
+        /// Back to normal.
+        #[arg(short, long)]
+        undo: bool,
+    },
+    /// End the server as SIGTERM does.
+    Stop,
 }
 
 /// Where the configuration comes from.

@@ -59,6 +59,13 @@ impl Sources {
         (loaded.generation.or(loaded.rejected), loaded.problems)
     }
 
+    /// These sources with more settings on top.
+    pub(crate) fn with_sets(&self, sets: Vec<(String, String)>) -> Sources {
+        let mut sources = self.clone();
+        sources.source.sets.extend(sets);
+        sources
+    }
+
     /// What the engine is built of.
     pub(crate) fn parts(&self, generation: &Generation) -> GenerationParts {
         let has_ip_allow = self.source.dir.as_ref().is_some_and(|dir| {

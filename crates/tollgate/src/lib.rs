@@ -18,6 +18,8 @@
 mod check;
 mod cli;
 mod config;
+mod control;
+mod ctl;
 mod demo;
 mod run;
 mod show;
@@ -33,11 +35,18 @@ pub fn main_with(mut plugins: PluginSet) -> ExitCode {
     for factory in tollgate_plugins::factories() {
         plugins.add_factory(factory);
     }
+    if is_called("traffic_ctl") {
+        return match cli::CtlCli::try_parse() {
+            Ok(cli) => ctl::run(&cli.options),
+            Err(error) => usage(&error),
+        };
+    }
     let result = match cli::Cli::parse().command {
         cli::Command::Run(options) => run::run(&options, plugins),
         cli::Command::Demo(options) => demo::run(&options, plugins),
         cli::Command::Check(options) => return check::run(&options, plugins),
         cli::Command::Show(options) => show::run(&options, plugins),
+        cli::Command::Ctl(options) => return ctl::run(&options),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -46,4 +55,18 @@ pub fn main_with(mut plugins: PluginSet) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Whether the program was called by that name.
+fn is_called(name: &str) -> bool {
+    let program = std::env::args_os().next().unwrap_or_default();
+    std::path::Path::new(&program).file_name().is_some_and(|file| file == name)
+}
+
+/// Says what is wrong with the command line, with the exit status of `traffic_ctl`.
+fn usage(error: &clap::Error) -> ExitCode {
+    const EX_USAGE: u8 = 64;
+    // Nobody can be told that standard error is closed.
+    drop(error.print());
+    if error.use_stderr() { ExitCode::from(EX_USAGE) } else { ExitCode::SUCCESS }
 }

@@ -6,6 +6,7 @@
 
 use crate::cli::ConfigOptions;
 use crate::config::{Sources, listed};
+use crate::control::{self, Changes, Command};
 use anyhow::{Context, anyhow};
 use std::collections::HashMap;
 use std::io::Write;
@@ -13,9 +14,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use tollgate_admin::control::{Control, ControlSocket, Request};
 use tollgate_admin::{AdminState, Exposure, Health};
 use tollgate_config::generation::Generation;
-use tollgate_config::{Records, ids};
+use tollgate_config::records::Source;
+use tollgate_config::{Problem, Records, ids};
 use tollgate_event::EventThread;
 use tollgate_event::net::{AcceptOptions, bind};
 use tollgate_event::thread::{Signal, next_signal};
@@ -42,6 +45,10 @@ pub(crate) struct Server {
     threads: Vec<EventThread>,
     listeners: Vec<SocketAddr>,
     admin: Option<Admin>,
+    control: Option<ControlSocket>,
+    commands: tokio::sync::mpsc::Receiver<Command>,
+    /// What was changed through the control socket.
+    pub(crate) changes: Changes,
 }
 
 struct Admin {
@@ -85,12 +92,20 @@ impl Server {
         let admin = start_admin(&records, &engine)?;
         run_void(&table.table().handlers::<PortsReady>(), |handler| handler.call(&lifecycle));
         run_void(&table.table().handlers::<TaskThreadsReady>(), |handler| handler.call(&lifecycle));
-        Ok(Server { sources, engine, threads: running, listeners, admin })
+        let (control, commands) = control::channel();
+        let control = start_control(&records, &sources.dir(), control)?;
+        let changes = Changes { reloaded_at: tollgate_event::clock::unix_seconds(), ..Changes::default() };
+        Ok(Server { sources, engine, threads: running, listeners, admin, control, commands, changes })
     }
 
     /// The addresses being listened on.
     pub(crate) fn listeners(&self) -> &[SocketAddr] {
         &self.listeners
+    }
+
+    /// The engine.
+    pub(crate) fn engine(&self) -> &Arc<Engine> {
+        &self.engine
     }
 
     /// Says on standard output where the server listens and that it is ready.
@@ -107,15 +122,44 @@ impl Server {
         Ok(())
     }
 
-    /// Serves until SIGTERM or SIGINT, then drains; reloads at SIGHUP.
-    pub(crate) fn wait(self) -> anyhow::Result<()> {
+    /// Serves until SIGTERM, SIGINT or a command to stop, then drains; reloads at SIGHUP; does commands.
+    pub(crate) fn wait(mut self) -> anyhow::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .context("cannot wait for signals")?;
-        while let Signal::Reload = runtime.block_on(next_signal()).context("cannot wait for signals")? {
-            self.reload();
+        // Kept while commands are done, so that no signal is lost meanwhile.
+        let mut signal = Box::pin(next_signal());
+        loop {
+            let commands = &mut self.commands;
+            let event = runtime.block_on(async {
+                tokio::select! {
+                    signal = &mut signal => signal.map(Event::Signal),
+                    Some(command) = commands.recv() => Ok(Event::Command(command)),
+                }
+            });
+            match event.context("cannot wait for signals")? {
+                Event::Signal(Signal::Stop) => break,
+                Event::Signal(Signal::Reload) => {
+                    signal = Box::pin(next_signal());
+                    // What is wrong with it has been logged.
+                    drop(self.reload());
+                }
+                Event::Command(command) => {
+                    command.answer(control::perform(&mut self, &command.request));
+                    if command.request == (Request::ServerStop {}) {
+                        break;
+                    }
+                }
+            }
         }
+        self.stop()
+    }
+
+    /// Drains and ends all threads.
+    pub(crate) fn stop(self) -> anyhow::Result<()> {
+        drop(self.commands);
+        drop(self.control);
         tracing::info!("draining");
         let lifecycle = Lifecycle { listeners: self.listeners.clone() };
         run_void(&self.engine.generation().table().handlers::<Shutdown>(), |handler| {
@@ -138,33 +182,64 @@ impl Server {
     }
 
     /// Takes a new generation into use, or keeps the running one and says why.
-    fn reload(&self) {
+    pub(crate) fn reload(&mut self) -> Result<u64, Vec<Problem>> {
         self.engine.reopen_logs();
-        let result = match self.sources.load() {
+        let sources = self.sources.with_sets(self.changes.sets());
+        let result = match sources.load() {
             Ok((generation, warnings)) => {
                 warnings.iter().for_each(|w| tracing::warn!("{w}"));
-                warn_of_restarts(self.engine.generation().records(), &generation.records);
-                self.engine.reload(self.sources.parts(&generation))
+                let waiting = waiting_for_restart(self.engine.generation().records(), &generation.records);
+                self.engine.reload(sources.parts(&generation)).inspect(|_| {
+                    self.changes.waiting.extend(waiting);
+                    self.changes.waiting.sort_unstable();
+                    self.changes.waiting.dedup();
+                    self.changes.reloaded_at = tollgate_event::clock::unix_seconds();
+                })
             }
             Err(problems) => self.engine.refuse_reload(problems),
         };
-        match result {
+        match &result {
             Ok(number) => tracing::info!("configuration generation {number} in use"),
             Err(problems) => {
                 problems.iter().for_each(|p| tracing::error!("{p}"));
                 tracing::error!("reload refused, the running configuration stays");
             }
         }
+        result
     }
 }
 
-/// Records that a reload cannot change.
-fn warn_of_restarts(old: &Records, new: &Records) {
-    for def in old.differences(new) {
-        if def.reload == tollgate_config::records::Reload::Restart {
-            tracing::warn!("{} takes effect at the next start", def.name);
+/// What the main thread waits for.
+enum Event {
+    Signal(Signal),
+    Command(Command),
+}
+
+/// Opens the control socket. One that nobody asked for by name is only warned of if it cannot be opened.
+fn start_control(
+    records: &Records,
+    dir: &Path,
+    control: Arc<dyn Control>,
+) -> anyhow::Result<Option<ControlSocket>> {
+    let Some(path) = control::socket_path(records, dir) else { return Ok(None) };
+    match ControlSocket::open(&path, control) {
+        Ok(socket) => Ok(Some(socket)),
+        Err(error) if *records.source_of(ids::TOLLGATE_CONTROL_SOCKET) == Source::Default => {
+            tracing::warn!("no control socket: {error}");
+            Ok(None)
         }
+        Err(error) => Err(error).context("proxy.config.tollgate.control.socket"),
     }
+}
+
+/// Records that a reload cannot change, which differ.
+fn waiting_for_restart(old: &Records, new: &Records) -> Vec<&'static str> {
+    let differences = old.differences(new).into_iter();
+    let waiting = differences.filter(|def| def.reload == tollgate_config::records::Reload::Restart);
+    waiting
+        .map(|def| def.name)
+        .inspect(|name| tracing::warn!("{name} takes effect at the next start"))
+        .collect()
 }
 
 fn listener_sets(

@@ -1,7 +1,7 @@
 //! The answering side of the control socket: a thread that accepts, and one for each connection.
 
-use super::rpc::{Control, answer};
 use super::MAX_MESSAGE;
+use super::rpc::{Control, answer};
 use std::fs;
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
@@ -157,7 +157,11 @@ fn serve(mut stream: UnixStream, control: &dyn Control, stop: &AtomicBool) -> io
 }
 
 /// The next line without its end; `None` at the end of the connection, of the time, or of the server.
-fn next_line(stream: &mut UnixStream, buffer: &mut Vec<u8>, stop: &AtomicBool) -> io::Result<Option<Vec<u8>>> {
+fn next_line(
+    stream: &mut UnixStream,
+    buffer: &mut Vec<u8>,
+    stop: &AtomicBool,
+) -> io::Result<Option<Vec<u8>>> {
     let deadline = Instant::now() + MESSAGE_TIME;
     let mut chunk = [0; 4096];
     let mut searched = 0;

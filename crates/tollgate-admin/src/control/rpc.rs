@@ -194,14 +194,16 @@ mod tests {
     }
 
     fn code(line: &str) -> i64 {
-        let answer: Value = serde_json::from_str(&answer(line.as_bytes(), &Echo).expect("answer")).expect("json");
+        let answer: Value =
+            serde_json::from_str(&answer(line.as_bytes(), &Echo).expect("answer")).expect("json");
         answer["error"]["code"].as_i64().expect("an error")
     }
 
     #[test]
     fn a_request_is_dispatched_and_answered_under_its_id() {
         let line = r#"{"jsonrpc":"2.0","id":7,"method":"config_get","params":{"names":["a"]}}"#;
-        let answer: Value = serde_json::from_str(&answer(line.as_bytes(), &Echo).expect("answer")).expect("json");
+        let answer: Value =
+            serde_json::from_str(&answer(line.as_bytes(), &Echo).expect("answer")).expect("json");
         assert_eq!(answer["id"], 7);
         assert_eq!(answer["result"], json!({"method": "config_get", "params": {"names": ["a"]}}));
     }
