@@ -73,6 +73,11 @@ pub(crate) struct Changes {
 }
 
 impl Changes {
+    /// No changes to a configuration taken into use at `reloaded_at`.
+    pub(crate) fn none(reloaded_at: i64) -> Changes {
+        Changes { reloaded_at, ..Changes::default() }
+    }
+
     /// Settings on top of all others.
     pub(crate) fn sets(&self) -> Vec<(String, String)> {
         let drain = self.is_draining.then(|| (KEEP_ALIVE.to_owned(), "0".to_owned()));

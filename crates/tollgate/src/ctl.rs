@@ -7,15 +7,16 @@
 use crate::cli::{
     ConfigCommand, ConfigOptions, CtlCommand, CtlOptions, MetricCommand, PluginCommand, ServerCommand,
 };
-use crate::config::{Sources, listed};
 use crate::control::socket_path;
 use anyhow::{Context, anyhow};
 use serde_json::Value;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 use tollgate_admin::control::{CallError, Request, call};
+use tollgate_config::Records;
+use tollgate_config::records::load;
 
 /// The exit status of a command that could not be done.
 const FAILED: u8 = 2;
@@ -65,13 +66,23 @@ fn socket(options: &CtlOptions) -> anyhow::Result<PathBuf> {
         .config
         .clone()
         .ok_or_else(|| anyhow!("which server? Give its --config DIR, or --socket PATH"))?;
-    let config = ConfigOptions { config: Some(dir.clone()), ..ConfigOptions::default() };
-    let (generation, _) = Sources::new(&config)?.load().map_err(|problems| {
-        anyhow!("the configuration has errors; name the socket by --socket PATH\n{}", listed(&problems))
-    })?;
-    socket_path(&generation.records, &dir).ok_or_else(|| {
+    let records = records(&dir);
+    socket_path(&records, &dir).ok_or_else(|| {
         anyhow!("proxy.config.tollgate.control.socket is unset: the server has no control socket")
     })
+}
+
+/// The records in `dir`, as far as they are right: a broken file must not keep its owner from the server.
+fn records(dir: &Path) -> Records {
+    let mut records = Records::default();
+    let mut ignored = Vec::new();
+    if let Ok(text) = std::fs::read_to_string(dir.join("records.yaml")) {
+        load::records_yaml(&mut records, "records.yaml", &text, &mut ignored);
+    }
+    if let Ok(text) = std::fs::read_to_string(dir.join("records.config")) {
+        load::records_config(&mut records, "records.config", &text, &mut ignored);
+    }
+    records
 }
 
 fn explained(request: &Request, error: CallError) -> anyhow::Error {

@@ -94,7 +94,7 @@ impl Server {
         run_void(&table.table().handlers::<TaskThreadsReady>(), |handler| handler.call(&lifecycle));
         let (control, commands) = control::channel();
         let control = start_control(&records, &sources.dir(), control)?;
-        let changes = Changes { reloaded_at: tollgate_event::clock::unix_seconds(), ..Changes::default() };
+        let changes = Changes::none(tollgate_event::clock::unix_seconds());
         Ok(Server { sources, engine, threads: running, listeners, admin, control, commands, changes })
     }
 

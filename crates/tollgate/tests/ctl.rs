@@ -95,8 +95,8 @@ fn what_cannot_be_set_says_why_and_changes_nothing() {
     refused(&["config", "match", "("], "failed to fetch");
     refused(&["metric", "zero", "proxy.process.http.current_client_connections"], "gauge");
     std::fs::write(server.dir.path().join("remap.config"), "map nonsense\n").expect("write");
-    refused(&["config", "reload"], "remap.config");
-    refused(&["config", "set", TTL, "77"], "remap.config");
+    refused(&["config", "reload"], "the running one stays");
+    refused(&["config", "set", TTL, "77"], "remap.config:1");
     assert_eq!(server.ctl(&["config", "get", TTL]), done(&format!("{TTL}: 604800\n")));
 }
 
