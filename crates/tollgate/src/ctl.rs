@@ -4,9 +4,7 @@
 //! Not responsible for: the socket's protocol (`tollgate-admin`), what a command does (`control.rs`).
 //! Exit status, as `traffic_ctl`'s: 0 done, 2 not done, 64 wrong usage (when called by that name).
 
-use crate::cli::{
-    ConfigCommand, ConfigOptions, CtlCommand, CtlOptions, MetricCommand, PluginCommand, ServerCommand,
-};
+use crate::cli::{ConfigCommand, CtlCommand, CtlOptions, MetricCommand, PluginCommand, ServerCommand};
 use crate::control::socket_path;
 use anyhow::{Context, anyhow};
 use serde_json::Value;
@@ -52,7 +50,7 @@ fn command(options: &CtlOptions) -> anyhow::Result<()> {
             return Ok(());
         }
         if let CtlCommand::Metric(MetricCommand::Monitor { interval, .. }) = &options.command {
-            std::thread::sleep(Duration::from_secs(*interval));
+            pause(Duration::from_secs(*interval));
         }
     }
 }
@@ -185,4 +183,12 @@ fn status(result: &Value) -> String {
         out += &format!("  for {name}\n");
     }
     out
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the client has one thread, and nothing else to do between two prints"
+)]
+fn pause(interval: Duration) {
+    std::thread::sleep(interval);
 }

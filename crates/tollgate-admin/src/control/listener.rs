@@ -117,7 +117,7 @@ fn accept(listener: &UnixListener, control: &Arc<dyn Control>, stop: &Arc<Atomic
     while !stop.load(Ordering::Acquire) {
         let Ok((stream, _)) = listener.accept() else {
             // Out of descriptors, most likely: wait for some to come back.
-            std::thread::sleep(TICK);
+            std::thread::park_timeout(TICK);
             continue;
         };
         connections.retain(|connection| !connection.is_finished());
