@@ -18,7 +18,7 @@ use tollgate_config::generation::Generation;
 use tollgate_config::{Records, ids};
 use tollgate_event::EventThread;
 use tollgate_event::net::{AcceptOptions, bind};
-use tollgate_event::thread::{Signal, next_signal};
+use tollgate_event::thread::{Signal, Signals};
 use tollgate_hook::run_void;
 use tollgate_obs::log::{AccessLog, AccessLogOptions, LogFormat};
 use tollgate_obs::metrics::{Metric, Metrics};
@@ -42,6 +42,7 @@ pub(crate) struct Server {
     threads: Vec<EventThread>,
     listeners: Vec<SocketAddr>,
     admin: Option<Admin>,
+    signals: Signals,
 }
 
 struct Admin {
@@ -53,6 +54,8 @@ struct Admin {
 impl Server {
     /// Reads the configuration, binds, starts all threads.
     pub(crate) fn start(sources: Sources, plugins: PluginSet) -> anyhow::Result<Server> {
+        // Before anybody can know that the server is there: a signal must not end it in the manner of the system.
+        let signals = Signals::listen().context("cannot wait for signals")?;
         let (generation, problems) = sources
             .load()
             .map_err(|problems| anyhow!("the configuration has errors\n{}", listed(&problems)))?;
@@ -85,7 +88,7 @@ impl Server {
         let admin = start_admin(&records, &engine)?;
         run_void(&table.table().handlers::<PortsReady>(), |handler| handler.call(&lifecycle));
         run_void(&table.table().handlers::<TaskThreadsReady>(), |handler| handler.call(&lifecycle));
-        Ok(Server { sources, engine, threads: running, listeners, admin })
+        Ok(Server { sources, engine, threads: running, listeners, admin, signals })
     }
 
     /// The addresses being listened on.
@@ -108,12 +111,8 @@ impl Server {
     }
 
     /// Serves until SIGTERM or SIGINT, then drains; reloads at SIGHUP.
-    pub(crate) fn wait(self) -> anyhow::Result<()> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .context("cannot wait for signals")?;
-        while let Signal::Reload = runtime.block_on(next_signal()).context("cannot wait for signals")? {
+    pub(crate) fn wait(mut self) -> anyhow::Result<()> {
+        while let Signal::Reload = self.signals.next() {
             self.reload();
         }
         tracing::info!("draining");
