@@ -4,7 +4,9 @@
 //! Not responsible for: exact timers (plugins' sleeps use the runtime's).
 //! How: per thread, a wheel of [`SLOTS`] slots of [`TICK`] each; a watch is linked into the slot in which it must
 //! be looked at next, at the latest after one turn of the wheel; looking at it either fires it or links it again.
-//! Invariants: a watch fires at most one tick late, never early; a dropped watch leaves the wheel at once.
+//! Invariants: a watch fires at most one tick late, never early; a dropped watch leaves the wheel at once. Setting a
+//! watch reads no clock: while the thread is blocked the wheel stands still, and what was set since it last moved is
+//! put off by as much when it moves on. Such a watch may fire late by the time for which the thread was blocked.
 
 use std::cell::RefCell;
 use std::pin::Pin;
@@ -23,6 +25,8 @@ thread_local! {
 
 struct Node {
     due: u64,
+    /// Where the wheel stood when `due` was set, without the upper bits.
+    set_at: u32,
     slot: u32,
     previous: u32,
     next: u32,
@@ -48,7 +52,8 @@ impl Wheel {
     }
 
     fn insert(&mut self) -> u32 {
-        let node = Node { due: NEVER, slot: NIL, previous: NIL, next: NIL, is_idle: false, waker: None };
+        let node =
+            Node { due: NEVER, set_at: 0, slot: NIL, previous: NIL, next: NIL, is_idle: false, waker: None };
         match self.free.pop() {
             Some(id) => {
                 self.nodes[id as usize] = node;
@@ -66,6 +71,7 @@ impl Wheel {
         node.is_idle = is_idle;
         let earlier = due < node.due;
         node.due = due;
+        node.set_at = self.now as u32;
         if node.slot == NIL || earlier {
             self.unlink(id);
             self.link(id);
@@ -127,8 +133,22 @@ impl Wheel {
         idle.len()
     }
 
+    /// Puts off what was set since the wheel last moved: it was set by a clock that stood still.
+    fn put_off(&mut self, ticks: u64) {
+        let now = self.now;
+        let is_concerned =
+            |node: &&mut Node| node.set_at == now as u32 && node.due > now && node.due != NEVER;
+        for node in self.nodes.iter_mut().filter(is_concerned) {
+            node.due = node.due.saturating_add(ticks);
+        }
+    }
+
     /// Moves on to `now` and collects the wakers of what is due.
     fn advance(&mut self, now: u64, wake: &mut Vec<Waker>) {
+        let missed = now.saturating_sub(self.now).saturating_sub(1);
+        if missed > 0 {
+            self.put_off(missed);
+        }
         while self.now < now {
             self.now += 1;
             let mut id = std::mem::replace(&mut self.heads[(self.now % SLOTS as u64) as usize], NIL);
@@ -291,28 +311,64 @@ mod tests {
         #[test]
         fn fires_exactly_what_is_due(ops in prop::collection::vec((0u8..5, 0usize..8, 1u64..300), 1..120)) {
             let mut wheel = Wheel::new();
-            let mut model: BTreeMap<usize, (u32, u64, std::sync::Arc<Flag>)> = BTreeMap::new();
+            let mut model: BTreeMap<usize, (u32, u64, std::sync::Arc<Flag>, u64)> = BTreeMap::new();
             for (op, key, value) in ops {
                 match op {
                     0 | 1 => {
-                        let entry = model.entry(key).or_insert_with(|| (wheel.insert(), NEVER, std::sync::Arc::new(Flag(false.into()))));
+                        let entry = model.entry(key).or_insert_with(|| (wheel.insert(), NEVER, std::sync::Arc::new(Flag(false.into())), 0));
                         entry.2 = std::sync::Arc::new(Flag(false.into()));
                         wheel.nodes[entry.0 as usize].waker = Some(entry.2.clone().into());
-                        entry.1 = wheel.now + value;
+                        (entry.1, entry.3) = (wheel.now + value, wheel.now);
                         wheel.set(entry.0, entry.1, false);
                     }
                     2 => if let Some((id, ..)) = model.remove(&key) { wheel.remove(id) },
                     _ => {
-                        let mut wake = Vec::new();
-                        wheel.advance(wheel.now + value.min(100), &mut wake);
+                        let (mut wake, before, ticks) = (Vec::new(), wheel.now, value.min(100));
+                        wheel.advance(before + ticks, &mut wake);
                         wake.drain(..).for_each(Waker::wake);
-                        for (_, due, flag) in model.values() {
+                        for (_, due, _, set_at) in model.values_mut().filter(|entry| entry.3 == before && entry.1 > before) {
+                            *due += ticks - 1;
+                            *set_at = u64::MAX;
+                        }
+                        for (_, due, flag, _) in model.values() {
                             prop_assert_eq!(flag.0.load(std::sync::atomic::Ordering::Relaxed), *due <= wheel.now);
                         }
                     }
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_watch_set_after_the_thread_was_blocked_does_not_fire_early() {
+        let watch = Watch::new();
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut is_expired = || watch.poll_expired(&mut cx).is_ready();
+        let advance = |ticks: u64| WHEEL.with_borrow_mut(|w| w.advance(w.now + ticks, &mut Vec::new()));
+        // The thread was blocked for 40 ticks, then this was set, then the wheel moved.
+        watch.set(TICK * 20);
+        advance(40);
+        assert!(!is_expired(), "none of its time has gone by");
+        advance(1);
+        (0..18).for_each(|_| advance(1));
+        assert!(!is_expired(), "19 of 20 ticks");
+        advance(1);
+        advance(1);
+        assert!(is_expired());
+        // One that was set before the wheel last moved is not put off.
+        watch.set(TICK * 20);
+        advance(1);
+        advance(40);
+        assert!(is_expired());
+    }
+
+    #[test]
+    fn a_wait_that_was_cut_short_stays_so_when_the_thread_was_blocked() {
+        let watch = Watch::new();
+        watch.set_idle(TICK * 20);
+        assert_eq!(expire_idle(1), 1);
+        WHEEL.with_borrow_mut(|w| w.advance(w.now + 5, &mut Vec::new()));
+        assert!(watch.poll_expired(&mut Context::from_waker(Waker::noop())).is_ready());
     }
 
     #[test]
