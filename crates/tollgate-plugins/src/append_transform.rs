@@ -16,7 +16,7 @@
 //! ```
 
 use bytes::Bytes;
-use tollgate_http::{Method, Response, list, names};
+use tollgate_http::{Response, list, names};
 use tollgate_plugin::{
     Body, BodyError, BodyTransform, LocalBoxFuture, Outcome, Plugin, PluginError, PluginFactory, Registrar,
     Transaction, hooks,
@@ -85,11 +85,6 @@ fn append(txn: &mut Transaction, text: &Bytes) {
     let Some(response) = &mut txn.origin_response else { return };
     // The digest was that of the origin's body.
     response.headers.remove(names::CONTENT_MD5);
-    // A HEAD response has no body to transform, but tells the length that a GET's would have.
-    let length = response.headers.get_str(names::CONTENT_LENGTH).and_then(|n| n.parse::<u64>().ok());
-    if let (Method::Head, Some(n)) = (&txn.client_request.method, length) {
-        response.headers.set(names::CONTENT_LENGTH, (n.saturating_add(text.len() as u64)).to_string());
-    }
 }
 
 /// The transform; the text is gone once it was handed on.
@@ -169,18 +164,6 @@ mod tests {
         for (status, fields) in left_alone {
             assert!(!answered("GET", status, fields).has_response_transforms(), "{status} {fields:?}");
         }
-    }
-
-    #[test]
-    fn head_tells_the_length_that_get_would_have() {
-        let fields = [("Content-Type", "text/plain"), ("Content-Length", "10")];
-        let length = |txn: &Transaction| {
-            let response = txn.origin_response.as_ref().expect("a response");
-            response.headers.get_str(names::CONTENT_LENGTH).map(str::to_string)
-        };
-        assert_eq!(length(&answered("HEAD", 200, &fields)).as_deref(), Some("16"));
-        // The body's framing is the engine's business.
-        assert_eq!(length(&answered("GET", 200, &fields)).as_deref(), Some("10"));
     }
 
     proptest! {

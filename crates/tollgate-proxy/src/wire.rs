@@ -91,6 +91,11 @@ impl Wire {
         !self.unread.is_empty()
     }
 
+    /// What was read but not used.
+    pub(crate) fn unread(&self) -> &[u8] {
+        &self.unread
+    }
+
     pub(crate) fn unread_len(&self) -> usize {
         self.unread.len()
     }
@@ -242,7 +247,17 @@ impl Wire {
 
     /// Writes some of `bytes`.
     pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let n = ready!(self.conn.poll_write_parts(cx, &[bytes, &[], &[]], 0))?;
+        self.poll_write_parts(cx, &[bytes, &[], &[]], 0)
+    }
+
+    /// Writes some of what is left of `parts` after `done` bytes.
+    pub(crate) fn poll_write_parts(
+        &mut self,
+        cx: &mut Context<'_>,
+        parts: &[&[u8]; 3],
+        done: usize,
+    ) -> Poll<io::Result<usize>> {
+        let n = ready!(self.conn.poll_write_parts(cx, parts, done))?;
         self.sent += n as u64;
         self.progressed();
         Poll::Ready(Ok(n))
@@ -386,22 +401,30 @@ impl BodyReader {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use std::net::Ipv4Addr;
     use tollgate_event::EventThread;
     use tollgate_event::net::{self, ConnectOptions};
 
     /// Runs `test` on an event thread with the two ends of a connection.
-    fn with_pair<F: Future<Output = ()> + 'static>(test: impl FnOnce(Wire, Wire) -> F + Send + 'static) {
+    pub(crate) fn with_pair<F: Future<Output = ()> + 'static>(
+        test: impl FnOnce(Wire, Wire) -> F + Send + 'static,
+    ) {
         let main = move || async move {
-            let listeners = net::bind((Ipv4Addr::LOCALHOST, 0).into(), 1, 1).expect("a free port");
-            let listener = listeners.into_iter().next().expect("one").attach().expect("a listener");
-            let near = net::connect(listener.addr(), &ConnectOptions::default()).await.expect("connects");
-            let (far, _) = listener.accept().await.expect("accepts");
-            test(Wire::new(near), Wire::new(far)).await;
+            let (near, far) = pair().await;
+            test(near, far).await;
         };
         EventThread::spawn(0, 1, main).expect("a thread").join().expect("no panic");
+    }
+
+    /// The two ends of a connection.
+    pub(crate) async fn pair() -> (Wire, Wire) {
+        let listeners = net::bind((Ipv4Addr::LOCALHOST, 0).into(), 1, 1).expect("a free port");
+        let listener = listeners.into_iter().next().expect("one").attach().expect("a listener");
+        let near = net::connect(listener.addr(), &ConnectOptions::default()).await.expect("connects");
+        let (far, _) = listener.accept().await.expect("accepts");
+        (Wire::new(near), Wire::new(far))
     }
 
     async fn text(reader: &mut BodyReader, wire: &mut Wire) -> Result<String, BodyError> {

@@ -316,7 +316,8 @@ fn resolve(base: &Url, location: &[u8]) -> Option<Url> {
     Some(Url { path: target.path, query: target.query, ..base.clone() })
 }
 
-fn set_length(response: &mut Response, length: Option<u64>) {
+/// Content-Length of a body that was transformed; `None`: unknown.
+pub(crate) fn set_length(response: &mut Response, length: Option<u64>) {
     response.headers.remove(names::CONTENT_LENGTH);
     response.headers.remove(names::CONTENT_MD5);
     if let Some(n) = length {
@@ -462,4 +463,80 @@ async fn next_piece(body: &mut ResponseBody, writer: &mut FillWriter, behind: bo
         Poll::Pending
     })
     .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::tests::with_pair;
+    use std::cell::Cell;
+    use tollgate_event::thread::yield_now;
+
+    /// A fill that is over when `go` says so, and then says so.
+    async fn fill(go: Rc<Cell<bool>>, done: Rc<Cell<bool>>, result: Filled) -> Filled {
+        while !go.get() {
+            yield_now().await;
+        }
+        done.set(true);
+        result
+    }
+
+    fn flags() -> (Rc<Cell<bool>>, Rc<Cell<bool>>) {
+        Default::default()
+    }
+
+    #[test]
+    fn a_client_that_has_its_answer_does_not_wait_for_the_fill() {
+        with_pair(|_, _| async {
+            let (go, done) = flags();
+            let pump = fill(Rc::clone(&go), Rc::clone(&done), Filled::Stored);
+            let ended = run_both(pump, async { Ok(TransactionEnd::Completed) }).await;
+            assert!(matches!(ended, Ok(TransactionEnd::Completed)) && !done.get());
+            go.set(true);
+            while !done.get() {
+                yield_now().await;
+            }
+        });
+    }
+
+    #[test]
+    fn a_client_that_has_left_keeps_its_transaction_until_the_fill_is_over() {
+        for end in [TransactionEnd::ClientAborted, TransactionEnd::ClientTimeout] {
+            with_pair(move |_, _| async move {
+                let (go, done) = flags();
+                let release = Rc::clone(&go);
+                let pump = fill(go, Rc::clone(&done), Filled::NotStored);
+                let deliver = async move {
+                    tollgate_event::spawn_local(async move {
+                        yield_now().await;
+                        release.set(true);
+                    });
+                    Ok(end)
+                };
+                let ended = run_both(pump, deliver).await;
+                assert!(matches!(ended, Ok(e) if e == end) && done.get());
+            });
+        }
+    }
+
+    #[test]
+    fn a_response_whose_fill_was_cut_off_is_not_complete() {
+        with_pair(|_, _| async {
+            let (go, done) = flags();
+            go.set(true);
+            let pump = fill(go, done, Filled::Aborted);
+            let ended = run_both(pump, async { Ok(TransactionEnd::Completed) }).await;
+            assert!(matches!(ended, Ok(TransactionEnd::OriginBodyAborted)));
+        });
+    }
+
+    #[test]
+    fn a_delivery_that_stops_does_not_wait_for_the_fill() {
+        with_pair(|_, _| async {
+            let (go, done) = flags();
+            let pump = fill(go, Rc::clone(&done), Filled::Stored);
+            let ended = run_both(pump, async { Err(Stop::Abort(TransactionEnd::PluginFailed)) }).await;
+            assert!(matches!(ended, Err(Stop::Abort(TransactionEnd::PluginFailed))) && !done.get());
+        });
+    }
 }

@@ -6,6 +6,7 @@
 //! Invariants: a request is sent again only if nothing of the client's body is gone, its method is idempotent and the
 //! connection was a kept one that closed before a byte of an answer; an origin that did answer is not asked twice.
 
+use super::upload::{BodySent, SendError, send_transformed};
 use super::{Exchange, Stop};
 use crate::body::{ResponseBody, transformed};
 use crate::client::ClientStream;
@@ -14,7 +15,7 @@ use crate::limits;
 use crate::origin::connect::{self, ConnectError, Route};
 use crate::origin::pool::Match;
 use crate::origin::{OriginBody, OriginConn};
-use crate::wire::{BodyReader, HeadReadError};
+use crate::wire::{BodyReader, HeadReadError, Wire};
 use bytes::Bytes;
 use smallvec::smallvec;
 use std::collections::VecDeque;
@@ -395,14 +396,14 @@ impl<S: ClientStream> Exchange<'_, S> {
             // The transforms are used up: there is no second attempt.
             sent.body_begun = true;
             send_head(conn, self.txn.proxy_request.as_deref()).await?;
-            let result = send_transformed(conn, &mut *body, length).await;
+            let result = send_transformed(&mut conn.wire, &mut *body, length).await;
             drop(body);
             match result {
-                Ok(()) => {}
-                Err(SendError::Origin) => return Err(Fault::Closed),
+                Ok(BodySent::Whole) => sent.body_done = true,
+                // The origin may have answered before it stopped reading.
+                Ok(BodySent::Answered) | Err(SendError::Origin) => sent.write_failed = true,
                 Err(SendError::Body(error)) => return Err(Fault::Stop(self.body_refused(&error))),
             }
-            sent.body_done = true;
             self.thread.metrics.inc(Metric::OriginRequests);
             return self.receive(conn, sent).await;
         }
@@ -520,7 +521,7 @@ impl<S: ClientStream> Exchange<'_, S> {
                     }
                     next
                 };
-                match pump.poll(cx, conn, sent, next) {
+                match pump.poll(cx, &mut conn.wire, sent, next) {
                     Poll::Ready(Ok(false)) => {
                         let trailers = self
                             .client
@@ -575,11 +576,6 @@ struct Sent {
     write_failed: bool,
 }
 
-enum SendError {
-    Body(BodyError),
-    Origin,
-}
-
 fn head_fault(error: HeadReadError) -> Fault {
     match error {
         HeadReadError::Bad(error) => Fault::Head(error),
@@ -598,34 +594,6 @@ async fn send_head(conn: &mut OriginConn, request: Option<&tollgate_http::Reques
         Ok(()) => Ok(()),
         Err(error) if error.kind() == std::io::ErrorKind::TimedOut => Err(Fault::Timeout),
         Err(_) => Err(Fault::Closed),
-    }
-}
-
-/// Sends a transformed body. One that is longer or shorter than its transforms have announced would frame another
-/// request: it is an error.
-async fn send_transformed(
-    conn: &mut OriginConn,
-    body: &mut (dyn Body + '_),
-    length: Option<u64>,
-) -> Result<(), SendError> {
-    let wrong =
-        || SendError::Body(BodyError::Plugin("a transform's output has not the length it announced".into()));
-    let mut left = length;
-    while let Some(piece) = body.next().await.map_err(SendError::Body)? {
-        let size = chunked::chunk_header(piece.len());
-        let parts: [&[u8]; 3] = match &mut left {
-            None => [size.as_bytes(), &piece, b"\r\n"],
-            Some(left) => {
-                *left = left.checked_sub(piece.len() as u64).ok_or_else(wrong)?;
-                [&piece, &[], &[]]
-            }
-        };
-        conn.wire.write_all(parts).await.map_err(|_| SendError::Origin)?;
-    }
-    match left {
-        None => conn.wire.write_all([b"0\r\n\r\n", &[], &[]]).await.map_err(|_| SendError::Origin),
-        Some(0) => Ok(()),
-        Some(_) => Err(wrong()),
     }
 }
 
@@ -699,7 +667,7 @@ impl Pump {
     fn poll(
         &mut self,
         cx: &mut Context<'_>,
-        conn: &mut OriginConn,
+        wire: &mut Wire,
         sent: &mut Sent,
         mut next: impl FnMut(&mut Context<'_>) -> Poll<Result<Option<Bytes>, BodyError>>,
     ) -> Poll<Result<bool, SendError>> {
@@ -708,7 +676,7 @@ impl Pump {
         }
         loop {
             while let Some(front) = self.queue.front() {
-                match conn.wire.poll_write(cx, &front[self.written..]) {
+                match wire.poll_write(cx, &front[self.written..]) {
                     Poll::Ready(Ok(n)) => {
                         self.written += n;
                         if self.written == front.len() {
@@ -746,4 +714,65 @@ impl Pump {
 /// Whether a response to this method may be followed or repeated without another effect.
 pub(crate) fn is_get_like(method: &Method) -> bool {
     matches!(method, Method::Get | Method::Head)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::tests::with_pair;
+    use std::task::Waker;
+
+    #[test]
+    fn a_body_is_taken_from_the_client_only_as_fast_as_the_origin_reads() {
+        with_pair(|mut near, far| async move {
+            let _open = far;
+            let (mut pump, mut sent, mut taken) = (Pump::new(false, false), Sent::default(), 0);
+            let piece = Bytes::from(vec![b'x'; 1 << 20]);
+            let mut cx = Context::from_waker(Waker::noop());
+            let poll = pump.poll(&mut cx, &mut near, &mut sent, |_| {
+                taken += 1;
+                assert!(taken < 1000, "the origin reads nothing");
+                Poll::Ready(Ok(Some(piece.clone())))
+            });
+            assert!(poll.is_pending() && sent.body_begun && pump.queue.len() == 1);
+        });
+    }
+
+    #[test]
+    fn a_chunked_body_has_its_end_when_it_is_sent() {
+        with_pair(|mut near, mut far| async move {
+            let (mut pump, mut sent) = (Pump::new(true, false), Sent::default());
+            let mut pieces = vec![Bytes::from_static(b"abc")];
+            let mut poll = |pump: &mut Pump| {
+                let mut cx = Context::from_waker(Waker::noop());
+                pump.poll(&mut cx, &mut near, &mut sent, |_| Poll::Ready(Ok(pieces.pop())))
+            };
+            assert!(matches!(poll(&mut pump), Poll::Ready(Ok(false))), "its end is due");
+            pump.end(None);
+            assert!(matches!(poll(&mut pump), Poll::Ready(Ok(true))));
+            let (wanted, mut all) = (b"3\r\nabc\r\n0\r\n\r\n", Vec::new());
+            while all.len() < wanted.len() {
+                assert!(far.fill().await.expect("open"));
+                all.extend_from_slice(&far.take_unread());
+            }
+            assert_eq!(all, wanted);
+        });
+    }
+
+    #[test]
+    fn an_error_of_either_side_ends_the_pump() {
+        with_pair(|mut near, far| async move {
+            let _open = far;
+            let mut cx = Context::from_waker(Waker::noop());
+            let (mut pump, mut sent) = (Pump::new(false, false), Sent::default());
+            let poll = pump.poll(&mut cx, &mut near, &mut sent, |_| Poll::Ready(Err(BodyError::Truncated)));
+            assert!(matches!(poll, Poll::Ready(Err(SendError::Body(BodyError::Truncated)))));
+            near.close();
+            let whole = |_: &mut Context<'_>| Poll::Ready(Ok(Some(Bytes::from_static(b"abc"))));
+            let poll = pump.poll(&mut cx, &mut near, &mut sent, whole);
+            assert!(matches!(poll, Poll::Ready(Err(SendError::Origin))));
+            sent.write_failed = true;
+            assert!(pump.poll(&mut cx, &mut near, &mut sent, whole).is_pending(), "the answer is waited for");
+        });
+    }
 }

@@ -16,6 +16,7 @@ mod remap;
 mod request;
 mod respond;
 mod tunnel;
+mod upload;
 
 use crate::client::ClientStream;
 use crate::error_page::ErrorKind;

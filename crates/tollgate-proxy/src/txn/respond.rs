@@ -33,7 +33,7 @@ impl<S: ClientStream> Exchange<'_, S> {
     ) -> Result<TransactionEnd, Stop> {
         strip_hop_by_hop(&mut response.headers);
         self.add_fields(&mut response, age);
-        let (body, length) = self.transform(body, length);
+        let (body, length) = self.transform(&mut response, body, length);
         self.txn.proxy_response = Some(response);
         self.hook_send_response().await?;
         let mut response = self.txn.proxy_response.take().unwrap_or_else(|| Response::new(500));
@@ -51,11 +51,28 @@ impl<S: ClientStream> Exchange<'_, S> {
     }
 
     /// Puts the plugins' transforms behind the body.
-    fn transform(&mut self, body: ResponseBody, length: Option<u64>) -> (ResponseBody, Option<u64>) {
-        if !self.txn.has_response_transforms() || matches!(body, ResponseBody::Empty) {
+    fn transform(
+        &mut self,
+        response: &mut Response,
+        body: ResponseBody,
+        length: Option<u64>,
+    ) -> (ResponseBody, Option<u64>) {
+        if !self.txn.has_response_transforms() {
+            return (body, length);
+        }
+        let is_bodiless = !framing::may_have_body(&self.asked, response.status);
+        if !is_bodiless && matches!(body, ResponseBody::Empty) {
             return (body, length);
         }
         let transforms = self.txn.take_response_transforms();
+        if is_bodiless {
+            // RFC 9110 §8.6: the length that a GET's response would have, or none.
+            if let Some(input) = framing::content_length(&response.headers).ok().flatten() {
+                let output = transforms.iter().fold(Some(input), |n, transform| transform.output_length(n));
+                super::deliver::set_length(response, output);
+            }
+            return (body, length);
+        }
         let (body, length) = transformed(Box::new(body), length, transforms);
         (ResponseBody::Plugin(body), length)
     }
@@ -231,7 +248,7 @@ impl<S: ClientStream> Exchange<'_, S> {
             {
                 break;
             }
-            let next = match self.next_or_gone(&mut body).await {
+            let next = match self.next_or_gone(&mut body, &sinks).await {
                 Some(next) => next,
                 None => return self.client_left(ClientGone::Closed, &mut body, &mut sinks).await,
             };
@@ -265,16 +282,28 @@ impl<S: ClientStream> Exchange<'_, S> {
         self.finished(trailers).await
     }
 
-    /// The body's next piece; `None`: the client has left.
-    async fn next_or_gone(&mut self, body: &mut ResponseBody) -> Option<Result<Option<Bytes>, BodyError>> {
-        if !body.can_poll() {
+    /// The body's next piece; `None`: the client has left. Plugin code that a sink wants to hear to its end is not
+    /// interrupted: that the client has left shows when the piece is sent.
+    async fn next_or_gone(
+        &mut self,
+        body: &mut ResponseBody,
+        sinks: &[Box<dyn DataSink>],
+    ) -> Option<Result<Option<Bytes>, BodyError>> {
+        if !body.can_poll() && sinks.iter().any(|sink| sink.outlives_client()) {
             return Some(body.next_piece().await);
         }
         let half_open = self.txn.records.flag(ids::HTTP_ALLOW_HALF_OPEN);
+        if let ResponseBody::Plugin(body) = body {
+            let mut next = body.next();
+            return poll_fn(|cx| match next.as_mut().poll(cx) {
+                Poll::Ready(piece) => Poll::Ready(Some(piece)),
+                Poll::Pending => self.client.poll_gone(cx, half_open).map(|()| None),
+            })
+            .await;
+        }
         poll_fn(|cx| match body.poll_next(cx) {
             Poll::Ready(piece) => Poll::Ready(Some(piece)),
-            Poll::Pending if self.client.poll_gone(cx, half_open).is_ready() => Poll::Ready(None),
-            Poll::Pending => Poll::Pending,
+            Poll::Pending => self.client.poll_gone(cx, half_open).map(|()| None),
         })
         .await
     }

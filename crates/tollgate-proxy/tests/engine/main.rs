@@ -1,5 +1,6 @@
 //! The engine with plugins made for the test, over loopback.
 
+mod bodies;
 mod faults;
 mod framing;
 mod hooks;
