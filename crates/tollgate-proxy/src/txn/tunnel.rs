@@ -263,3 +263,148 @@ impl Direction {
         self.shut
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::tests::{pair, with_pair};
+    use std::cell::Cell;
+    use std::io::{self, ErrorKind};
+    use std::rc::Rc;
+    use tollgate_event::spawn_local;
+    use tollgate_event::thread::yield_now;
+
+    impl Duplex for Wire {
+        fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
+            Wire::poll_read(self, cx)
+        }
+
+        fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+            Wire::poll_write(self, cx, bytes)
+        }
+
+        async fn shutdown(&mut self) -> io::Result<()> {
+            self.shutdown_write().await
+        }
+
+        fn set_limit(&mut self, limit: Duration) {
+            Wire::set_limit(self, limit);
+        }
+    }
+
+    fn step(
+        direction: &mut Direction,
+        mut reads: Vec<Poll<io::Result<Bytes>>>,
+        write: impl FnMut(&mut Context<'_>, &[u8]) -> Poll<io::Result<usize>>,
+    ) -> (bool, usize) {
+        reads.reverse();
+        let mut asked = 0;
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        let read = |_: &mut Context<'_>| {
+            asked += 1;
+            reads.pop().unwrap_or(Poll::Pending)
+        };
+        (direction.poll(&mut cx, read, write), asked)
+    }
+
+    fn bytes(text: &'static str) -> Poll<io::Result<Bytes>> {
+        Poll::Ready(Ok(Bytes::from_static(text.as_bytes())))
+    }
+
+    #[test]
+    fn a_direction_ends_once_all_of_it_is_written() {
+        let (mut direction, mut out) = (Direction::default(), Vec::new());
+        let slowly = |_: &mut Context<'_>, bytes: &[u8]| {
+            out.push(bytes[0]);
+            Poll::Ready(Ok(1))
+        };
+        let (moved, _) = step(&mut direction, vec![bytes("abc"), bytes("de"), bytes("")], slowly);
+        assert!(moved && direction.wants_shutdown() && !direction.is_over());
+        assert_eq!((out.as_slice(), direction.moved), (&b"abcde"[..], 5));
+        direction.shut = true;
+        let (_, asked) = step(&mut direction, vec![bytes("more")], |_, _| Poll::Pending);
+        assert!(direction.is_over() && asked == 0);
+    }
+
+    #[test]
+    fn nothing_more_is_read_while_the_peer_takes_nothing() {
+        let mut direction = Direction::default();
+        let (_, asked) = step(&mut direction, vec![bytes("abc"), bytes("def")], |_, _| Poll::Pending);
+        assert_eq!((asked, direction.pending.as_ref()), (1, &b"abc"[..]));
+        let (moved, asked) = step(&mut direction, vec![bytes("def")], |_, _| Poll::Pending);
+        assert!(!moved && asked == 0 && !direction.wants_shutdown());
+    }
+
+    #[test]
+    fn an_error_on_either_side_breaks_the_direction() {
+        let mut direction = Direction::default();
+        step(&mut direction, vec![Poll::Ready(Err(ErrorKind::ConnectionReset.into()))], |_, _| Poll::Pending);
+        assert!(direction.broken);
+        let mut direction = Direction::default();
+        let broken = |_: &mut Context<'_>, _: &[u8]| Poll::Ready(Err(ErrorKind::BrokenPipe.into()));
+        step(&mut direction, vec![bytes("abc")], broken);
+        assert!(direction.broken && direction.moved == 0);
+    }
+
+    /// A tunnel that runs between the two wires; what it returns.
+    fn start(mut client: Wire, mut origin: Wire) -> Rc<Cell<Option<u64>>> {
+        let result = Rc::new(Cell::new(None));
+        let told = Rc::clone(&result);
+        spawn_local(async move {
+            let moved = tunnel(&mut client, &mut origin, Duration::ZERO, &Watch::new()).await;
+            told.set(Some(moved));
+        });
+        result
+    }
+
+    async fn rest(wire: &mut Wire) -> io::Result<String> {
+        let mut all = Vec::new();
+        while wire.fill().await? {
+            all.extend_from_slice(&wire.take_unread());
+        }
+        Ok(String::from_utf8(all).expect("text"))
+    }
+
+    async fn ended(result: &Cell<Option<u64>>) -> u64 {
+        loop {
+            match result.get() {
+                Some(moved) => return moved,
+                None => yield_now().await,
+            }
+        }
+    }
+
+    #[test]
+    fn each_direction_is_closed_by_itself_and_the_other_goes_on() {
+        for client_first in [true, false] {
+            with_pair(move |mut client, near| async move {
+                let (far, mut origin) = pair().await;
+                let result = start(near, far);
+                let (first, second) =
+                    if client_first { (&mut client, &mut origin) } else { (&mut origin, &mut client) };
+                first.write_all([b"ask", b"", b""]).await.expect("room");
+                first.shutdown_write().await.expect("open");
+                assert_eq!(rest(second).await.expect("in order"), "ask");
+                second.write_all([b"answer", b"", b""]).await.expect("room");
+                second.shutdown_write().await.expect("open");
+                assert_eq!(rest(first).await.expect("in order"), "answer");
+                let to_client = if client_first { "answer" } else { "ask" };
+                assert_eq!(ended(&result).await, to_client.len() as u64);
+            });
+        }
+    }
+
+    #[test]
+    fn a_reset_on_one_side_ends_both() {
+        with_pair(|mut client, near| async move {
+            let (far, origin) = pair().await;
+            let result = start(near, far);
+            client.write_all([b"ask", b"", b""]).await.expect("room");
+            origin.conn().reset_on_close();
+            drop(origin);
+            // Closed in order or by a reset: nothing comes.
+            assert_eq!(rest(&mut client).await.unwrap_or_default(), "");
+            assert_eq!(ended(&result).await, 0);
+        });
+    }
+}
