@@ -115,6 +115,8 @@ impl<'de> Deserialize<'de> for PeerSpec {
 pub struct OriginSpec {
     /// Nothing listens: connections are refused.
     pub refuse: bool,
+    /// From when the last scripted connection is accepted, before its script begins, further ones are refused.
+    pub then_refuse: bool,
     /// Scripts of the connections, in the order in which they are accepted. All must be played.
     pub connections: Vec<Vec<Step>>,
     /// Answers to every request on further connections (and after a script's end); the first that fits is taken.

@@ -11,7 +11,7 @@ use crate::stage::{Stage, Stop};
 use socket2::{Domain, Socket, Type};
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -91,7 +91,15 @@ impl Origin {
                         if let Some(counts) = counts {
                             counts.connections.fetch_add(1, Ordering::SeqCst);
                         }
+                        let is_last = self.spec.then_refuse && number >= self.spec.connections.len();
+                        if is_last && let Err(e) = self.socket.shutdown(Shutdown::Both) {
+                            let at = format!("origin {}", self.name);
+                            return stage.fail(&at, Stop::failed("to stop listening", e.to_string()));
+                        }
                         scope.spawn(move || self.serve(socket, number, stage));
+                        if is_last {
+                            return;
+                        }
                     }
                     Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {}
                     Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
