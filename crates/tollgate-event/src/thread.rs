@@ -7,6 +7,7 @@ use crate::timer;
 use std::future::Future;
 use std::io;
 use std::thread::JoinHandle;
+use tokio::signal::unix::{self, SignalKind};
 
 /// A running event thread.
 #[derive(Debug)]
@@ -58,16 +59,46 @@ pub async fn yield_now() {
     tokio::task::yield_now().await;
 }
 
-/// Waits for SIGHUP, SIGTERM or SIGINT on this thread.
-pub async fn next_signal() -> io::Result<Signal> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (mut hup, mut term, mut int) =
-        (signal(SignalKind::hangup())?, signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    Ok(tokio::select! {
-        _ = hup.recv() => Signal::Reload,
-        _ = term.recv() => Signal::Stop,
-        _ = int.recv() => Signal::Stop,
-    })
+/// The process's signals. From [`Signals::listen`] on none is lost, whenever it is asked for.
+#[derive(Debug)]
+pub struct Signals {
+    runtime: tokio::runtime::Runtime,
+    hang_up: unix::Signal,
+    terminate: unix::Signal,
+    interrupt: unix::Signal,
+}
+
+impl Signals {
+    /// Takes SIGHUP, SIGTERM and SIGINT over from the system, which would end the process.
+    pub fn listen() -> io::Result<Signals> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (hang_up, terminate, interrupt) = {
+            let _inside = runtime.enter();
+            let listen = unix::signal;
+            (
+                listen(SignalKind::hangup())?,
+                listen(SignalKind::terminate())?,
+                listen(SignalKind::interrupt())?,
+            )
+        };
+        Ok(Signals { runtime, hang_up, terminate, interrupt })
+    }
+
+    /// Waits for the next signal or for `other`, whichever comes first; blocks this thread.
+    ///
+    /// # Errors
+    /// The signal, if one came first.
+    pub fn next_or<T>(&mut self, other: impl Future<Output = T>) -> Result<T, Signal> {
+        let Signals { runtime, hang_up, terminate, interrupt } = self;
+        runtime.block_on(async {
+            tokio::select! {
+                _ = hang_up.recv() => Err(Signal::Reload),
+                _ = terminate.recv() => Err(Signal::Stop),
+                _ = interrupt.recv() => Err(Signal::Stop),
+                value = other => Ok(value),
+            }
+        })
+    }
 }
 
 /// What a signal asks for.
@@ -77,4 +108,20 @@ pub enum Signal {
     Reload,
     /// SIGTERM or SIGINT: drain and end.
     Stop,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::{Command, id};
+
+    #[test]
+    fn a_signal_that_comes_while_nobody_waits_is_not_lost() {
+        let mut signals = Signals::listen().expect("signals");
+        for (name, meaning) in [("-HUP", Signal::Reload), ("-HUP", Signal::Reload), ("-TERM", Signal::Stop)] {
+            let sent = Command::new("kill").args([name, &id().to_string()]).status().expect("kill runs");
+            assert!(sent.success());
+            assert_eq!(signals.next_or(std::future::pending::<()>()), Err(meaning));
+        }
+    }
 }

@@ -21,7 +21,7 @@ use tollgate_config::records::Source;
 use tollgate_config::{Problem, Records, ids};
 use tollgate_event::EventThread;
 use tollgate_event::net::{AcceptOptions, bind};
-use tollgate_event::thread::{Signal, next_signal};
+use tollgate_event::thread::{Signal, Signals};
 use tollgate_hook::run_void;
 use tollgate_obs::log::{AccessLog, AccessLogOptions, LogFormat};
 use tollgate_obs::metrics::{Metric, Metrics};
@@ -49,6 +49,7 @@ pub(crate) struct Server {
     commands: tokio::sync::mpsc::Receiver<Command>,
     /// What was changed through the control socket.
     pub(crate) changes: Changes,
+    signals: Signals,
 }
 
 struct Admin {
@@ -60,6 +61,8 @@ struct Admin {
 impl Server {
     /// Reads the configuration, binds, starts all threads.
     pub(crate) fn start(sources: Sources, plugins: PluginSet) -> anyhow::Result<Server> {
+        // Before anybody can know that the server is there: a signal must not end it in the manner of the system.
+        let signals = Signals::listen().context("cannot wait for signals")?;
         let (generation, problems) = sources
             .load()
             .map_err(|problems| anyhow!("the configuration has errors\n{}", listed(&problems)))?;
@@ -95,7 +98,17 @@ impl Server {
         let (control, commands) = control::channel();
         let control = start_control(&records, &sources.dir(), control)?;
         let changes = Changes::none(tollgate_event::clock::unix_seconds());
-        Ok(Server { sources, engine, threads: running, listeners, admin, control, commands, changes })
+        Ok(Server {
+            sources,
+            engine,
+            threads: running,
+            listeners,
+            admin,
+            control,
+            commands,
+            changes,
+            signals,
+        })
     }
 
     /// The addresses being listened on.
@@ -124,28 +137,21 @@ impl Server {
 
     /// Serves until SIGTERM, SIGINT or a command to stop, then drains; reloads at SIGHUP; does commands.
     pub(crate) fn wait(mut self) -> anyhow::Result<()> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .context("cannot wait for signals")?;
-        // Kept while commands are done, so that no signal is lost meanwhile.
-        let mut signal = Box::pin(next_signal());
         loop {
             let commands = &mut self.commands;
-            let event = runtime.block_on(async {
-                tokio::select! {
-                    signal = &mut signal => signal.map(Event::Signal),
-                    Some(command) = commands.recv() => Ok(Event::Command(command)),
+            let command = async {
+                match commands.recv().await {
+                    Some(command) => command,
+                    None => std::future::pending().await,
                 }
-            });
-            match event.context("cannot wait for signals")? {
-                Event::Signal(Signal::Stop) => break,
-                Event::Signal(Signal::Reload) => {
-                    signal = Box::pin(next_signal());
+            };
+            match self.signals.next_or(command) {
+                Err(Signal::Stop) => break,
+                Err(Signal::Reload) => {
                     // What is wrong with it has been logged.
                     drop(self.reload());
                 }
-                Event::Command(command) => {
+                Ok(command) => {
                     command.answer(control::perform(&mut self, &command.request));
                     if command.request == (Request::ServerStop {}) {
                         break;
@@ -207,12 +213,6 @@ impl Server {
         }
         result
     }
-}
-
-/// What the main thread waits for.
-enum Event {
-    Signal(Signal),
-    Command(Command),
 }
 
 /// Opens the control socket. One that nobody asked for by name is only warned of if it cannot be opened.
