@@ -68,7 +68,10 @@ impl<S: ClientStream> Exchange<'_, S> {
         if is_bodiless {
             // RFC 9110 §8.6: the length that a GET's response would have, or none.
             if let Some(input) = framing::content_length(&response.headers).ok().flatten() {
-                let output = transforms.iter().fold(Some(input), |n, transform| transform.output_length(n));
+                let mut output = Some(input);
+                for transform in &transforms {
+                    output = transform.output_length(output);
+                }
                 super::deliver::set_length(response, output);
             }
             return (body, length);
