@@ -84,14 +84,6 @@ impl Signals {
         Ok(Signals { runtime, hang_up, terminate, interrupt })
     }
 
-    /// Waits for the next one; blocks this thread.
-    pub fn next(&mut self) -> Signal {
-        match self.next_or(std::future::pending::<Option<std::convert::Infallible>>()) {
-            Event::Signal(signal) => signal,
-            Event::Other(never) => match never {},
-        }
-    }
-
     /// Waits for the next one or for what `other` yields, whichever comes first; blocks this thread. Once `other` has
     /// yielded `None`, only signals count.
     pub fn next_or<T>(&mut self, other: impl Future<Output = Option<T>>) -> Event<T> {
@@ -136,7 +128,7 @@ mod tests {
         for (name, meaning) in [("-HUP", Signal::Reload), ("-HUP", Signal::Reload), ("-TERM", Signal::Stop)] {
             let sent = Command::new("kill").args([name, &id().to_string()]).status().expect("kill runs");
             assert!(sent.success());
-            assert_eq!(signals.next(), meaning);
+            assert_eq!(signals.next_or(std::future::pending::<Option<()>>()), Event::Signal(meaning));
         }
     }
 }
