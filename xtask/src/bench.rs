@@ -21,11 +21,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 
-use crate::setup;
 use crate::workspace::{self, built, cargo, command};
+use crate::{dist, setup};
 use load::{Generator, Order};
 use measure::{Figures, Method, measure};
 use scenario::{Load, Scenario};
@@ -80,8 +80,11 @@ pub struct Options {
     #[arg(long, default_value_t = 2)]
     redo: u32,
     /// Another build of Tollgate
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", conflicts_with = "dist")]
     tollgate: Option<PathBuf>,
+    /// The binary of `cargo xtask dist`, built first, instead of the plain release build
+    #[arg(long)]
+    dist: bool,
     /// The report
     #[arg(long, default_value = "bench/RESULTS.md")]
     out: PathBuf,
@@ -96,7 +99,11 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         setup::ensure(&setup::FOR_ALL_PEERS)?;
     }
     build(options, &contestants)?;
-    let tollgate = options.tollgate.clone().unwrap_or_else(|| built("release", "tollgate"));
+    let tollgate = match &options.tollgate {
+        Some(path) => path.clone(),
+        None if options.dist => dist::binary(),
+        None => built("release", "tollgate"),
+    };
     let mut bench = Bench {
         places: Places::create(tollgate)?,
         options,
@@ -125,7 +132,9 @@ fn choose_scenarios(names: &[String]) -> Result<Vec<&'static Scenario>> {
 fn build(options: &Options, contestants: &[Contestant]) -> Result<()> {
     workspace::run(&mut cargo(["build", "--locked", "--release", "-p", "bench-load", "--bins"]))?;
     let is_ours_run = contestants.iter().any(|contestant| contestant.name == "tollgate");
-    if is_ours_run && options.tollgate.is_none() {
+    if is_ours_run && options.dist {
+        ensure!(dist::run(&dist::Options::default())? == ExitCode::SUCCESS, "cargo xtask dist failed");
+    } else if is_ours_run && options.tollgate.is_none() {
         workspace::run(&mut cargo([
             "build",
             "--locked",
@@ -250,8 +259,17 @@ impl Bench<'_> {
             kernel: one_line(workspace::read(command("uname").arg("-sr"))?),
             versions,
             method: format!(
-                "{:?} with {} connections, origin {:?}, {} s, {} interleaved repetitions",
-                options.generator, options.conns, options.origin, options.secs, options.reps
+                "{:?} with {} connections, origin {:?}, {} s, {} interleaved repetitions; tollgate: {}",
+                options.generator,
+                options.conns,
+                options.origin,
+                options.secs,
+                options.reps,
+                match &options.tollgate {
+                    Some(_) => "a build named on the command line",
+                    None if options.dist => "the build of `cargo xtask dist`",
+                    None => "the plain release build",
+                }
             )
             .to_lowercase(),
         })

@@ -22,6 +22,8 @@ enum Chore {
     Check(xtask::check::Options),
     /// Tollgate beside nginx, HAProxy and Traffic Server
     Bench(xtask::bench::Options),
+    /// The binary for users: optimised for what a run under typical load showed
+    Dist(xtask::dist::Options),
     /// Instructions per request and per operation, compared with the recorded ones
     Instructions(xtask::instructions::Options),
 }
@@ -31,6 +33,7 @@ fn main() -> ExitCode {
         Chore::Test(options) => xtask::test::run(&options),
         Chore::Check(options) => xtask::check::run(&options),
         Chore::Bench(options) => xtask::bench::run(&options),
+        Chore::Dist(options) => xtask::dist::run(&options),
         Chore::Instructions(options) => xtask::instructions::run(&options),
     };
     match done {

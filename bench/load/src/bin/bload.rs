@@ -44,6 +44,12 @@ struct Options {
     /// A new connection for each request
     #[arg(long)]
     close: bool,
+    /// Host field (the server's address if none is given)
+    #[arg(long)]
+    host: Option<String>,
+    /// Another request field, as `Name: value`
+    #[arg(long, value_name = "FIELD")]
+    header: Vec<String>,
 }
 
 fn main() -> Result<()> {
@@ -105,9 +111,11 @@ struct Generator<'a> {
 impl<'a> Generator<'a> {
     fn new(options: &'a Options) -> Result<Self> {
         let close = if options.close { "Connection: close\r\n" } else { "" };
+        let host = options.host.clone().unwrap_or_else(|| options.addr.to_string());
+        let more: String = options.header.iter().map(|field| format!("{field}\r\n")).collect();
         let request = format!(
-            "GET {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: bload\r\nAccept: */*\r\n{close}\r\n",
-            options.path, options.addr
+            "GET {} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: bload\r\nAccept: */*\r\n{more}{close}\r\n",
+            options.path
         );
         let now = Instant::now();
         let mut load = Self {
