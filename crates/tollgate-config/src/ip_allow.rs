@@ -80,6 +80,11 @@ impl IpAllow {
         }
     }
 
+    /// Whether any rule is about this side.
+    pub fn concerns(&self, side: Side) -> bool {
+        !self.rules(side).is_empty()
+    }
+
     fn decisive_rule(&self, side: Side, address: IpAddr) -> Option<&IpRule> {
         self.rules(side).iter().find(|rule| rule.ranges.iter().any(|range| range.contains(address)))
     }

@@ -6,9 +6,9 @@
 //! Invariant: the cache is shared by all event threads and bounded; entries are never used past their time.
 
 use hickory_resolver::TokioResolver;
-use hickory_resolver::config::{LookupIpStrategy, ResolverConfig, ResolverOpts};
+use hickory_resolver::config::{LookupIpStrategy, NameServerConfig, ResolverConfig, ResolverOpts};
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -28,6 +28,8 @@ pub struct DnsOptions {
     pub prefer_ipv6: bool,
     /// Names from the hosts file, lower case.
     pub hosts: HashMap<String, Vec<IpAddr>>,
+    /// Name servers to ask; empty: the system's.
+    pub servers: Vec<SocketAddr>,
 }
 
 impl Default for DnsOptions {
@@ -38,6 +40,7 @@ impl Default for DnsOptions {
             max_ttl: Duration::from_secs(86_400),
             prefer_ipv6: false,
             hosts: HashMap::new(),
+            servers: Vec::new(),
         }
     }
 }
@@ -159,9 +162,17 @@ impl Dns {
     }
 
     fn build(&self) -> Result<TokioResolver, String> {
-        let mut builder = TokioResolver::builder_tokio().unwrap_or_else(|_| {
-            TokioResolver::builder_with_config(ResolverConfig::default(), Default::default())
-        });
+        let own = || {
+            let servers = self.options.servers.iter().map(name_server).collect();
+            ResolverConfig::from_name_servers(servers)
+        };
+        let mut builder = if self.options.servers.is_empty() {
+            TokioResolver::builder_tokio().unwrap_or_else(|_| {
+                TokioResolver::builder_with_config(ResolverConfig::default(), Default::default())
+            })
+        } else {
+            TokioResolver::builder_with_config(own(), Default::default())
+        };
         let options: &mut ResolverOpts = builder.options_mut();
         options.ip_strategy = if self.options.prefer_ipv6 {
             LookupIpStrategy::Ipv6thenIpv4
@@ -171,6 +182,12 @@ impl Dns {
         options.cache_size = 0;
         builder.build().map_err(|e| e.to_string())
     }
+}
+
+fn name_server(addr: &SocketAddr) -> NameServerConfig {
+    let mut server = NameServerConfig::udp_and_tcp(addr.ip());
+    server.connections.iter_mut().for_each(|connection| connection.port = addr.port());
+    server
 }
 
 #[cfg(test)]
@@ -191,6 +208,36 @@ mod tests {
         assert_eq!(first("A.Example").as_deref(), Some("192.0.2.1"));
         assert_eq!(first("a.example.").as_deref(), Some("192.0.2.1"));
         assert_eq!(first("b.example"), None);
+    }
+
+    /// Answers every question for an IPv4 address with 192.0.2.53, and others with no data.
+    fn serve_names(socket: std::net::UdpSocket) {
+        let mut question = [0; 512];
+        while let Ok((size, from)) = socket.recv_from(&mut question) {
+            let name_end = question[12..size].iter().position(|b| *b == 0).expect("a name") + 13;
+            let is_a = question[name_end..name_end + 2] == [0, 1];
+            let mut answer = question[..2].to_vec();
+            answer.extend([0x81, 0x80, 0, 1, 0, u8::from(is_a), 0, 0, 0, 0]);
+            answer.extend(&question[12..name_end + 4]);
+            if is_a {
+                answer.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 192, 0, 2, 53]);
+            }
+            socket.send_to(&answer, from).expect("room");
+        }
+    }
+
+    #[test]
+    fn given_name_servers_are_asked() {
+        let socket = std::net::UdpSocket::bind(("127.0.0.1", 0)).expect("a free port");
+        let server = socket.local_addr().expect("its address");
+        // Ends with the process.
+        std::thread::spawn(move || serve_names(socket));
+        let main = move || async move {
+            let options = DnsOptions { servers: vec![server], ..DnsOptions::default() };
+            let answer = Dns::new(Arc::default(), options).lookup("www.example.").await.expect("an answer");
+            assert_eq!(answer.addrs[..], [IpAddr::from([192, 0, 2, 53])]);
+        };
+        crate::EventThread::spawn(0, 1, main).expect("a thread").join().expect("no panic");
     }
 
     #[test]

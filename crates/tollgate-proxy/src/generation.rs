@@ -14,6 +14,7 @@ use std::sync::Arc;
 use tollgate_cache::Policy;
 use tollgate_config::ids;
 use tollgate_config::ip_allow::{IpAllow, Side};
+use tollgate_config::records::list_words;
 use tollgate_config::remap::{RemapTable, RuleUrl, Scheme as RuleScheme};
 use tollgate_config::{Problem, Records};
 use tollgate_hook::{AllOutcome, Handlers, HookDescription, HookTable, OperatorRules, Order, Registry, slot};
@@ -99,6 +100,10 @@ pub struct Generation {
     pub(crate) rule_plugins: Vec<Vec<RulePlugin>>,
     /// The host of each rule's target, by rank.
     pub(crate) rule_hosts: Vec<RuleHost>,
+    /// `proxy.local.outgoing_ip_to_bind`.
+    pub(crate) outgoing: Vec<IpAddr>,
+    /// `ip_allow.yaml`, as far as it speaks of origins.
+    pub(crate) origin_access: Option<Arc<IpAllow>>,
     pub(crate) body_factory: BodyFactory,
     pub(crate) policy: Policy,
     pub(crate) is_forward: bool,
@@ -185,6 +190,10 @@ impl Generation {
             table,
             rule_plugins,
             rule_hosts: parts.remap.rules().iter().map(|rule| RuleHost::new(&rule.to)).collect(),
+            outgoing: list_words(records.str(ids::LOCAL_OUTGOING_IP_TO_BIND))
+                .filter_map(|address| address.parse().ok())
+                .collect(),
+            origin_access: parts.ip_allow.filter(|rules| rules.concerns(Side::Out)),
             body_factory: body_factory(&records, &parts.dir),
             policy: policy::base(&records),
             is_forward: parts.is_forward,

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 use tollgate_config::ids;
+use tollgate_config::records::{list_words, socket_address};
 use tollgate_event::dns::{Dns, DnsOptions};
 use tollgate_obs::log::AccessLogHandle;
 use tollgate_obs::metrics::ThreadMetrics;
@@ -28,6 +29,8 @@ pub(crate) struct EngineThread {
     sessions: Cell<usize>,
 }
 
+const DNS_PORT: u16 = 53;
+
 impl EngineThread {
     pub(crate) fn new(engine: Arc<Engine>, index: usize) -> Rc<EngineThread> {
         let metrics = engine.metrics.thread();
@@ -40,6 +43,9 @@ impl EngineThread {
             max_ttl: seconds(ids::HOSTDB_TIMEOUT),
             failure_ttl: seconds(ids::HOSTDB_FAIL_TIMEOUT),
             hosts: engine.hosts.clone(),
+            servers: list_words(records.str(ids::DNS_NAMESERVERS))
+                .filter_map(|server| socket_address(server, DNS_PORT))
+                .collect(),
         };
         let log = engine.access_log();
         Rc::new(EngineThread {

@@ -229,8 +229,19 @@ impl<'a> Actor<'a> {
         self.method = head.parts().0.to_owned();
         let stage = self.stage;
         judge_head(&head, demand, Role::Origin, &|text| stage.expand(text))?;
+        self.judge_address(demand)?;
         self.body = Some((BodyReader::new(Framing::of_request(&head)?), Received::default()));
         if demand.unread { Ok(()) } else { self.judge_body(demand) }
+    }
+
+    fn judge_address(&mut self, demand: &Demand) -> Result<(), Stop> {
+        let Some(wanted) = &demand.from else { return Ok(()) };
+        let stage = self.stage;
+        let from = self.conn()?.peer_ip().map_or_else(|e| e.to_string(), |ip| ip.to_string());
+        if wanted.accepts(from.as_bytes(), &|text| stage.expand(text)) {
+            return Ok(());
+        }
+        Err(Stop::failed(format!("a connection from {wanted}"), from))
     }
 
     fn count_request(&self) {

@@ -172,6 +172,11 @@ impl<'a> Conn<'a> {
         }
     }
 
+    /// The address at the other end.
+    pub fn peer_ip(&self) -> io::Result<std::net::IpAddr> {
+        Ok(self.stream.peer_addr()?.ip())
+    }
+
     /// Sends all bytes; `false` when the peer is gone.
     pub fn try_send(&mut self, bytes: &[u8]) -> Result<bool, Stop> {
         if self.end == Some(End::Reset) {

@@ -164,6 +164,8 @@ pub struct Message {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Demand {
+    /// Address that the connection comes from, without its port.
+    pub from: Option<Matcher>,
     /// Response status.
     pub status: Option<Matcher>,
     /// Response reason phrase.

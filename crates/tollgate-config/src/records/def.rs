@@ -6,6 +6,7 @@
 //! record for a string does not compile.
 
 use std::fmt;
+use std::net::{IpAddr, SocketAddr};
 
 /// Id of a record whose value is an integer (or a flag).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -76,6 +77,10 @@ pub enum Range {
     OneOf(&'static [&'static str]),
     /// Some of these words, separated by commas, semicolons or blanks.
     ListOf(&'static [&'static str]),
+    /// IP addresses, separated as above.
+    Addresses,
+    /// IP addresses with or without a port (IPv6 addresses with one in brackets), separated as above.
+    SocketAddresses,
 }
 
 /// A value of any type, for access by name.
@@ -238,13 +243,29 @@ impl Range {
             (Range::Between(low, high), Value::Int(value)) => (low..=high).contains(&value),
             (Range::Between(low, high), Value::Float(value)) => (*low as f64..=*high as f64).contains(value),
             (Range::OneOf(words), Value::Str(value)) => value.is_empty() || has_word(words, value),
-            (Range::ListOf(words), Value::Str(value)) => value
-                .split([',', ';', ' ', '\t'])
-                .filter(|word| !word.is_empty())
-                .all(|word| has_word(words, word)),
-            (Range::Between(..), Value::Str(_)) | (Range::OneOf(_) | Range::ListOf(_), _) => false,
+            (Range::ListOf(words), Value::Str(value)) => list_words(value).all(|word| has_word(words, word)),
+            (Range::Addresses, Value::Str(value)) => {
+                list_words(value).all(|word| word.parse::<IpAddr>().is_ok())
+            }
+            (Range::SocketAddresses, Value::Str(value)) => {
+                list_words(value).all(|word| socket_address(word, 0).is_some())
+            }
+            (Range::Between(..), Value::Str(_))
+            | (Range::OneOf(_) | Range::ListOf(_) | Range::Addresses | Range::SocketAddresses, _) => false,
         }
     }
+}
+
+/// The members of a list in a record: separated by commas, semicolons or blanks.
+pub fn list_words(text: &str) -> impl Iterator<Item = &str> {
+    text.split([',', ';', ' ', '\t']).filter(|word| !word.is_empty())
+}
+
+/// An address with a port, or with `port` if it names none.
+pub fn socket_address(text: &str, port: u16) -> Option<SocketAddr> {
+    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    let with_default = || Some(SocketAddr::new(bare.parse().ok()?, port));
+    text.parse().ok().or_else(with_default)
 }
 
 fn has_word(words: &[&str], word: &str) -> bool {
@@ -259,6 +280,8 @@ impl fmt::Display for Range {
             Range::Between(low, high) => write!(f, "{low} to {high}"),
             Range::OneOf(words) => write!(f, "one of {}", words.join(", ")),
             Range::ListOf(words) => write!(f, "a list of {}", words.join(", ")),
+            Range::Addresses => f.write_str("a list of IP addresses"),
+            Range::SocketAddresses => f.write_str("a list of IP addresses, each with or without :port"),
         }
     }
 }
@@ -325,6 +348,9 @@ pub(crate) const fn at_least(low: i64) -> Range {
 pub(crate) const fn one_of(words: &'static [&'static str]) -> Range {
     Range::OneOf(words)
 }
+
+pub(crate) const ADDRESSES: Range = Range::Addresses;
+pub(crate) const SOCKET_ADDRESSES: Range = Range::SocketAddresses;
 
 pub(crate) const fn list_of(words: &'static [&'static str]) -> Range {
     Range::ListOf(words)

@@ -15,7 +15,10 @@ mod txn;
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 
-pub use def::{Def, FloatRecord, IntRecord, Kind, Range, RecordId, Reload, StrRecord, Value, ValueError};
+pub use def::{
+    Def, FloatRecord, IntRecord, Kind, Range, RecordId, Reload, StrRecord, Value, ValueError, list_words,
+    socket_address,
+};
 pub use names::{foreign_name, nearest};
 pub use table::ids;
 pub use txn::TxnRecords;
@@ -227,7 +230,8 @@ mod tests {
     #[test]
     fn constants_follow_names() {
         for def in defs() {
-            let rest = def.name.strip_prefix("proxy.config.").expect("prefix");
+            let short = def.name.strip_prefix("proxy.config.").or(def.name.strip_prefix("proxy."));
+            let rest = short.expect("a prefix");
             assert_eq!(def.constant, rest.to_uppercase().replace('.', "_"), "{}", def.name);
         }
     }

@@ -8,7 +8,9 @@
 //! that Traffic Server does not have are named `proxy.config.tollgate.*`; a default that differs from
 //! Traffic Server 9.2 is marked `ours`; `key N` is the number plugins know an overridable record by.
 
-use super::def::{ANY, FLAG, POSITIVE, SIZE, at_least, between, list_of, one_of, records};
+use super::def::{
+    ADDRESSES, ANY, FLAG, POSITIVE, SIZE, SOCKET_ADDRESSES, at_least, between, list_of, one_of, records,
+};
 
 /// Names accepted by `http.server_session_sharing.match`, alone or as a comma-separated list.
 const SESSION_MATCH: &[&str] = &["none", "ip", "host", "both", "hostonly", "sni", "cert", "hostsnisync"];
@@ -39,6 +41,8 @@ records! {
         "Client connections with a request in progress; 0: no limit.";
     Int NET_SOCK_OPTION_FLAG_IN "proxy.config.net.sock_option_flag_in" = 0x1, between(0, 0x3f), no, Restart, "",
         "Options of client sockets, added up: 1 no delay, 2 keep-alive; others have no effect.";
+    Str LOCAL_OUTGOING_IP_TO_BIND "proxy.local.outgoing_ip_to_bind" = "", ADDRESSES, no, Dynamic, "",
+        "Local addresses of connections to origins, one for each address family; empty: the system chooses.";
     Int NET_SOCK_RECV_BUFFER_SIZE_OUT "proxy.config.net.sock_recv_buffer_size_out" = 0, SIZE, key 9, Dynamic, "bytes",
         "Receive buffer of origin sockets; 0: the system's default.";
     Int NET_SOCK_SEND_BUFFER_SIZE_OUT "proxy.config.net.sock_send_buffer_size_out" = 0, SIZE, key 10, Dynamic, "bytes",
@@ -237,6 +241,8 @@ records! {
         "File of addresses that may use the proxy.";
 
     // --- names
+    Str DNS_NAMESERVERS "proxy.config.dns.nameservers" = "", SOCKET_ADDRESSES, no, Restart, "",
+        "Name servers to ask, separated by blanks; empty: those of /etc/resolv.conf.";
     Int HOSTDB_TIMEOUT "proxy.config.hostdb.timeout" = 86400, POSITIVE, no, Dynamic, "s",
         "Lifetime of resolved names, as far as `hostdb.ttl_mode` says.";
     Int HOSTDB_FAIL_TIMEOUT "proxy.config.hostdb.fail.timeout" = 0, POSITIVE, no, Dynamic, "s",

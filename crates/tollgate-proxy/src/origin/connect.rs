@@ -79,9 +79,10 @@ pub(crate) async fn connect(
     host: &Arc<str>,
     records: &TxnRecords,
     timeout: IntRecord,
+    outgoing: &[IpAddr],
 ) -> Result<OriginConn, ConnectError> {
     let attempts = 1 + usize::try_from(records.int(ids::HTTP_CONNECT_ATTEMPTS_MAX_RETRIES)).unwrap_or(0);
-    let options = ConnectOptions {
+    let mut options = ConnectOptions {
         source: None,
         receive_buffer_bytes: usize::try_from(records.int(ids::NET_SOCK_RECV_BUFFER_SIZE_OUT)).unwrap_or(0),
         send_buffer_bytes: usize::try_from(records.int(ids::NET_SOCK_SEND_BUFFER_SIZE_OUT)).unwrap_or(0),
@@ -95,6 +96,7 @@ pub(crate) async fn connect(
         if attempt > 0 {
             thread.metrics.inc(Metric::OriginRetries);
         }
+        options.source = outgoing.iter().find(|ip| ip.is_ipv4() == addr.is_ipv4()).copied();
         match net::connect(addr, &options).await {
             Ok(conn) => {
                 thread.addresses.mark_up(&addr);

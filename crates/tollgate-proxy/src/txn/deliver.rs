@@ -288,6 +288,15 @@ impl<S: ClientStream> Exchange<'_, S> {
         let Some(target) = response.headers.get(names::LOCATION) else { return false };
         let Some(url) = resolve(&self.txn.client_request.url, target) else { return false };
         self.redirects += 1;
+        let from = &self.txn.client_request.url;
+        if (from.host != url.host && !from.host.eq_ignore_ascii_case(&url.host))
+            || from.effective_port() != url.effective_port()
+        {
+            // RFC 9110 §15.4: credentials are for the origin that they were meant for.
+            for secret in [names::AUTHORIZATION, names::COOKIE] {
+                self.txn.client_request.headers.remove(secret);
+            }
+        }
         let mut host = Vec::new();
         url.write_host_port(&mut host);
         self.txn.client_request.headers.set(names::HOST, host);

@@ -25,6 +25,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use tollgate_config::ids;
+use tollgate_config::ip_allow::Side;
 use tollgate_event::dns::DnsError;
 use tollgate_event::pool::ScratchVec;
 use tollgate_event::timer::Watch;
@@ -107,6 +108,20 @@ impl<S: ClientStream> Exchange<'_, S> {
             && order.first() != Some(&addr)
         {
             order = smallvec![addr];
+        }
+        self.keep_allowed(order)
+    }
+
+    /// The addresses that `ip_allow.yaml` lets requests go to.
+    pub(crate) fn keep_allowed(&mut self, mut order: Route) -> Result<Route, Stop> {
+        let Some(rules) = &self.generation.origin_access else { return Ok(order) };
+        let method = self.txn.client_request.method.as_str();
+        order.retain(|addr| rules.allows(Side::Out, addr.ip(), method));
+        if order.is_empty() {
+            return Err(self.error(ErrorKind::Denied, "ip_allow.yaml: the origin's address", false));
+        }
+        if self.txn.origin_addr.is_some_and(|addr| !order.contains(&addr)) {
+            self.txn.origin_addr = order.first().copied();
         }
         Ok(order)
     }
@@ -278,7 +293,8 @@ impl<S: ClientStream> Exchange<'_, S> {
             },
             _ => None,
         };
-        match connect::connect(&self.thread, order, &host, &self.txn.records, timeout).await {
+        let outgoing = &self.generation.outgoing;
+        match connect::connect(&self.thread, order, &host, &self.txn.records, timeout, outgoing).await {
             Ok(mut conn) => {
                 self.refresh_now();
                 self.mark(Milestone::ServerConnectEnd);
@@ -353,6 +369,7 @@ impl<S: ClientStream> Exchange<'_, S> {
             && framing != Framing::UntilClose
             && !response.headers.has_token(names::CONNECTION, "close")
             && sent.body_done
+            && Match::parse(self.txn.records.str(ids::HTTP_SERVER_SESSION_SHARING_MATCH)) != Match::None
             && !self.txn.proxy_request.as_ref().is_some_and(|r| r.headers.has(names::CONNECTION));
         if !sent.body_done {
             // The rest of the request's body is still on the client's connection.

@@ -47,6 +47,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         if let Some(addr) = self.txn.origin_addr {
             order = smallvec![addr];
         }
+        let order = self.keep_allowed(order)?;
         let host = Arc::clone(&self.next_hop.host);
         let conn = match connect::connect(
             &self.thread,
@@ -54,6 +55,7 @@ impl<S: ClientStream> Exchange<'_, S> {
             &host,
             &self.txn.records,
             ids::HTTP_CONNECT_ATTEMPTS_TIMEOUT,
+            &self.generation.outgoing,
         )
         .await
         {
@@ -76,6 +78,10 @@ impl<S: ClientStream> Exchange<'_, S> {
     }
 
     async fn resolve_for_tunnel(&mut self) -> Result<Route, Stop> {
+        if let Some(addr) = self.txn.origin_addr {
+            // A handler has chosen it: the name need not have an address.
+            return Ok(smallvec![addr]);
+        }
         let host = Arc::clone(&self.next_hop.host);
         match self.thread.dns.lookup(&host).await {
             Ok(answer) => Ok(self.thread.addresses.order(&answer.addrs, self.next_hop.port, self.started)),
