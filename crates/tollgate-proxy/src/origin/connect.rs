@@ -4,6 +4,7 @@
 //! Not responsible for: names (`tollgate-event::dns`), kept connections (`pool`).
 
 use super::OriginConn;
+use super::limit::Permit;
 use crate::limits;
 use crate::thread::EngineThread;
 use smallvec::SmallVec;
@@ -70,6 +71,8 @@ pub(crate) enum ConnectError {
     Failed,
     /// The last attempt took too long.
     Timeout,
+    /// There are as many connections to every address as `per_server.connection.max` allows.
+    Limited,
 }
 
 /// Connects to the first of `order` that accepts. Each address once, then again up to the configured attempts.
@@ -90,17 +93,25 @@ pub(crate) async fn connect(
         keep_alive: records.int(ids::NET_SOCK_OPTION_FLAG_OUT) & 2 != 0,
         timeout: limits::seconds(records, timeout),
     };
-    let mut last = ConnectError::Failed;
+    let most = usize::try_from(records.int(ids::HTTP_PER_SERVER_CONNECTION_MAX)).unwrap_or(0);
+    let mut last = None;
     for attempt in 0..attempts.max(order.len().min(attempts)) {
         let Some(addr) = order.get(attempt % order.len().max(1)).copied() else { break };
         if attempt > 0 {
             thread.metrics.inc(Metric::OriginRetries);
         }
+        let Ok(permit) = place(thread, addr, most) else {
+            // Another address may have room; if one failed, that is what the client is told.
+            last = last.or(Some(ConnectError::Limited));
+            continue;
+        };
         options.source = outgoing.iter().find(|ip| ip.is_ipv4() == addr.is_ipv4()).copied();
         match net::connect(addr, &options).await {
             Ok(conn) => {
                 thread.addresses.mark_up(&addr);
-                return Ok(OriginConn::new(conn, addr, Arc::clone(host), thread));
+                let mut conn = OriginConn::new(conn, addr, Arc::clone(host), thread);
+                conn.permit = permit;
+                return Ok(conn);
             }
             Err(error) => {
                 thread.metrics.inc(Metric::OriginConnectFailures);
@@ -109,7 +120,7 @@ pub(crate) async fn connect(
                     thread.metrics.inc(Metric::ConnectTimeouts);
                 }
                 tracing::debug!("connect to {addr} for {host} failed: {error}");
-                last = if timed_out { ConnectError::Timeout } else { ConnectError::Failed };
+                last = Some(if timed_out { ConnectError::Timeout } else { ConnectError::Failed });
                 thread.addresses.mark_down(
                     addr,
                     thread.now(),
@@ -118,7 +129,24 @@ pub(crate) async fn connect(
             }
         }
     }
-    Err(last)
+    Err(last.unwrap_or(ConnectError::Failed))
+}
+
+/// A place among the `most` connections to `addr` (0: no limit). An idle connection of this thread makes room for one
+/// that is needed.
+fn place(thread: &EngineThread, addr: SocketAddr, most: usize) -> Result<Option<Permit>, ConnectError> {
+    if most == 0 {
+        return Ok(None);
+    }
+    let limits = &thread.engine.origin_limits;
+    let permit = limits.take(addr, most).or_else(|| {
+        thread.pool.close_one(addr, thread);
+        limits.take(addr, most)
+    });
+    if permit.is_none() {
+        thread.metrics.inc(Metric::OriginConnectionsRefused);
+    }
+    permit.map(Some).ok_or(ConnectError::Limited)
 }
 
 #[cfg(test)]

@@ -94,6 +94,15 @@ impl Pool {
         thread.metrics.inc(Metric::OriginConnectionsPooled);
     }
 
+    /// Closes the connection to `addr` that has been idle longest, if there is one.
+    pub(crate) fn close_one(&self, addr: SocketAddr, thread: &EngineThread) {
+        let mut idle = self.idle.borrow_mut();
+        if let Some(list) = idle.get_mut(&addr).filter(|list| !list.is_empty()) {
+            list.remove(0);
+            thread.metrics.dec(Metric::OriginConnectionsPooled);
+        }
+    }
+
     /// Closes what is over its time or was closed by the origin. Called every second.
     pub(crate) fn sweep(&self, thread: &EngineThread) {
         let now = timer::coarse_millis();

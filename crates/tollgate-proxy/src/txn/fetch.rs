@@ -282,24 +282,15 @@ impl<S: ClientStream> Exchange<'_, S> {
             }
         }
         self.mark(Milestone::ServerConnect);
-        let most = usize::try_from(self.txn.records.int(ids::HTTP_PER_SERVER_CONNECTION_MAX)).unwrap_or(0);
-        let permit = match order.first() {
-            Some(addr) if most > 0 => match self.thread.engine.origin_limits.take(*addr, most) {
-                Some(permit) => Some(permit),
-                None => {
-                    self.thread.metrics.inc(Metric::OriginConnectionsRefused);
-                    return Err(self.error(ErrorKind::Overloaded, "per_server.connection.max", false));
-                }
-            },
-            _ => None,
-        };
         let outgoing = &self.generation.outgoing;
         match connect::connect(&self.thread, order, &host, &self.txn.records, timeout, outgoing).await {
-            Ok(mut conn) => {
+            Ok(conn) => {
                 self.refresh_now();
                 self.mark(Milestone::ServerConnectEnd);
-                conn.permit = permit;
                 Ok(conn)
+            }
+            Err(ConnectError::Limited) => {
+                Err(self.error(ErrorKind::Overloaded, "per_server.connection.max", false))
             }
             Err(error) => {
                 let kind = if error == ConnectError::Timeout {

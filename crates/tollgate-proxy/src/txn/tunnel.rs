@@ -63,6 +63,9 @@ impl<S: ClientStream> Exchange<'_, S> {
             Err(ConnectError::Timeout) => {
                 return Err(self.error(ErrorKind::ConnectTimeout, "CONNECT", false));
             }
+            Err(ConnectError::Limited) => {
+                return Err(self.error(ErrorKind::Overloaded, "per_server.connection.max", false));
+            }
             Err(ConnectError::Failed) => return Err(self.error(ErrorKind::ConnectFailed, "CONNECT", false)),
         };
         self.log.origin_addr = Some(conn.addr);
