@@ -226,7 +226,7 @@ impl<S: ClientStream> Exchange<'_, S> {
     }
 
     /// Joins a fetch under way, starts one that others may join, or goes alone.
-    fn plan_fetch(&mut self) -> Result<Plan, Stop> {
+    pub(super) fn plan_fetch(&mut self) -> Result<Plan, Stop> {
         if self.cache.request.only_if_cached {
             self.txn.cache_outcome = CacheOutcome::OnlyIfCachedMiss;
             return Err(self.error(ErrorKind::OnlyIfCached, "only-if-cached", false));

@@ -6,12 +6,13 @@
 //! Invariants: an incomplete body is never stored; followers of an unshareable response are released before its body
 //! is read; an object is in the store before any client has seen its last byte.
 
-use super::cache::stored_response;
+use super::cache::{Plan, stored_response};
 use super::fetch::{Asked, OriginAnswer, is_get_like};
 use super::forward::NextHop;
 use super::{Exchange, Progress, Stop};
 use crate::body::{ResponseBody, transformed};
 use crate::client::ClientStream;
+use crate::error_page::ErrorKind;
 use crate::limits;
 use crate::thread::EngineThread;
 use bytes::Bytes;
@@ -30,6 +31,13 @@ use tollgate_http::{Response, Url, names};
 use tollgate_obs::metrics::Metric;
 use tollgate_obs::outcome::{CacheOutcome, TransactionEnd};
 use tollgate_plugin::BodyError;
+
+/// What waiting for another transaction's fetch led to.
+enum Followed {
+    Done(Progress),
+    /// It ended without a response.
+    Lost(AbortReason),
+}
 
 /// How a fill went.
 enum Filled {
@@ -243,22 +251,45 @@ impl<S: ClientStream> Exchange<'_, S> {
         run_both(pump, deliver).await
     }
 
-    /// Waits for another transaction's fetch and is served from it.
-    pub(crate) async fn follow(&mut self, mut follower: FillFollower) -> Result<Progress, Stop> {
-        self.thread.metrics.inc(Metric::CacheCollapsed);
+    /// Waits for another transaction's fetch and is served from it. If that one ends without a response, those that
+    /// waited share the next one; an origin that fails a second time has failed for all of them.
+    pub(crate) async fn follow(&mut self, follower: FillFollower) -> Result<Progress, Stop> {
+        let mut follower = follower;
+        let mut failures = 0;
+        loop {
+            self.thread.metrics.inc(Metric::CacheCollapsed);
+            let lost = match self.follow_one(follower).await? {
+                Followed::Done(progress) => return Ok(progress),
+                Followed::Lost(reason) => reason,
+            };
+            failures += u8::from(lost == AbortReason::OriginFailed);
+            if failures > 1 {
+                let stop = self.error(ErrorKind::OriginClosed, "a shared request failed twice", false);
+                return Box::pin(self.origin_failed(stop)).await.map(Progress::Ended);
+            }
+            follower = match self.plan_fetch()? {
+                Plan::Follow(next) => next,
+                Plan::Serve(object) => return self.serve_stored(object).await.map(Progress::Ended),
+                Plan::Fetch(writer) => return self.fetch(writer).await,
+            };
+        }
+    }
+
+    async fn follow_one(&mut self, mut follower: FillFollower) -> Result<Followed, Stop> {
         let waiting = self.thread.metrics.hold(Metric::CacheWaiters);
         let limit = limits::seconds(&self.txn.records, ids::TOLLGATE_HTTP_CACHE_COLLAPSE_WAIT_TIMEOUT);
         let start = timer::within(limit, poll_fn(|cx| follower.poll_header(cx))).await;
         drop(waiting);
         let head = match start {
             Ok(FollowerStart::Header(head)) => head,
-            // The fetch is not shared, failed, or takes too long: this transaction asks for itself.
-            Ok(FollowerStart::Uncacheable | FollowerStart::Aborted(_)) | Err(timer::Elapsed) => {
-                return self.fetch(None).await;
+            Ok(FollowerStart::Aborted(reason)) => return Ok(Followed::Lost(reason)),
+            // The response is not shared or takes too long: this transaction asks for itself.
+            Ok(FollowerStart::Uncacheable) | Err(timer::Elapsed) => {
+                return self.fetch(None).await.map(Followed::Done);
             }
         };
         let Ok(reader) = follower.into_reader(&self.txn.client_request.headers) else {
-            return self.fetch(None).await;
+            return self.fetch(None).await.map(Followed::Done);
         };
         self.txn.cache_outcome = CacheOutcome::Collapsed;
         self.cache.stale = None;
@@ -272,7 +303,7 @@ impl<S: ClientStream> Exchange<'_, S> {
             }
             _ => length = tollgate_http::framing::content_length(&response.headers).ok().flatten().or(length),
         }
-        self.respond(response, Some(age), length, body).await.map(Progress::Ended)
+        self.respond(response, Some(age), length, body).await.map(Progress::Ended).map(Followed::Done)
     }
 
     /// Replaces the URL by a redirect's target, if redirects are to be followed.
