@@ -139,6 +139,11 @@ impl Buffer {
         field.token.map(Span::token).or(field.name)
     }
 
+    /// The name in the spelling it was given.
+    pub fn field_spelling(&self, field: u32) -> Option<Span> {
+        self.fields[field as usize].name
+    }
+
     /// Gives a field another name. It keeps its place.
     pub fn name_field(&mut self, field: u32, name: &[u8]) -> Result<(), MessageError> {
         if name.len() > MAX_NAME {

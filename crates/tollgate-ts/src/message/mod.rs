@@ -16,6 +16,7 @@ pub mod encodings;
 mod error;
 mod exchange;
 
+pub mod ffi;
 mod fields;
 mod lines;
 pub mod numbers;

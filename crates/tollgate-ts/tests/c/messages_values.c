@@ -9,7 +9,7 @@ static const char *const values[] = {
 static const char *const numbers[] = {
   "0", "1", "-1", " 12", "12 ", "\t7", "+5", "2147483647", "2147483648", "-2147483648", "-2147483649", "4294967295", "4294967296",
   "99999999999", "9223372036854775807", "9223372036854775808", "-9223372036854775808", "-9223372036854775809",
-  "99999999999999999999999", "12abc", "abc", "0x10", "1.5", "--5", "- 5", "007", "", " ", "5,6", "\"5\"", "21474836470", "-21474836480",
+  "99999999999999999999999", "12abc", "abc", "0x10", "1.5", "--5", "- 5", "007", "", " ", "5,6", "\"5\"", "21474836470", "9999999999", "-21474836480",
 };
 
 static const char *const dates[] = {
@@ -23,7 +23,7 @@ static const char *const dates[] = {
   "Sun, 06-Nov-1994 08:49:37 GMT", "Sunday, 06-Nov-04 08:49:37 GMT", "Sunday, 06-Nov-70 08:49:37 GMT", "  Sun, 06 Nov 1994 08:49:37 GMT  ",
   "Sun Nov 16 08:49:37 2014", "Sun Nov  6 08:49:37 94", "1 Jan 2000 00:00:00", "Sun, 06 Nov 1994 08.49.37 GMT", "Sun, 06 Nov 1900 08:49:37 GMT",
   "Sun, xx Nov 1994 08:49:37 GMT", "Monday, 06-November-94 08:49:37 GMT", "Thu, 01 Mar 2018 00:00:00 GMT", "Sat, 01 Jan 2000 00:00:00 GMT",
-  "Sun, 06 Nov 1994 08:49:3x GMT", "Sun,06 Nov 1994 08:49:37 GMT", "Tues, 06 Nov 1994 08:49:37 GMT", "Sunshine, 06 Nov 1994 08:49:37 GMT",
+  "Sun, 06 Nov 1994 08:49:3x GMT", "Sun,06 Nov 1994 08:49:37 GMT", "Tues, 06 Nov 1994 08:49:37 GMT", "sun, 06 Nov 1994 08:49:37 GMT", "sunday, 06-nov-94 08:49:37 GMT", "Sunshine, 06 Nov 1994 08:49:37 GMT",
 };
 
 static void
@@ -119,7 +119,7 @@ read_numbers(void)
   }
   TSMimeHdrFieldValueIntSet(buffer, header, list, 0, -2147483647 - 1);
   TSMimeHdrFieldValueUintSet(buffer, header, list, 1, 4294967295u);
-  TSMimeHdrFieldValueInt64Set(buffer, header, list, 2, -9223372036854775807LL);
+  TSMimeHdrFieldValueInt64Set(buffer, header, list, 2, -922337203685477580LL);
   TSMimeHdrFieldValueInt64Set(buffer, header, list, 9, 5);
   TSMimeHdrFieldValueUintInsert(buffer, header, list, 0, 0);
   TSMimeHdrFieldValueIntInsert(buffer, header, list, -1, 7);
