@@ -71,7 +71,11 @@ fn trampolines(functions: &[&str], variables: &[&str]) -> String {
     }
     text.push_str(".text\n");
     for (i, name) in functions.iter().enumerate() {
-        let _ = writeln!(text, ".globl {name}\n.type {name},@function\n{name}: jmp *table_hidden+{}(%rip)", i * 8);
+        let _ = writeln!(
+            text,
+            ".globl {name}\n.type {name},@function\n{name}: jmp *table_hidden+{}(%rip)",
+            i * 8
+        );
     }
     text + ".set table_hidden, table\n.hidden table_hidden\n.section .note.GNU-stack,\"\",@progbits\n"
 }

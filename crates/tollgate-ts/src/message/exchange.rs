@@ -39,7 +39,11 @@ impl MessageTable {
     }
 
     /// Shows a response as a new buffer, to be given up with [`MessageTable::close`].
-    pub fn open_response(&self, response: &Response, access: Access) -> Result<(BufferId, Loc), MessageError> {
+    pub fn open_response(
+        &self,
+        response: &Response,
+        access: Access,
+    ) -> Result<(BufferId, Loc), MessageError> {
         let id = self.create_for(false)?;
         let header = self.with(id, |buffer| {
             let loc = buffer.create_header();
@@ -68,12 +72,22 @@ impl MessageTable {
     }
 
     /// Loads the engine's response again, as [`Self::reload_request`].
-    pub fn reload_response(&self, id: BufferId, header: Loc, response: &Response) -> Result<(), MessageError> {
+    pub fn reload_response(
+        &self,
+        id: BufferId,
+        header: Loc,
+        response: &Response,
+    ) -> Result<(), MessageError> {
         self.with(id, |buffer| buffer.load_response(buffer.header(header)?, response))
     }
 
     /// Writes what plugins changed into the engine's request.
-    pub fn store_request(&self, id: BufferId, header: Loc, request: &mut Request) -> Result<Changed, MessageError> {
+    pub fn store_request(
+        &self,
+        id: BufferId,
+        header: Loc,
+        request: &mut Request,
+    ) -> Result<Changed, MessageError> {
         self.with(id, |buffer| {
             let index = buffer.header(header)?;
             let dirty = std::mem::take(&mut buffer.dirty);
@@ -91,7 +105,12 @@ impl MessageTable {
     }
 
     /// Writes what plugins changed into the engine's response.
-    pub fn store_response(&self, id: BufferId, header: Loc, response: &mut Response) -> Result<Changed, MessageError> {
+    pub fn store_response(
+        &self,
+        id: BufferId,
+        header: Loc,
+        response: &mut Response,
+    ) -> Result<Changed, MessageError> {
         self.with(id, |buffer| {
             let index = buffer.header(header)?;
             let dirty = std::mem::take(&mut buffer.dirty);
@@ -193,9 +212,7 @@ impl Buffer {
 
     /// The URL for the engine. Its form stays while it makes sense.
     fn to_url(&self, index: u32, old: &Url) -> Result<Url, MessageError> {
-        let bytes = |part| {
-            self.urls[index as usize].part(part).map(|s| Bytes::copy_from_slice(self.text(s)))
-        };
+        let bytes = |part| self.urls[index as usize].part(part).map(|s| Bytes::copy_from_slice(self.text(s)));
         let scheme = match bytes(Part::Scheme) {
             Some(name) => Some(Scheme::parse(&name).ok_or(MessageError::UnknownScheme)?),
             None => None,

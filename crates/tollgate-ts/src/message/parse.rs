@@ -50,7 +50,12 @@ fn trim(text: &[u8], more: &[u8]) -> std::ops::Range<usize> {
 
 impl Parser {
     /// Consumes a piece of a request's header; returns how much.
-    pub fn request(&mut self, buffer: &mut Buffer, header: u32, input: &[u8]) -> Result<(usize, Outcome), MessageError> {
+    pub fn request(
+        &mut self,
+        buffer: &mut Buffer,
+        header: u32,
+        input: &[u8],
+    ) -> Result<(usize, Outcome), MessageError> {
         buffer.set_header_type(header, HeaderType::Request)?;
         let mut used = 0;
         if !self.past_start {
@@ -63,12 +68,18 @@ impl Parser {
             }
         }
         let (more, outcome) = self.lines(buffer, header, &input[used..], BlanksBeforeColon::Refused)?;
-        let valid = outcome != Outcome::Done || (host_is_valid(buffer, header) && settle_length(buffer, header));
+        let valid =
+            outcome != Outcome::Done || (host_is_valid(buffer, header) && settle_length(buffer, header));
         Ok((used + more, if valid { outcome } else { Outcome::Error }))
     }
 
     /// Consumes a piece of a response's header; returns how much.
-    pub fn response(&mut self, buffer: &mut Buffer, header: u32, input: &[u8]) -> Result<(usize, Outcome), MessageError> {
+    pub fn response(
+        &mut self,
+        buffer: &mut Buffer,
+        header: u32,
+        input: &[u8],
+    ) -> Result<(usize, Outcome), MessageError> {
         buffer.set_header_type(header, HeaderType::Response)?;
         let mut used = 0;
         if !self.past_start {
@@ -87,7 +98,12 @@ impl Parser {
     }
 
     /// Consumes a piece of a block of fields; returns how much.
-    pub fn fields(&mut self, buffer: &mut Buffer, header: u32, input: &[u8]) -> Result<(usize, Outcome), MessageError> {
+    pub fn fields(
+        &mut self,
+        buffer: &mut Buffer,
+        header: u32,
+        input: &[u8],
+    ) -> Result<(usize, Outcome), MessageError> {
         self.lines(buffer, header, input, BlanksBeforeColon::Refused)
     }
 
@@ -144,6 +160,7 @@ fn field_line(
     if controls || name.len() > usize::from(u16::MAX) {
         return Ok(false);
     }
+    as_is &= line.ends_with(b"\r\n");
     // ATS: seven bytes of punctuation and blanks are what a line may have to be kept as it is.
     as_is &= line.len() - name.len() - value.len() <= 7;
     buffer.add_line(header, line, name, value, as_is)?;
@@ -191,7 +208,8 @@ fn status_line(buffer: &mut Buffer, header: u32, line: &[u8]) -> Result<bool, Me
     buffer.set_version(header, u32::from(major - b'0') << 16 | u32::from(minor - b'0'))?;
     let text = &rest[rest.iter().position(|b| !is_blank(*b)).unwrap_or(rest.len())..];
     let digits = text.iter().position(|b| !b.is_ascii_digit()).unwrap_or(text.len());
-    let status = text[..digits].iter().fold(0u16, |n, b| n.wrapping_mul(10).wrapping_add(u16::from(b - b'0')));
+    let status =
+        text[..digits].iter().fold(0u16, |n, b| n.wrapping_mul(10).wrapping_add(u16::from(b - b'0')));
     buffer.set_status(header, status)?;
     let after = &text[digits..];
     if after.first().is_some_and(|b| is_blank(*b)) {

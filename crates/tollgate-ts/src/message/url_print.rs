@@ -40,7 +40,11 @@ impl Buffer {
             put(&[b"@"]);
         }
         if let Some(host) = text(Part::Host) {
-            if self.adds_brackets(url) { put(&[b"[", host, b"]"]) } else { put(&[host]) }
+            if self.adds_brackets(url) {
+                put(&[b"[", host, b"]"])
+            } else {
+                put(&[host])
+            }
             if let Some(port) = object.port_text.filter(|_| object.port != 0) {
                 put(&[b":", self.text(port)]);
             }

@@ -78,9 +78,8 @@ fn rebuilt<'v>(
     value: Option<&'v [u8]>,
     change: impl FnOnce(&mut Vec<&'v [u8]>) -> bool,
 ) -> Option<Option<Vec<u8>>> {
-    let mut list: Vec<&[u8]> = value
-        .map(|v| elements(v, Quotes::Kept).into_iter().map(|r| &v[r]).collect())
-        .unwrap_or_default();
+    let mut list: Vec<&[u8]> =
+        value.map(|v| elements(v, Quotes::Kept).into_iter().map(|r| &v[r]).collect()).unwrap_or_default();
     if !change(&mut list) {
         return None;
     }

@@ -1,5 +1,4 @@
 //! `TSMBuffer*`, `TSHandleMLocRelease`.
-#![expect(non_snake_case, reason = "the names of the C interface")]
 
 use super::{ERROR, Handle, SUCCESS, buffer, fence, handle_of, messages};
 use crate::message::table::Loc;

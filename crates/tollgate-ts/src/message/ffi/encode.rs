@@ -1,5 +1,4 @@
 //! `TSStringPercent*`, `TSBase64*`.
-#![expect(non_snake_case, reason = "the names of the C interface")]
 
 use super::{ERROR, SUCCESS, fence, put, text};
 use crate::message::encodings;
@@ -28,7 +27,13 @@ unsafe fn give(bytes: &[u8], room: usize, dst: *mut c_char, dst_size: usize, len
 ///
 /// # Safety
 /// As [`give`]; `map` is null or has 32 bytes.
-pub(super) unsafe fn percent(bytes: &[u8], dst: *mut c_char, dst_size: usize, length: *mut usize, map: *const [u8; 32]) -> c_int {
+pub(super) unsafe fn percent(
+    bytes: &[u8],
+    dst: *mut c_char,
+    dst_size: usize,
+    length: *mut usize,
+    map: *const [u8; 32],
+) -> c_int {
     // SAFETY: as the caller vouches.
     let encoded = encodings::percent_encode(bytes, unsafe { map.as_ref() });
     // SAFETY: as the caller vouches.
@@ -40,7 +45,14 @@ pub(super) unsafe fn percent(bytes: &[u8], dst: *mut c_char, dst_size: usize, le
 /// # Safety
 /// `value` has `value_len` bytes or ends with NUL; `dst`, `length` and `map` as [`percent`].
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn TSStringPercentEncode(value: *const c_char, value_len: c_int, dst: *mut c_char, dst_size: usize, length: *mut usize, map: *const [u8; 32]) -> c_int {
+pub unsafe extern "C" fn TSStringPercentEncode(
+    value: *const c_char,
+    value_len: c_int,
+    dst: *mut c_char,
+    dst_size: usize,
+    length: *mut usize,
+    map: *const [u8; 32],
+) -> c_int {
     fence("TSStringPercentEncode", ERROR, || {
         // SAFETY: as the caller vouches.
         let value = unsafe { text(value, value_len) }.ok_or(MessageError::OutOfRange)?;
@@ -54,9 +66,19 @@ pub unsafe extern "C" fn TSStringPercentEncode(value: *const c_char, value_len: 
 /// # Safety
 /// `value` has `value_len` bytes; `dst` has `dst_size` bytes of room; `length` is null or writable.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn TSStringPercentDecode(value: *const c_char, value_len: usize, dst: *mut c_char, dst_size: usize, length: *mut usize) -> c_int {
+pub unsafe extern "C" fn TSStringPercentDecode(
+    value: *const c_char,
+    value_len: usize,
+    dst: *mut c_char,
+    dst_size: usize,
+    length: *mut usize,
+) -> c_int {
     fence("TSStringPercentDecode", ERROR, || {
-        let len = if value_len == 0 { -1 } else { c_int::try_from(value_len).map_err(|_| MessageError::OutOfRange)? };
+        let len = if value_len == 0 {
+            -1
+        } else {
+            c_int::try_from(value_len).map_err(|_| MessageError::OutOfRange)?
+        };
         // SAFETY: as the caller vouches.
         let value = unsafe { text(value, len) }.ok_or(MessageError::OutOfRange)?;
         let room = dst_size.checked_sub(1).ok_or(MessageError::OutOfRange)?;
@@ -72,13 +94,21 @@ pub unsafe extern "C" fn TSStringPercentDecode(value: *const c_char, value_len: 
 /// # Safety
 /// `value` has `value_len` bytes; `dst` has `dst_size` bytes of room; `length` is null or writable.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn TSBase64Encode(value: *const c_char, value_len: usize, dst: *mut c_char, dst_size: usize, length: *mut usize) -> c_int {
+pub unsafe extern "C" fn TSBase64Encode(
+    value: *const c_char,
+    value_len: usize,
+    dst: *mut c_char,
+    dst_size: usize,
+    length: *mut usize,
+) -> c_int {
     fence("TSBase64Encode", ERROR, || {
         let len = c_int::try_from(value_len).map_err(|_| MessageError::OutOfRange)?;
         // SAFETY: as the caller vouches.
         let value = unsafe { text(value, len) }.ok_or(MessageError::OutOfRange)?;
         // SAFETY: as the caller vouches.
-        Ok(unsafe { give(&encodings::base64_encode(value), encodings::base64_room(value_len), dst, dst_size, length) })
+        Ok(unsafe {
+            give(&encodings::base64_encode(value), encodings::base64_room(value_len), dst, dst_size, length)
+        })
     })
 }
 
@@ -87,7 +117,13 @@ pub unsafe extern "C" fn TSBase64Encode(value: *const c_char, value_len: usize, 
 /// # Safety
 /// `value` has `value_len` bytes; `dst` has `dst_size` bytes of room; `length` is null or writable.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn TSBase64Decode(value: *const c_char, value_len: usize, dst: *mut u8, dst_size: usize, length: *mut usize) -> c_int {
+pub unsafe extern "C" fn TSBase64Decode(
+    value: *const c_char,
+    value_len: usize,
+    dst: *mut u8,
+    dst_size: usize,
+    length: *mut usize,
+) -> c_int {
     fence("TSBase64Decode", ERROR, || {
         let len = c_int::try_from(value_len).map_err(|_| MessageError::OutOfRange)?;
         // SAFETY: as the caller vouches.

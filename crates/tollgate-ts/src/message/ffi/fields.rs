@@ -1,7 +1,8 @@
 //! `TSMimeHdr*` and `TSMimeHdrField*`, without the values.
-#![expect(non_snake_case, reason = "the names of the C interface")]
 
-use super::{ERROR, Handle, SUCCESS, Text, buffer, change, fence, handle_of, loc, messages, put, read, text, write_io};
+use super::{
+    ERROR, Handle, SUCCESS, Text, buffer, change, fence, handle_of, loc, messages, put, read, text, write_io,
+};
 use crate::message::buffer::Buffer;
 use crate::message::error::MessageError;
 use crate::message::table::Loc;
@@ -46,7 +47,12 @@ pub extern "C" fn TSMimeHdrDestroy(bufp: Handle, offset: Handle) -> c_int {
 /// # Safety
 /// `locp` is null or writable.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn TSMimeHdrClone(dest_bufp: Handle, src_bufp: Handle, src_hdr: Handle, locp: *mut Handle) -> c_int {
+pub unsafe extern "C" fn TSMimeHdrClone(
+    dest_bufp: Handle,
+    src_bufp: Handle,
+    src_hdr: Handle,
+    locp: *mut Handle,
+) -> c_int {
     fence("TSMimeHdrClone", ERROR, || {
         let taken = read(src_bufp, src_hdr, |b, l| Ok(b.take_header(b.header(l)?)))?;
         let loc = messages().with(buffer(dest_bufp)?, |b| {
@@ -103,7 +109,9 @@ pub extern "C" fn TSMimeHdrFieldsClear(bufp: Handle, offset: Handle) -> c_int {
 /// Number of fields.
 #[unsafe(no_mangle)]
 pub extern "C" fn TSMimeHdrFieldsCount(bufp: Handle, offset: Handle) -> c_int {
-    fence("TSMimeHdrFieldsCount", 0, || read(bufp, offset, |b, l| Ok(b.attached(b.header(l)?).count() as c_int)))
+    fence("TSMimeHdrFieldsCount", 0, || {
+        read(bufp, offset, |b, l| Ok(b.attached(b.header(l)?).count() as c_int))
+    })
 }
 
 /// Whether two handles stand for the same field.
@@ -114,7 +122,9 @@ pub extern "C" fn TSMimeHdrFieldEqual(bufp: Handle, _hdr: Handle, field1: Handle
             return Ok(c_int::from(field1 == field2));
         }
         let other = loc(field2)?;
-        read(bufp, field1, |b, l| Ok(c_int::from(l.stamp() == other.stamp() && b.field(l)? == b.field(other)?)))
+        read(bufp, field1, |b, l| {
+            Ok(c_int::from(l.stamp() == other.stamp() && b.field(l)? == b.field(other)?))
+        })
     })
 }
 
@@ -135,7 +145,12 @@ pub extern "C" fn TSMimeHdrFieldGet(bufp: Handle, hdr: Handle, idx: c_int) -> Ha
 /// # Safety
 /// `name` has `length` bytes, or ends with NUL.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn TSMimeHdrFieldFind(bufp: Handle, hdr: Handle, name: *const c_char, length: c_int) -> Handle {
+pub unsafe extern "C" fn TSMimeHdrFieldFind(
+    bufp: Handle,
+    hdr: Handle,
+    name: *const c_char,
+    length: c_int,
+) -> Handle {
     fence("TSMimeHdrFieldFind", null_mut(), || {
         // SAFETY: as the caller vouches.
         let name = unsafe { text(name, length) }.ok_or(MessageError::OutOfRange)?;
@@ -202,7 +217,13 @@ pub unsafe extern "C" fn TSMimeHdrFieldCreate(bufp: Handle, hdr: Handle, locp: *
 /// # Safety
 /// `name` has `name_len` bytes or ends with NUL; `locp` is null or writable.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn TSMimeHdrFieldCreateNamed(bufp: Handle, hdr: Handle, name: *const c_char, name_len: c_int, locp: *mut Handle) -> c_int {
+pub unsafe extern "C" fn TSMimeHdrFieldCreateNamed(
+    bufp: Handle,
+    hdr: Handle,
+    name: *const c_char,
+    name_len: c_int,
+    locp: *mut Handle,
+) -> c_int {
     fence("TSMimeHdrFieldCreateNamed", ERROR, || {
         // SAFETY: as the caller vouches.
         let name = unsafe { text(name, name_len) }.ok_or(MessageError::OutOfRange)?;
@@ -225,7 +246,14 @@ fn take(bufp: Handle, hdr: Handle, field_loc: Handle) -> Result<NameAndValue, Me
 
 /// Copies name and value.
 #[unsafe(no_mangle)]
-pub extern "C" fn TSMimeHdrFieldCopy(dest_bufp: Handle, dest_hdr: Handle, dest_field: Handle, src_bufp: Handle, src_hdr: Handle, src_field: Handle) -> c_int {
+pub extern "C" fn TSMimeHdrFieldCopy(
+    dest_bufp: Handle,
+    dest_hdr: Handle,
+    dest_field: Handle,
+    src_bufp: Handle,
+    src_hdr: Handle,
+    src_field: Handle,
+) -> c_int {
     fence("TSMimeHdrFieldCopy", ERROR, || {
         let (name, value) = take(src_bufp, src_hdr, src_field)?;
         change(dest_bufp, dest_field, |b, l| {
@@ -241,7 +269,14 @@ pub extern "C" fn TSMimeHdrFieldCopy(dest_bufp: Handle, dest_hdr: Handle, dest_f
 /// # Safety
 /// `locp` is null or writable.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn TSMimeHdrFieldClone(dest_bufp: Handle, dest_hdr: Handle, src_bufp: Handle, src_hdr: Handle, src_field: Handle, locp: *mut Handle) -> c_int {
+pub unsafe extern "C" fn TSMimeHdrFieldClone(
+    dest_bufp: Handle,
+    dest_hdr: Handle,
+    src_bufp: Handle,
+    src_hdr: Handle,
+    src_field: Handle,
+    locp: *mut Handle,
+) -> c_int {
     fence("TSMimeHdrFieldClone", ERROR, || {
         let (name, value) = take(src_bufp, src_hdr, src_field)?;
         let made = change(dest_bufp, dest_hdr, |b, l| {
@@ -257,10 +292,19 @@ pub unsafe extern "C" fn TSMimeHdrFieldClone(dest_bufp: Handle, dest_hdr: Handle
 
 /// Copies the value.
 #[unsafe(no_mangle)]
-pub extern "C" fn TSMimeHdrFieldCopyValues(dest_bufp: Handle, dest_hdr: Handle, dest_field: Handle, src_bufp: Handle, src_hdr: Handle, src_field: Handle) -> c_int {
+pub extern "C" fn TSMimeHdrFieldCopyValues(
+    dest_bufp: Handle,
+    dest_hdr: Handle,
+    dest_field: Handle,
+    src_bufp: Handle,
+    src_hdr: Handle,
+    src_field: Handle,
+) -> c_int {
     fence("TSMimeHdrFieldCopyValues", ERROR, || {
         let (_, value) = take(src_bufp, src_hdr, src_field)?;
-        change(dest_bufp, dest_field, |b, l| b.set_value(field(b, dest_hdr, l)?, value.as_deref()).map(|()| SUCCESS))
+        change(dest_bufp, dest_field, |b, l| {
+            b.set_value(field(b, dest_hdr, l)?, value.as_deref()).map(|()| SUCCESS)
+        })
     })
 }
 
@@ -289,7 +333,9 @@ pub extern "C" fn TSMimeHdrFieldNextDup(bufp: Handle, _hdr: Handle, field_loc: H
 /// Length of the field's line.
 #[unsafe(no_mangle)]
 pub extern "C" fn TSMimeHdrFieldLengthGet(bufp: Handle, hdr: Handle, field_loc: Handle) -> c_int {
-    fence("TSMimeHdrFieldLengthGet", 0, || read(bufp, field_loc, |b, l| Ok(b.field_len(field(b, hdr, l)?) as c_int)))
+    fence("TSMimeHdrFieldLengthGet", 0, || {
+        read(bufp, field_loc, |b, l| Ok(b.field_len(field(b, hdr, l)?) as c_int))
+    })
 }
 
 /// The name; a well-known one has its constant's address.
@@ -297,7 +343,12 @@ pub extern "C" fn TSMimeHdrFieldLengthGet(bufp: Handle, hdr: Handle, field_loc: 
 /// # Safety
 /// `length` is null or writable.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn TSMimeHdrFieldNameGet(bufp: Handle, hdr: Handle, field_loc: Handle, length: *mut c_int) -> *const c_char {
+pub unsafe extern "C" fn TSMimeHdrFieldNameGet(
+    bufp: Handle,
+    hdr: Handle,
+    field_loc: Handle,
+    length: *mut c_int,
+) -> *const c_char {
     let name = fence("TSMimeHdrFieldNameGet", Text::NULL, || {
         read(bufp, field_loc, |b, l| Ok(Text::of(b, b.field_name(field(b, hdr, l)?))))
     });
@@ -310,7 +361,13 @@ pub unsafe extern "C" fn TSMimeHdrFieldNameGet(bufp: Handle, hdr: Handle, field_
 /// # Safety
 /// `name` has `length` bytes or ends with NUL.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn TSMimeHdrFieldNameSet(bufp: Handle, hdr: Handle, field_loc: Handle, name: *const c_char, length: c_int) -> c_int {
+pub unsafe extern "C" fn TSMimeHdrFieldNameSet(
+    bufp: Handle,
+    hdr: Handle,
+    field_loc: Handle,
+    name: *const c_char,
+    length: c_int,
+) -> c_int {
     fence("TSMimeHdrFieldNameSet", ERROR, || {
         // SAFETY: as the caller vouches.
         let name = unsafe { text(name, length) }.ok_or(MessageError::OutOfRange)?;

@@ -1,7 +1,8 @@
 //! `TSHttpHdr*`.
-#![expect(non_snake_case, reason = "the names of the C interface")]
 
-use super::{ERROR, Handle, SUCCESS, Text, buffer, change, fence, handle_of, loc, messages, put, read, text, write_io};
+use super::{
+    ERROR, Handle, SUCCESS, Text, buffer, change, fence, handle_of, loc, messages, put, read, text, write_io,
+};
 use crate::message::buffer::HeaderType;
 use crate::message::error::MessageError;
 use crate::message::table::writable;
@@ -30,7 +31,12 @@ pub extern "C" fn TSHttpHdrDestroy(bufp: Handle, offset: Handle) {
 /// # Safety
 /// `locp` is null or writable.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn TSHttpHdrClone(dest_bufp: Handle, src_bufp: Handle, src_hdr: Handle, locp: *mut Handle) -> c_int {
+pub unsafe extern "C" fn TSHttpHdrClone(
+    dest_bufp: Handle,
+    src_bufp: Handle,
+    src_hdr: Handle,
+    locp: *mut Handle,
+) -> c_int {
     fence("TSHttpHdrClone", ERROR, || {
         let taken = read(src_bufp, src_hdr, |b, l| Ok(b.take_header(b.header(l)?)))?;
         let made = messages().with(buffer(dest_bufp)?, |b| {

@@ -87,13 +87,21 @@ fn handle_of(raw: u64) -> Handle {
 }
 
 /// Reads from the buffer that holds `at`.
-fn read<R>(id: Handle, at: Handle, work: impl FnOnce(&mut Buffer, Loc) -> Result<R, MessageError>) -> Result<R, MessageError> {
+fn read<R>(
+    id: Handle,
+    at: Handle,
+    work: impl FnOnce(&mut Buffer, Loc) -> Result<R, MessageError>,
+) -> Result<R, MessageError> {
     let at = loc(at)?;
     messages().with_loc(buffer(id)?, at, |b| work(b, at))
 }
 
 /// Changes the buffer that holds `at`.
-fn change<R>(id: Handle, at: Handle, work: impl FnOnce(&mut Buffer, Loc) -> Result<R, MessageError>) -> Result<R, MessageError> {
+fn change<R>(
+    id: Handle,
+    at: Handle,
+    work: impl FnOnce(&mut Buffer, Loc) -> Result<R, MessageError>,
+) -> Result<R, MessageError> {
     let at = loc(at)?;
     messages().change(buffer(id)?, at, |b| work(b, at))
 }

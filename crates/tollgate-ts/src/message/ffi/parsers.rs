@@ -1,5 +1,4 @@
 //! `TSHttpParser*`, `TSMimeParser*`, `TSHttpHdrParse*`, `TSMimeHdrParse`.
-#![expect(non_snake_case, reason = "the names of the C interface")]
 
 use super::{ERROR, Handle, SUCCESS, change, fence, handle_of};
 use crate::message::buffer::Buffer;
@@ -25,13 +24,17 @@ struct Parsers {
 ///
 /// # Safety
 /// `start` is null or readable; so is what lies between `*start` and `end`.
-pub(super) unsafe fn input<'a>(start: *mut *const c_char, end: *const c_char) -> Result<&'a [u8], MessageError> {
+pub(super) unsafe fn input<'a>(
+    start: *mut *const c_char,
+    end: *const c_char,
+) -> Result<&'a [u8], MessageError> {
     if start.is_null() {
         return Err(MessageError::OutOfRange);
     }
     // SAFETY: not null; the caller vouches that it is readable.
     let from = unsafe { *start };
-    let len = end.addr().checked_sub(from.addr()).filter(|_| !from.is_null()).ok_or(MessageError::OutOfRange)?;
+    let len =
+        end.addr().checked_sub(from.addr()).filter(|_| !from.is_null()).ok_or(MessageError::OutOfRange)?;
     // SAFETY: as the caller vouches.
     Ok(unsafe { std::slice::from_raw_parts(from.cast(), len) })
 }
@@ -57,7 +60,14 @@ type Parse = fn(&mut Parser, &mut Buffer, u32, &[u8]) -> Result<(usize, Outcome)
 
 /// # Safety
 /// As [`input`]; `start` is writable.
-unsafe fn parse(parser: Handle, bufp: Handle, header: Handle, start: *mut *const c_char, end: *const c_char, parse: Parse) -> Result<c_int, MessageError> {
+unsafe fn parse(
+    parser: Handle,
+    bufp: Handle,
+    header: Handle,
+    start: *mut *const c_char,
+    end: *const c_char,
+    parse: Parse,
+) -> Result<c_int, MessageError> {
     // SAFETY: as the caller vouches.
     let text = unsafe { input(start, end) }?;
     let key = parser.addr() as u64;

@@ -1,7 +1,8 @@
 //! `TSUrl*`.
-#![expect(non_snake_case, reason = "the names of the C interface")]
 
-use super::{ERROR, Handle, SUCCESS, Text, buffer, change, fence, handle_of, messages, put, read, text, write_io};
+use super::{
+    ERROR, Handle, SUCCESS, Text, buffer, change, fence, handle_of, messages, put, read, text, write_io,
+};
 use crate::message::error::MessageError;
 use crate::message::table::{Loc, writable};
 use crate::message::url::Part;
@@ -33,7 +34,12 @@ pub unsafe extern "C" fn TSUrlCreate(bufp: Handle, locp: *mut Handle) -> c_int {
 /// # Safety
 /// `locp` is null or writable.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn TSUrlClone(dest_bufp: Handle, src_bufp: Handle, src_url: Handle, locp: *mut Handle) -> c_int {
+pub unsafe extern "C" fn TSUrlClone(
+    dest_bufp: Handle,
+    src_bufp: Handle,
+    src_url: Handle,
+    locp: *mut Handle,
+) -> c_int {
     fence("TSUrlClone", ERROR, || {
         let taken = read(src_bufp, src_url, |b, l| Ok(b.take_url(b.url(l)?)))?;
         let made = messages().with(buffer(dest_bufp)?, |b| {
@@ -74,7 +80,12 @@ pub extern "C" fn TSUrlPrint(bufp: Handle, offset: Handle, iobufp: Handle) {
 /// # Safety
 /// `*start` to `end` is readable and `start` writable.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn TSUrlParse(bufp: Handle, offset: Handle, start: *mut *const c_char, end: *const c_char) -> c_int {
+pub unsafe extern "C" fn TSUrlParse(
+    bufp: Handle,
+    offset: Handle,
+    start: *mut *const c_char,
+    end: *const c_char,
+) -> c_int {
     fence("TSUrlParse", ERROR, || {
         // SAFETY: as the caller vouches.
         let input = unsafe { super::parsers::input(start, end) }?;
@@ -214,7 +225,14 @@ pub extern "C" fn TSUrlFtpTypeSet(bufp: Handle, offset: Handle, kind: c_int) -> 
 /// # Safety
 /// `dst` has `dst_size` bytes of room, `length` is null or writable, `map` is null or has 32 bytes.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn TSUrlPercentEncode(bufp: Handle, offset: Handle, dst: *mut c_char, dst_size: usize, length: *mut usize, map: *const [u8; 32]) -> c_int {
+pub unsafe extern "C" fn TSUrlPercentEncode(
+    bufp: Handle,
+    offset: Handle,
+    dst: *mut c_char,
+    dst_size: usize,
+    length: *mut usize,
+    map: *const [u8; 32],
+) -> c_int {
     fence("TSUrlPercentEncode", ERROR, || {
         let printed = read(bufp, offset, |b, l| Ok(b.url_text(b.url(l)?)))?;
         // SAFETY: as the caller vouches.

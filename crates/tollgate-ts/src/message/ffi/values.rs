@@ -1,5 +1,4 @@
 //! `TSMimeHdrFieldValue*`, `TSMimeParseDate`, `TSMimeFormatDate`.
-#![expect(non_snake_case, reason = "the names of the C interface")]
 
 use super::fields::field;
 use super::{ERROR, Handle, SUCCESS, Text, change, fence, put, read, text};
@@ -32,7 +31,13 @@ pub extern "C" fn TSMimeHdrFieldValuesCount(bufp: Handle, hdr: Handle, loc: Hand
 /// # Safety
 /// `length` is null or writable.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn TSMimeHdrFieldValueStringGet(bufp: Handle, hdr: Handle, loc: Handle, idx: c_int, length: *mut c_int) -> *const c_char {
+pub unsafe extern "C" fn TSMimeHdrFieldValueStringGet(
+    bufp: Handle,
+    hdr: Handle,
+    loc: Handle,
+    idx: c_int,
+    length: *mut c_int,
+) -> *const c_char {
     let value = fence("TSMimeHdrFieldValueStringGet", Text::NULL, || {
         read(bufp, loc, |b, l| Ok(Text::of(b, b.value_at(field(b, hdr, l)?, idx))))
     });
@@ -45,7 +50,14 @@ pub unsafe extern "C" fn TSMimeHdrFieldValueStringGet(bufp: Handle, hdr: Handle,
 /// # Safety
 /// `value` has `length` bytes or ends with NUL.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn TSMimeHdrFieldValueAppend(bufp: Handle, hdr: Handle, loc: Handle, idx: c_int, value: *const c_char, length: c_int) -> c_int {
+pub unsafe extern "C" fn TSMimeHdrFieldValueAppend(
+    bufp: Handle,
+    hdr: Handle,
+    loc: Handle,
+    idx: c_int,
+    value: *const c_char,
+    length: c_int,
+) -> c_int {
     fence("TSMimeHdrFieldValueAppend", ERROR, || {
         // SAFETY: as the caller vouches.
         let value = unsafe { text(value, length) }.ok_or(MessageError::OutOfRange)?;
@@ -76,7 +88,14 @@ fn insert(bufp: Handle, hdr: Handle, loc: Handle, idx: c_int, value: &[u8]) -> R
 /// # Safety
 /// `value` has `length` bytes or ends with NUL.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn TSMimeHdrFieldValueStringSet(bufp: Handle, hdr: Handle, loc: Handle, idx: c_int, value: *const c_char, length: c_int) -> c_int {
+pub unsafe extern "C" fn TSMimeHdrFieldValueStringSet(
+    bufp: Handle,
+    hdr: Handle,
+    loc: Handle,
+    idx: c_int,
+    value: *const c_char,
+    length: c_int,
+) -> c_int {
     fence("TSMimeHdrFieldValueStringSet", ERROR, || {
         // SAFETY: as the caller vouches.
         let value = unsafe { text(value, length) }.ok_or(MessageError::OutOfRange)?;
@@ -89,7 +108,14 @@ pub unsafe extern "C" fn TSMimeHdrFieldValueStringSet(bufp: Handle, hdr: Handle,
 /// # Safety
 /// `value` has `length` bytes or ends with NUL.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn TSMimeHdrFieldValueStringInsert(bufp: Handle, hdr: Handle, loc: Handle, idx: c_int, value: *const c_char, length: c_int) -> c_int {
+pub unsafe extern "C" fn TSMimeHdrFieldValueStringInsert(
+    bufp: Handle,
+    hdr: Handle,
+    loc: Handle,
+    idx: c_int,
+    value: *const c_char,
+    length: c_int,
+) -> c_int {
     fence("TSMimeHdrFieldValueStringInsert", ERROR, || {
         // SAFETY: as the caller vouches.
         let value = unsafe { text(value, length) }.ok_or(MessageError::OutOfRange)?;
