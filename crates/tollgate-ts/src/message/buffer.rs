@@ -209,10 +209,10 @@ impl Buffer {
             None => return Err(MessageError::WrongKind),
         }
         let field = self.field(loc)?;
-        if let Some(parent) = parent {
-            if self.fields[field as usize].header != self.header(parent)? {
-                return Err(MessageError::WrongParent);
-            }
+        if let Some(parent) = parent
+            && self.fields[field as usize].header != self.header(parent)?
+        {
+            return Err(MessageError::WrongParent);
         }
         let handle = &mut self.handles[loc.index() as usize];
         handle.field = None;

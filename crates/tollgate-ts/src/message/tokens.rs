@@ -212,7 +212,7 @@ const fn bucket(text: &[u8]) -> usize {
     let middle = (text[len / 2] | 0x20) as usize;
     let last = (text[len - 1] | 0x20) as usize;
     let near = (text[len - 2] | 0x20) as usize;
-    (len * 151 ^ first * 7 ^ middle * 31 ^ last * 113 ^ near * 257) % BUCKETS
+    ((len * 151) ^ (first * 7) ^ (middle * 31) ^ (last * 113) ^ (near * 257)) % BUCKETS
 }
 
 /// Open addressing, filled at compile time.
