@@ -28,6 +28,7 @@ pub mod tokens;
 mod url;
 mod url_parse;
 mod url_print;
+pub mod uuid;
 pub mod values;
 
 pub use arena::{Arena, Span};

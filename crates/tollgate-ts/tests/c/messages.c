@@ -127,6 +127,7 @@ TSPluginInit(int argc, const char *argv[])
   run_fields();
   run_starts();
   run_parsers();
+  run_uuids();
   fprintf(report, "end\n");
   fclose(report);
 }

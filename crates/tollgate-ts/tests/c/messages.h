@@ -15,6 +15,7 @@ void run_parsers(void);
 void run_starts(void);
 void run_encodings(void);
 void run_constants(void);
+void run_uuids(void);
 
 /* Writes `label text`; bytes that cannot be read are escaped, a null pointer is told from an empty string. */
 void say(const char *label, const char *text, int length);

@@ -14,6 +14,7 @@ pub mod headers;
 pub mod parsers;
 mod symbols;
 pub mod urls;
+pub mod uuids;
 pub mod values;
 
 pub use constants::ConstPointer;

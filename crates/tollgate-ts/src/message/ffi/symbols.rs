@@ -1,7 +1,7 @@
 //! What this folder gives to C, by name.
 
 use super::constants::CONSTANTS;
-use super::{buffers, encode, fields, headers, parsers, urls, values};
+use super::{buffers, encode, fields, headers, parsers, urls, uuids, values};
 
 /// Name and address.
 pub type Symbol = (&'static str, *const ());
@@ -18,6 +18,7 @@ macro_rules! functions {
 }
 
 functions! {
+    uuids: TSUuidCreate TSUuidDestroy TSUuidCopy TSUuidInitialize TSUuidStringParse TSUuidStringGet TSUuidVersionGet TSProcessUuidGet;
     buffers: TSMBufferCreate TSMBufferDestroy TSHandleMLocRelease;
     fields: TSMimeHdrCreate TSMimeHdrDestroy TSMimeHdrClone TSMimeHdrCopy TSMimeHdrPrint TSMimeHdrLengthGet TSMimeHdrFieldsClear TSMimeHdrFieldsCount TSMimeHdrFieldEqual TSMimeHdrFieldGet TSMimeHdrFieldFind TSMimeHdrFieldAppend TSMimeHdrFieldRemove TSMimeHdrFieldDestroy TSMimeHdrFieldCreate TSMimeHdrFieldCreateNamed TSMimeHdrFieldCopy TSMimeHdrFieldClone TSMimeHdrFieldCopyValues TSMimeHdrFieldNext TSMimeHdrFieldNextDup TSMimeHdrFieldLengthGet TSMimeHdrFieldNameGet TSMimeHdrFieldNameSet;
     values: TSMimeHdrFieldValuesClear TSMimeHdrFieldValuesCount TSMimeHdrFieldValueStringGet TSMimeHdrFieldValueAppend TSMimeHdrFieldValueDelete TSMimeHdrFieldValueStringSet TSMimeHdrFieldValueStringInsert TSMimeHdrFieldValueDateGet TSMimeHdrFieldValueDateSet TSMimeHdrFieldValueDateInsert TSMimeParseDate TSMimeFormatDate TSMimeHdrFieldValueIntGet TSMimeHdrFieldValueUintGet TSMimeHdrFieldValueInt64Get TSMimeHdrFieldValueIntSet TSMimeHdrFieldValueUintSet TSMimeHdrFieldValueInt64Set TSMimeHdrFieldValueIntInsert TSMimeHdrFieldValueUintInsert;
