@@ -4,3 +4,5 @@
 //! Not responsible for: what a hook point means (`tollgate-plugin`), running transactions (`tollgate-proxy`).
 //! Invariants: every function with a C signature is fenced (a panic never crosses); every handle that a plugin gives
 //! is checked before use; no `TS` name appears in any other crate.
+
+pub mod message;
