@@ -28,12 +28,13 @@ const fn tool(program: &'static str, package: &'static str) -> Tool {
     Tool { program, package }
 }
 
-/// What `cargo xtask test` needs: the peers, a C compiler, an instruction counter.
-pub const FOR_TESTS: [Tool; 8] = [
+/// What `cargo xtask test` needs: the peers, a C compiler and Traffic Server's headers, an instruction counter.
+pub const FOR_TESTS: [Tool; 9] = [
     tool("gcc", "gcc"),
     tool("nginx", "nginx"),
     tool("haproxy", "haproxy"),
     tool("traffic_server", "trafficserver"),
+    tool("tsxs", "trafficserver-dev"),
     tool("curl", "curl"),
     tool("valgrind", "valgrind"),
     tool("setsid", "util-linux"),

@@ -71,6 +71,9 @@ pub fn run(options: &Options) -> Result<ExitCode> {
 }
 
 fn slow_steps(steps: &mut Steps, is_built: bool, folder: &std::path::Path) {
+    steps.run("C functions beside Traffic Server", || {
+        workspace::run(&mut cargo(["test", "--locked", "-p", "tollgate-ts", "--tests", "--", "--ignored"]))
+    });
     if is_built {
         for peer in PEERS {
             steps.run(&format!("scenarios against {peer}"), || scenarios(&Against::Peer(peer), folder));

@@ -63,7 +63,7 @@ fn wait_for(report: &Path, server: &mut Child) -> String {
 }
 
 #[test]
-#[ignore = "needs Traffic Server"]
+#[ignore = "needs Traffic Server; `cargo xtask test` installs it and runs it"]
 fn traffic_server_writes_the_expected_report() {
     let dir = tempfile::tempdir().expect("a directory");
     let root = dir.path().join("root");
