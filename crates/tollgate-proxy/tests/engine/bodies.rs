@@ -64,29 +64,36 @@ fn head_of_a_hit_tells_the_length_of_what_get_would_bring() {
     assert_eq!(server.origin.requests().len(), 1, "all others were hits");
 }
 
-/// Never has a next piece; says when it is dropped.
-struct Stuck(Arc<AtomicBool>);
+#[derive(Default)]
+struct Stages {
+    asked: AtomicBool,
+    dropped: AtomicBool,
+}
+
+/// Never has a next piece; says when it was asked for one and when it is dropped.
+struct Stuck(Arc<Stages>);
 
 impl BodyTransform for Stuck {
     fn next<'a>(&'a mut self, _: &'a mut dyn Body) -> LocalBoxFuture<'a, Result<Option<Bytes>, BodyError>> {
+        self.0.asked.store(true, Ordering::SeqCst);
         Box::pin(std::future::pending())
     }
 }
 
 impl Drop for Stuck {
     fn drop(&mut self) {
-        self.0.store(true, Ordering::SeqCst);
+        self.0.dropped.store(true, Ordering::SeqCst);
     }
 }
 
 #[test]
 fn a_client_that_leaves_while_a_plugin_makes_the_body_is_noticed() {
-    let dropped = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&dropped);
+    let stages = Arc::new(Stages::default());
+    let shared = Arc::clone(&stages);
     let register = move |registrar: &mut Registrar| {
-        let flag = Arc::clone(&flag);
+        let shared = Arc::clone(&shared);
         registrar.on(ReadResponseHdr, move |txn| {
-            txn.add_response_transform(Stuck(Arc::clone(&flag)));
+            txn.add_response_transform(Stuck(Arc::clone(&shared)));
             Outcome::Continue
         });
     };
@@ -94,8 +101,8 @@ fn a_client_that_leaves_while_a_plugin_makes_the_body_is_noticed() {
     let server = Server::start(&records, register, |_| ok("Cache-Control: no-store\r\n", "hello"));
     let mut client = server.client();
     client.send("GET / HTTP/1.1\r\nHost: t.test\r\n\r\n");
-    server.await_metric(Metric::TransactionsActive, 1);
+    await_that("a piece is asked for", || stages.asked.load(Ordering::SeqCst));
     drop(client);
-    await_that("the body is given up", || dropped.load(Ordering::SeqCst));
+    await_that("the body is given up", || stages.dropped.load(Ordering::SeqCst));
     server.await_metric(Metric::TransactionsActive, 0);
 }
