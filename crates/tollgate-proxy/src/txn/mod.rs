@@ -267,7 +267,10 @@ impl<S: ClientStream> Exchange<'_, S> {
             let progress = match self.look_up().await? {
                 Plan::Serve(object) => Progress::Ended(self.serve_stored(object).await?),
                 Plan::Follow(follower) => Box::pin(self.follow(follower)).await?,
-                Plan::Fetch(writer) => Box::pin(self.fetch(writer)).await?,
+                Plan::Fetch(writer) => {
+                    let place = Box::new_uninit();
+                    Box::into_pin(Box::write(place, self.fetch(writer))).await?
+                }
             };
             if let Progress::Ended(end) = progress {
                 return Ok(end);
