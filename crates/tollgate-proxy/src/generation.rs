@@ -14,7 +14,7 @@ use std::sync::Arc;
 use tollgate_cache::Policy;
 use tollgate_config::ids;
 use tollgate_config::ip_allow::{IpAllow, Side};
-use tollgate_config::records::list_words;
+use tollgate_config::records::{Source, list_words};
 use tollgate_config::remap::{RemapTable, RuleUrl, Scheme as RuleScheme};
 use tollgate_config::{Problem, Records};
 use tollgate_hook::{AllOutcome, Handlers, HookDescription, HookTable, OperatorRules, Order, Registry, slot};
@@ -155,6 +155,24 @@ impl RuleHost {
     }
 }
 
+/// Congestion controls that this system has not.
+fn check_congestion_controls(records: &Records, problems: &mut Vec<Problem>) {
+    for id in [ids::NET_TCP_CONGESTION_CONTROL_IN, ids::NET_TCP_CONGESTION_CONTROL_OUT] {
+        let name = records.str(id);
+        if let Err(error) = tollgate_event::net::check_congestion_control(name) {
+            let (file, line) = match records.source_of(id) {
+                Source::File { file, line } => (Arc::clone(file), *line),
+                other => (other.to_string().into(), 0),
+            };
+            let message = format!(
+                "TCP congestion control {name:?}: {error}; \
+                 /proc/sys/net/ipv4/tcp_allowed_congestion_control lists those that can be used"
+            );
+            problems.push(Problem::error(&file, line, message));
+        }
+    }
+}
+
 impl Generation {
     /// Builds a generation, or says everything that is wrong with it.
     pub fn build(
@@ -171,6 +189,7 @@ impl Generation {
         }
         register_plugins(&mut registry, &parts.plugins, plugins, &mut problems);
         let rule_plugins = rule_plugins(&parts.remap, plugins, &mut problems);
+        check_congestion_controls(&parts.records, &mut problems);
         let table = registry.seal(&parts.rules).map_err(|errors| {
             let hooks: Arc<str> = "hooks.config".into();
             problems.extend(errors.iter().map(|e| Problem::error(&hooks, 0, e.to_string())));

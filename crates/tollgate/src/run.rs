@@ -240,14 +240,18 @@ fn listener_sets(
 ) -> anyhow::Result<(Vec<ListenerSet>, Vec<SocketAddr>)> {
     let backlog = i32::try_from(records.int(ids::NET_LISTEN_BACKLOG)).ok().filter(|n| *n > 0).unwrap_or(4096);
     let flags = records.int(ids::NET_SOCK_OPTION_FLAG_IN);
-    let options = AcceptOptions { no_delay: flags & 1 != 0, keep_alive: flags & 2 != 0 };
+    let options = AcceptOptions {
+        no_delay: flags & 1 != 0,
+        keep_alive: flags & 2 != 0,
+        congestion_control: records.str(ids::NET_TCP_CONGESTION_CONTROL_IN).into(),
+    };
     let mut sets: Vec<ListenerSet> = (0..threads).map(|_| Vec::new()).collect();
     let mut bound = Vec::new();
     for addr in addrs {
         let sockets = bind(*addr, threads, backlog).with_context(|| format!("cannot listen on {addr}"))?;
         bound.extend(sockets.first().map(tollgate_event::net::BoundListener::addr));
         for (set, socket) in sets.iter_mut().zip(sockets) {
-            socket.set_accept_options(options).with_context(|| format!("options of sockets on {addr}"))?;
+            socket.set_accept_options(&options).with_context(|| format!("options of sockets on {addr}"))?;
             set.push(socket);
         }
     }

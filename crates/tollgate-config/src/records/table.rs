@@ -41,6 +41,10 @@ records! {
         "Client connections with a request in progress; 0: no limit.";
     Int NET_SOCK_OPTION_FLAG_IN "proxy.config.net.sock_option_flag_in" = 0x1, between(0, 0x3f), no, Restart, "",
         "Options of client sockets, added up: 1 no delay, 2 keep-alive; others have no effect.";
+    Str NET_TCP_CONGESTION_CONTROL_IN "proxy.config.net.tcp_congestion_control_in" = "", ANY, no, Restart, "",
+        "TCP congestion control of client connections; empty: the system's, and reno on loopback addresses.";
+    Str NET_TCP_CONGESTION_CONTROL_OUT "proxy.config.net.tcp_congestion_control_out" = "", ANY, no, Dynamic, "",
+        "TCP congestion control of connections to origins; empty: the system's, and reno to loopback addresses.";
     Str LOCAL_OUTGOING_IP_TO_BIND "proxy.local.outgoing_ip_to_bind" = "", ADDRESSES, no, Dynamic, "",
         "Local addresses of connections to origins, one for each address family; empty: the system chooses.";
     Int NET_SOCK_RECV_BUFFER_SIZE_OUT "proxy.config.net.sock_recv_buffer_size_out" = 0, SIZE, key 9, Dynamic, "bytes",
