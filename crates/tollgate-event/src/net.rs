@@ -7,6 +7,7 @@
 //! readiness; a wait longer than the limit set by [`Conn::set_timeout`] ends in `ErrorKind::TimedOut`.
 
 use crate::pool;
+use crate::sys;
 use crate::timer::Watch;
 use bytes::{Bytes, BytesMut};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
@@ -294,6 +295,9 @@ pub struct AcceptOptions {
     pub keep_alive: bool,
     /// TCP congestion control; empty: the system's, and [`LOOPBACK_CONGESTION_CONTROL`] on loopback addresses.
     pub congestion_control: Box<str>,
+    /// Seconds for which the kernel keeps a connection to itself until its first bytes have come: whoever accepts it
+    /// then is woken once and not twice. 0: it is handed over at once.
+    pub defer_seconds: u16,
 }
 
 impl BoundListener {
@@ -306,6 +310,7 @@ impl BoundListener {
     pub fn set_accept_options(&self, options: &AcceptOptions) -> io::Result<()> {
         self.socket.set_tcp_nodelay(options.no_delay)?;
         self.socket.set_keepalive(options.keep_alive)?;
+        sys::set_defer_accept(&self.socket, options.defer_seconds)?;
         set_congestion_control(&SockRef::from(&self.socket), &self.addr, &options.congestion_control)
     }
 
@@ -348,7 +353,7 @@ mod tests {
             let mut bound = bind((Ipv4Addr::LOCALHOST, 0).into(), 1, 1).expect("a free port");
             let bound = bound.pop().expect("a listener");
             let congestion_control = congestion_control.into();
-            let options = AcceptOptions { no_delay, keep_alive, congestion_control };
+            let options = AcceptOptions { no_delay, keep_alive, congestion_control, defer_seconds: 0 };
             bound.set_accept_options(&options).expect("set");
             runtime.block_on(async {
                 let listener = bound.attach().expect("attached");
@@ -367,11 +372,34 @@ mod tests {
     }
 
     #[test]
+    fn a_deferred_connection_is_accepted_with_its_first_bytes() {
+        use std::io::Write;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        for defer_seconds in [0, 45] {
+            let bound = bind((Ipv4Addr::LOCALHOST, 0).into(), 1, 1).expect("a free port").pop().expect("one");
+            let congestion_control = "".into();
+            let options =
+                AcceptOptions { no_delay: true, keep_alive: false, congestion_control, defer_seconds };
+            bound.set_accept_options(&options).expect("set");
+            runtime.block_on(async {
+                let listener = bound.attach().expect("attached");
+                let silent = std::net::TcpStream::connect(listener.addr()).expect("connected");
+                let mut speaking = std::net::TcpStream::connect(listener.addr()).expect("connected");
+                speaking.write_all(b"hello").expect("sent");
+                let (_, first) = listener.accept().await.expect("accepted");
+                let expected = if defer_seconds == 0 { &silent } else { &speaking };
+                assert_eq!(first, expected.local_addr().expect("known"), "deferred for {defer_seconds} s");
+            });
+        }
+    }
+
+    #[test]
     fn a_congestion_control_that_the_system_has_not_is_an_error() {
         let bound =
             bind((Ipv4Addr::LOCALHOST, 0).into(), 1, 1).expect("a free port").pop().expect("a listener");
         let congestion_control: Box<str> = "nosuch".into();
-        let options = AcceptOptions { no_delay: true, keep_alive: false, congestion_control };
+        let options =
+            AcceptOptions { no_delay: true, keep_alive: false, congestion_control, defer_seconds: 0 };
         assert!(bound.set_accept_options(&options).is_err());
         assert!(check_congestion_control("nosuch").is_err() && check_congestion_control("reno").is_ok());
     }

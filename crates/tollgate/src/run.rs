@@ -240,10 +240,17 @@ fn listener_sets(
 ) -> anyhow::Result<(Vec<ListenerSet>, Vec<SocketAddr>)> {
     let backlog = i32::try_from(records.int(ids::NET_LISTEN_BACKLOG)).ok().filter(|n| *n > 0).unwrap_or(4096);
     let flags = records.int(ids::NET_SOCK_OPTION_FLAG_IN);
+    // Whom the kernel keeps back for long would be waited for once more after that.
+    let silence = records.int(ids::HTTP_ACCEPT_NO_ACTIVITY_TIMEOUT);
+    let defer = match records.int(ids::NET_DEFER_ACCEPT) {
+        defer if silence > 0 => defer.min(silence),
+        defer => defer,
+    };
     let options = AcceptOptions {
         no_delay: flags & 1 != 0,
         keep_alive: flags & 2 != 0,
         congestion_control: records.str(ids::NET_TCP_CONGESTION_CONTROL_IN).into(),
+        defer_seconds: u16::try_from(defer).unwrap_or(0),
     };
     let mut sets: Vec<ListenerSet> = (0..threads).map(|_| Vec::new()).collect();
     let mut bound = Vec::new();

@@ -33,6 +33,8 @@ records! {
         "Listening ports, separated by blanks, each with options after colons.", ours;
     Int NET_LISTEN_BACKLOG "proxy.config.net.listen_backlog" = -1, at_least(-1), no, Restart, "",
         "Backlog of listening sockets; -1: the system's maximum.";
+    Int NET_DEFER_ACCEPT "proxy.config.net.defer_accept" = 45, between(0, 32767), no, Restart, "s",
+        "How long the kernel keeps a new client connection back until its first bytes come, at most accept_no_activity_timeout; 0: not at all.";
     Int NET_CONNECTIONS_THROTTLE "proxy.config.net.connections_throttle" = 30000, POSITIVE, no, Dynamic, "",
         "Total number of open connections, both sides; new clients wait above it.";
     Int NET_MAX_CONNECTIONS_IN "proxy.config.net.max_connections_in" = 30000, POSITIVE, no, Dynamic, "",
