@@ -74,6 +74,9 @@ pub trait PluginLoader: Send + Sync {
     /// Whether it loads what is called so.
     fn takes(&self, name: &str) -> bool;
 
+    /// Whether the file of what is called so is there.
+    fn finds(&self, name: &str) -> bool;
+
     /// A generation is being built.
     fn begin(&self, records: &Records);
 
@@ -93,6 +96,13 @@ pub trait PluginLoader: Send + Sync {
     fn end(&self, is_built: bool);
 }
 
+/// Who makes a plugin.
+enum Kind<'p> {
+    Native(&'p dyn PluginFactory),
+    File(&'p dyn PluginLoader),
+    Unknown,
+}
+
 impl PluginSet {
     /// Says who loads plugins that are files.
     pub fn set_loader(&mut self, loader: Box<dyn PluginLoader>) {
@@ -103,12 +113,22 @@ impl PluginSet {
         self.loader.as_deref().filter(|loader| loader.takes(name))
     }
 
-    /// A native plugin, or else one in a file.
     fn global(&self, line: &PluginUse) -> Result<Box<dyn Plugin>, PluginError> {
-        match (self.find(&line.name), self.loader_of(&line.name)) {
-            (Some(factory), _) => factory.global(&line.args),
-            (None, Some(loader)) => loader.global(line),
-            (None, None) => Err(self.unknown(&line.name)),
+        match self.kind_of(&line.name) {
+            Kind::Native(factory) => factory.global(&line.args),
+            Kind::File(loader) => loader.global(line),
+            Kind::Unknown => Err(self.unknown(&line.name)),
+        }
+    }
+
+    /// A native plugin has its name without `.so`; with it, the file comes first if there is one.
+    fn kind_of(&self, name: &str) -> Kind<'_> {
+        let (native, loader) = (self.find(name), self.loader_of(name));
+        match (native, loader) {
+            (Some(_), Some(loader)) if loader.finds(name) => Kind::File(loader),
+            (Some(factory), _) => Kind::Native(factory),
+            (None, Some(loader)) => Kind::File(loader),
+            (None, None) => Kind::Unknown,
         }
     }
 
@@ -120,10 +140,10 @@ impl PluginSet {
         to: &str,
         params: &[String],
     ) -> Result<Box<dyn RemapInstance>, PluginError> {
-        match (self.find(name), self.loader_of(name)) {
-            (Some(factory), _) => factory.remap(from, to, params),
-            (None, Some(loader)) => loader.remap(name, from, to, params),
-            (None, None) => Err(self.unknown(name)),
+        match self.kind_of(name) {
+            Kind::Native(factory) => factory.remap(from, to, params),
+            Kind::File(loader) => loader.remap(name, from, to, params),
+            Kind::Unknown => Err(self.unknown(name)),
         }
     }
 

@@ -129,6 +129,11 @@ impl PluginLoader for Loader {
         name.ends_with(".so")
     }
 
+    fn finds(&self, name: &str) -> bool {
+        let path = self.state.lock().dir.join(name);
+        path.is_file()
+    }
+
     fn begin(&self, records: &Records) {
         let files: Vec<Arc<RemapFile>> = {
             let mut state = self.state.lock();

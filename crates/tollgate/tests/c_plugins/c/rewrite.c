@@ -89,8 +89,10 @@ TSRemapStatus TSRemapDoRemap(void *ih, TSHttpTxn txn, TSRemapRequestInfo *rri)
 
 void TSRemapDone(void)
 {
-  fprintf(report, "done\n");
-  fflush(report);
+  if (report != NULL) {
+    fprintf(report, "done\n");
+    fflush(report);
+  }
 }
 
 void TSRemapPostConfigReload(TSRemapReloadStatus status)
