@@ -137,14 +137,14 @@ fn add(out: &mut String, line: std::fmt::Arguments<'_>) {
 fn stub(row: &Row) -> String {
     let Row { name, returns, value, .. } = row;
     let (result, failed) = match returns.as_str() {
-        "void" => ("()", "()".to_string()),
-        "pointer" => ("*mut std::ffi::c_void", "std::ptr::null_mut()".to_string()),
-        "double" => ("f64", "0.0".to_string()),
+        "void" => ("", String::new()),
+        "pointer" => ("-> *mut std::ffi::c_void", "std::ptr::null_mut()".to_string()),
+        "double" => ("-> f64", "0.0".to_string()),
         // All of a register: whatever the width of the real result.
-        _ => ("i64", value.clone()),
+        _ => ("-> i64", value.clone()),
     };
     format!(
-        "#[unsafe(no_mangle)] extern \"C\" fn {name}() -> {result} {{ crate::stub::called({name:?}); {failed} }}"
+        "#[unsafe(no_mangle)] extern \"C\" fn {name}() {result} {{ crate::stub::called({name:?}); {failed} }}"
     )
 }
 

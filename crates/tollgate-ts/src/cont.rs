@@ -143,7 +143,7 @@ impl Cont {
     }
 
     /// Calls the handler; 0 if the continuation was destroyed.
-    pub fn call(&self, _turn: &Turn<'_>, event: c_int, edata: *mut c_void) -> c_int {
+    pub(crate) fn call(&self, _turn: &Turn<'_>, event: c_int, edata: *mut c_void) -> c_int {
         let Some(function) = self.function.filter(|_| !self.is_destroyed()) else { return 0 };
         let _at_work = plugin::enter(self.plugin.as_ref());
         // SAFETY: the plugin has given a handler of this type; what goes with each event is as the interface says.

@@ -75,9 +75,10 @@ pub unsafe extern "C" fn TSHttpAltInfoClientReqGet(
     bufp: *mut Handle,
     obj: *mut Handle,
 ) -> c_int {
-    // SAFETY: as the caller vouches.
     fence("TSHttpAltInfoClientReqGet", -1, || {
-        Ok::<_, Misuse>(unsafe { give(find(info)?.request, bufp, obj) })
+        let found = find(info)?.request;
+        // SAFETY: as the caller vouches.
+        Ok::<_, Misuse>(unsafe { give(found, bufp, obj) })
     })
 }
 
@@ -91,9 +92,10 @@ pub unsafe extern "C" fn TSHttpAltInfoCachedRespGet(
     bufp: *mut Handle,
     obj: *mut Handle,
 ) -> c_int {
-    // SAFETY: as the caller vouches.
     fence("TSHttpAltInfoCachedRespGet", -1, || {
-        Ok::<_, Misuse>(unsafe { give(find(info)?.response, bufp, obj) })
+        let found = find(info)?.response;
+        // SAFETY: as the caller vouches.
+        Ok::<_, Misuse>(unsafe { give(found, bufp, obj) })
     })
 }
 

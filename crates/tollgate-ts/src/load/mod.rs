@@ -186,7 +186,8 @@ impl PluginLoader for Loader {
         let path = self.prepare(name);
         let (known, copies) = {
             let state = self.state.lock();
-            (state.files.get(&path).and_then(Weak::upgrade), state.copies)
+            let opted_out = state.lines.iter().filter_map(|l| l.plugin_of(&path)).any(|p| !p.reloads());
+            (state.files.get(&path).and_then(Weak::upgrade), state.copies && !opted_out)
         };
         let file = match known.filter(|file| !copies || file.is_current()) {
             Some(file) => file,

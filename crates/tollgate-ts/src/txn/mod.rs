@@ -50,6 +50,7 @@ pub struct TxnState {
     ticket: Ticket,
     pub(crate) messages: Messages,
     /// Addresses that plugins hold pointers to.
+    #[expect(clippy::vec_box, reason = "they must not move when others are added")]
     pub(crate) addresses: Vec<Box<libc::sockaddr_storage>>,
     /// Texts that plugins hold pointers to.
     pub(crate) texts: Vec<std::ffi::CString>,

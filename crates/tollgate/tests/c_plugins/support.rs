@@ -14,7 +14,7 @@ const LIMIT: Duration = Duration::from_secs(20);
 const PAUSE: Duration = Duration::from_millis(5);
 
 /// Compiles a plugin of this folder.
-pub fn compile(dir: &Path, name: &str) -> PathBuf {
+pub(crate) fn compile(dir: &Path, name: &str) -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let out = dir.join(format!("{name}.so"));
     let compiled = Command::new("cc")
@@ -31,13 +31,13 @@ pub fn compile(dir: &Path, name: &str) -> PathBuf {
 }
 
 /// An origin that gives every request the same answer and remembers the requests.
-pub struct Origin {
-    pub addr: SocketAddr,
+pub(crate) struct Origin {
+    pub(crate) addr: SocketAddr,
     requests: Arc<Mutex<Vec<String>>>,
 }
 
 impl Origin {
-    pub fn start(answer: &str) -> Origin {
+    pub(crate) fn start(answer: &str) -> Origin {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let addr = listener.local_addr().expect("an address");
         let requests = Arc::new(Mutex::new(Vec::new()));
@@ -52,7 +52,7 @@ impl Origin {
         Origin { addr, requests }
     }
 
-    pub fn requests(&self) -> Vec<String> {
+    pub(crate) fn requests(&self) -> Vec<String> {
         self.requests.lock().expect("requests").clone()
     }
 }
@@ -76,30 +76,29 @@ fn serve(conn: TcpStream, requests: &Mutex<Vec<String>>, answer: &str) {
 }
 
 /// A running server; killed at the end if it still runs.
-pub struct Server {
-    pub dir: tempfile::TempDir,
-    pub addr: SocketAddr,
+pub(crate) struct Server {
+    pub(crate) dir: tempfile::TempDir,
+    pub(crate) addr: SocketAddr,
     child: Child,
 }
 
 /// What a server is started with.
-pub struct Setup {
-    pub dir: tempfile::TempDir,
-    pub origin: Option<SocketAddr>,
+pub(crate) struct Setup {
+    pub(crate) dir: tempfile::TempDir,
     sets: Vec<String>,
 }
 
 impl Setup {
-    pub fn new() -> Setup {
-        Setup { dir: tempfile::tempdir().expect("a folder"), origin: None, sets: Vec::new() }
+    pub(crate) fn new() -> Setup {
+        Setup { dir: tempfile::tempdir().expect("a folder"), sets: Vec::new() }
     }
 
-    pub fn file(&self, name: &str, text: &str) -> &Setup {
+    pub(crate) fn file(&self, name: &str, text: &str) -> &Setup {
         std::fs::write(self.dir.path().join(name), text).expect("written");
         self
     }
 
-    pub fn set(mut self, record: &str) -> Setup {
+    pub(crate) fn set(mut self, record: &str) -> Setup {
         self.sets.push(record.to_string());
         self
     }
@@ -107,23 +106,25 @@ impl Setup {
     fn command(&self, command: &str) -> Command {
         let mut program = Command::new(env!("CARGO_BIN_EXE_tollgate"));
         program.arg(command).arg("--config").arg(self.dir.path());
-        self.sets.iter().for_each(|set| drop(program.args(["--set", set])));
+        for set in &self.sets {
+            program.args(["--set", set]);
+        }
         program
     }
 
     /// `tollgate check`.
-    pub fn check(&self) -> Output {
+    pub(crate) fn check(&self) -> Output {
         self.command("check").output().expect("run")
     }
 
     /// A start that is expected to fail: what it says.
-    pub fn fails(&self) -> String {
+    pub(crate) fn fails(&self) -> String {
         let output = self.command("run").args(["--listen", "127.0.0.1:0"]).output().expect("run");
         assert!(!output.status.success());
         String::from_utf8_lossy(&output.stderr).into_owned()
     }
 
-    pub fn start(self) -> Server {
+    pub(crate) fn start(self) -> Server {
         let errors = std::fs::File::create(self.dir.path().join("stderr")).expect("a file");
         let mut child = self
             .command("run")
@@ -151,25 +152,25 @@ impl Setup {
 
 /// A response.
 #[derive(Debug)]
-pub struct Answer {
-    pub status: u16,
-    pub head: String,
-    pub body: String,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: String,
 }
 
 impl Answer {
-    pub fn has(&self, line: &str) -> bool {
+    pub(crate) fn has(&self, line: &str) -> bool {
         self.head.lines().any(|l| l.eq_ignore_ascii_case(line))
     }
 }
 
 impl Server {
     /// One request on a connection of its own.
-    pub fn get(&self, path: &str) -> Answer {
+    pub(crate) fn get(&self, path: &str) -> Answer {
         self.get_with(path, "")
     }
 
-    pub fn get_with(&self, path: &str, fields: &str) -> Answer {
+    pub(crate) fn get_with(&self, path: &str, fields: &str) -> Answer {
         let mut conn = TcpStream::connect(self.addr).expect("connect");
         conn.set_read_timeout(Some(LIMIT)).expect("a limit");
         let request = format!("GET {path} HTTP/1.1\r\nHost: site\r\nConnection: close\r\n{fields}\r\n");
@@ -182,7 +183,7 @@ impl Server {
     }
 
     /// A file of the server's folder, as soon as `is_enough` says so.
-    pub fn await_file(&self, name: &str, is_enough: impl Fn(&str) -> bool) -> String {
+    pub(crate) fn await_file(&self, name: &str, is_enough: impl Fn(&str) -> bool) -> String {
         let start = Instant::now();
         loop {
             let text = std::fs::read_to_string(self.dir.path().join(name)).unwrap_or_default();
@@ -194,17 +195,17 @@ impl Server {
         }
     }
 
-    pub fn stderr(&self) -> String {
+    pub(crate) fn stderr(&self) -> String {
         std::fs::read_to_string(self.dir.path().join("stderr")).unwrap_or_default()
     }
 
-    pub fn ctl(&self, args: &[&str]) -> Output {
+    pub(crate) fn ctl(&self, args: &[&str]) -> Output {
         let program = env!("CARGO_BIN_EXE_tollgate");
         Command::new(program).args(["ctl", "--config"]).arg(self.dir.path()).args(args).output().expect("run")
     }
 
     /// Ends the server in good order; what it wrote to standard error.
-    pub fn stop(mut self) -> String {
+    pub(crate) fn stop(mut self) -> String {
         assert!(self.ctl(&["server", "stop"]).status.success());
         let start = Instant::now();
         while self.child.try_wait().expect("a child").is_none() {
@@ -224,6 +225,6 @@ impl Drop for Server {
 }
 
 /// `line` stands in `text` as often as said.
-pub fn times(text: &str, line: &str) -> usize {
+pub(crate) fn times(text: &str, line: &str) -> usize {
     text.lines().filter(|l| *l == line).count()
 }
