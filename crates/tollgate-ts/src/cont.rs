@@ -10,6 +10,7 @@ use crate::mutex::{Locked, RecursiveMutex};
 use crate::plugin::{self, Plugin};
 use crate::schedule::Timer;
 use crate::slots::{Handle, Kind, Slots, number, pointer};
+use crate::watch;
 use parking_lot::Mutex;
 use std::ffi::{c_int, c_void};
 use std::ptr::null_mut;
@@ -146,6 +147,7 @@ impl Cont {
     pub(crate) fn call(&self, _turn: &Turn<'_>, event: c_int, edata: *mut c_void) -> c_int {
         let Some(function) = self.function.filter(|_| !self.is_destroyed()) else { return 0 };
         let _at_work = plugin::enter(self.plugin.as_ref());
+        let _watched = watch::call(self.plugin.as_ref());
         // SAFETY: the plugin has given a handler of this type; what goes with each event is as the interface says.
         unsafe { function(self.handle(), event, edata) }
     }

@@ -24,6 +24,7 @@ mod stub;
 pub mod symbols;
 pub mod threads;
 pub mod txn;
+pub mod watch;
 
 use std::path::Path;
 use tollgate_config::{Records, ids};

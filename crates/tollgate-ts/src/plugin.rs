@@ -6,14 +6,26 @@
 //! plugin's program text loaded.
 
 use crate::load::dso::Dso;
+use parking_lot::Mutex;
 use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
+/// The names of all plugins that were ever loaded, by number.
+static NAMES: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// The name of the plugin of that number.
+pub fn name_of(number: u32) -> String {
+    let names = NAMES.lock();
+    let index = (number as usize).checked_sub(1);
+    index.and_then(|index| names.get(index)).map_or_else(|| "(unknown)".to_string(), Clone::clone)
+}
+
 /// A loaded plugin.
 #[derive(Debug)]
 pub struct Plugin {
+    number: u32,
     /// The file's name without `.so`.
     name: String,
     /// The registered name.
@@ -28,13 +40,24 @@ pub struct Plugin {
 impl Plugin {
     /// A plugin in that file.
     pub fn new(name: &str, dso: Option<Dso>) -> Arc<Plugin> {
+        let number = {
+            let mut names = NAMES.lock();
+            names.push(name.to_string());
+            names.len() as u32
+        };
         Arc::new(Plugin {
+            number,
             name: name.to_string(),
             registered: OnceLock::new(),
             continuations: AtomicU32::new(0),
             dso,
             reloads: AtomicBool::new(true),
         })
+    }
+
+    /// A number of its own, from 1.
+    pub fn number(&self) -> u32 {
+        self.number
     }
 
     /// The file's name without `.so`.

@@ -58,6 +58,7 @@ pub fn set_event_threads(remotes: Vec<Remote>) {
         remote.run(move || {
             OWN.set(own);
             EVENT_THREAD.set(Some(index));
+            crate::watch::is_event_thread(index);
         });
         threads.push(EventThread { remote, thread });
     }

@@ -1,6 +1,8 @@
 //! Hooks of the whole server.
 //!
 //! Responsible for: keeping what plugins add with `TSHttpHookAdd`, giving it to the engine when a generation is built.
+//! A hook that is added while the server runs is called as soon as the next generation is in use, which the server is
+//! asked for.
 //! Invariant: hooks of one start of a plugin are registered together, in the order they were added in.
 
 use super::{call, point, report_useless};
@@ -75,10 +77,13 @@ pub extern "C" fn TSHttpHookAdd(id: c_int, cont: Handle) {
         let start = current_start();
         ADDED.lock().push(Added { start, id, cont });
         if IS_SEALED.load(Ordering::Acquire) && load::instance().is_none() {
-            tracing::warn!(
-                "plugin {} adds a global hook while the server runs: it is called from the next reload on",
+            tracing::info!(
+                "plugin {} adds a global hook while the server runs: the configuration is built again",
                 crate::plugin::current_name()
             );
+            // SAFETY: sends this process the signal that asks for a reload, which the server has taken over before any
+            // plugin is started.
+            unsafe { libc::kill(libc::getpid(), libc::SIGHUP) };
         }
         Ok::<_, Misuse>(())
     });

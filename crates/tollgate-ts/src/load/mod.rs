@@ -19,6 +19,7 @@ use std::collections::HashMap;
 use std::ffi::{CString, c_char};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 use tollgate_config::{Records, ids};
 use tollgate_plugin::{PluginError, RemapInstance};
 use tollgate_proxy::{PluginLoader, PluginUse};
@@ -43,6 +44,8 @@ pub struct Loader {
 
 #[derive(Debug, Default)]
 struct State {
+    /// How long a handler may keep an event thread.
+    block_limit: Duration,
     dir: PathBuf,
     preload: String,
     preloaded: bool,
@@ -63,12 +66,15 @@ impl Loader {
 
     /// The file of a plugin called so, with what it needs loaded before.
     fn prepare(&self, name: &str) -> PathBuf {
-        let (path, preload) = {
+        let (path, limit, preload) = {
             let mut state = self.state.lock();
             let first = !std::mem::replace(&mut state.preloaded, true);
-            (state.dir.join(name), first.then(|| state.preload.clone()))
+            (state.dir.join(name), state.block_limit, first.then(|| state.preload.clone()))
         };
         // Not within the lock: constructors run.
+        if self.purpose == Purpose::Run {
+            crate::watch::start(limit);
+        }
         preload.iter().for_each(|names| preload_libraries(names));
         path
     }
@@ -139,6 +145,8 @@ impl PluginLoader for Loader {
             let mut state = self.state.lock();
             state.dir = PathBuf::from(records.str(ids::PLUGIN_PLUGIN_DIR));
             state.preload = records.str(ids::TOLLGATE_TS_PRELOAD).to_string();
+            state.block_limit =
+                Duration::from_millis(records.int(ids::TOLLGATE_TS_BLOCKING_LIMIT).max(0) as u64);
             state.copies = records.flag(ids::PLUGIN_DYNAMIC_RELOAD_MODE);
             state.lines.iter_mut().for_each(Line::release);
             state.used.clear();

@@ -266,6 +266,7 @@ impl RemapInstance for Instance {
             let Some(lent) = Lent::new(txn, TransactionHook::PreRemap) else { return RemapStatus::Error };
             let Some(mut info) = request_info(&lent, urls) else { return RemapStatus::Error };
             let _at_work = plugin::enter(Some(&self.file.plugin));
+            let _watched = crate::watch::call(Some(&self.file.plugin));
             let data = self.data.load(Ordering::Acquire);
             // SAFETY: the entry point has this type; handles are checked when the plugin uses them.
             let result = unsafe { remap(data, lent.handle(), &raw mut info) };

@@ -184,3 +184,23 @@ fn records_and_urls_are_overridden_for_one_transaction() {
     assert_eq!(server.get("/move").status, 200);
     assert!(origin.requests()[2].starts_with("GET /moved HTTP/1.1\r\n"), "{:?}", origin.requests());
 }
+
+#[test]
+fn a_handler_that_blocks_the_event_thread_is_named() {
+    let origin = Origin::start(ANSWER);
+    let server = start(&origin, &["proxy.config.tollgate.ts.blocking_limit=100"]);
+    assert_eq!(server.get("/block").status, 200);
+    server.await_file("stderr", |text| {
+        text.contains("plugin probe blocks event thread 0: its handler runs for")
+    });
+}
+
+#[test]
+fn a_global_hook_added_late_is_called_soon() {
+    let origin = Origin::start(ANSWER);
+    let server = start(&origin, &[]);
+    assert_eq!(server.get("/late").status, 200);
+    server.await_file("stderr", |text| text.contains("configuration generation 2 in use"));
+    assert_eq!(server.get("/a").status, 200);
+    server.await_file("report", |text| times(text, "late 60007") == 1);
+}

@@ -87,6 +87,14 @@ static void *thread(void *data)
   return NULL;
 }
 
+static int late(TSCont cont, TSEvent event, void *edata)
+{
+  (void)cont;
+  REPORT("late %d", event);
+  TSHttpTxnReenable((TSHttpTxn)edata, TS_EVENT_HTTP_CONTINUE);
+  return 0;
+}
+
 /* Whether the transaction goes on by other means than the caller's. */
 static int at_request(TSHttpTxn txn)
 {
@@ -132,6 +140,10 @@ static int at_request(TSHttpTxn txn)
     TSHttpTxnReenable(txn, TS_EVENT_HTTP_CONTINUE);
     REPORT("missing %p", (void *)TSNetAccept(NULL, 0, 0, 0));
     return 1;
+  } else if (path_is(txn, "block")) {
+    usleep(300000);
+  } else if (path_is(txn, "late")) {
+    TSHttpHookAdd(TS_HTTP_SEND_RESPONSE_HDR_HOOK, TSContCreate(late, NULL));
   } else if (path_is(txn, "never")) {
     return 1;
   } else if (path_is(txn, "nocache")) {
