@@ -6,3 +6,4 @@
 //! is checked before use; no `TS` name appears in any other crate.
 
 pub mod message;
+pub mod services;
