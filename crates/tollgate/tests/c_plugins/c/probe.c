@@ -295,7 +295,7 @@ void TSPluginInit(int argc, const char *argv[])
   TSLifecycleHookAdd(TS_LIFECYCLE_MSG_HOOK, cont);
   TSContScheduleEvery(TSContCreate(every, TSMutexCreate()), 1);
   TSUserArgIndexReserve(TS_USER_ARGS_TXN, TAG, "a test", &user_arg);
-  statistic = TSStatCreate("plugin.probe.count", TS_RECORDDATATYPE_INT, TS_STAT_NON_PERSISTENT, TS_STAT_SYNC_COUNT);
+  statistic = TSStatCreate("plugin.probe.count", TS_RECORDDATATYPE_INT, TS_STAT_NON_PERSISTENT, TS_STAT_SYNC_SUM);
   TSTextLogObjectCreate("probe", 0, &text_log);
   REPORT("started with %d arguments, %s", argc, argc > 2 ? argv[2] : "-");
 }
