@@ -132,6 +132,17 @@ fn a_plugin_compiles_as_c99_and_as_cpp17_without_a_warning() {
 }
 
 #[test]
+fn the_example_of_the_document_compiles() {
+    let document = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/plugins-c.md");
+    let text = std::fs::read_to_string(document).expect("the document");
+    let example = text.split_once("```c\n").and_then(|(_, rest)| rest.split_once("```"));
+    let work = tempfile::tempdir().expect("a directory");
+    let source = work.path().join("gate.c");
+    std::fs::write(&source, example.expect("an example").0).expect("a writable directory");
+    assert_compiles(&source);
+}
+
+#[test]
 fn each_header_compiles_alone() {
     let work = tempfile::tempdir().expect("a directory");
     let source = work.path().join("alone.c");
