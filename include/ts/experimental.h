@@ -11,7 +11,7 @@ extern "C" {
 
 /* Transactions. */
 
-/* The client's connection after this response: kept, closed, or closed without one. */
+/* The client's connection after this response: kept, closed; after an error closed without a response. */
 void TSHttpTxnClientKeepaliveSet(TSHttpTxn txn, int set);
 TSReturnCode TSHttpTxnCloseAfterResponse(TSHttpTxn txn, int should_close);
 TSReturnCode TSHttpTxnShutDown(TSHttpTxn txn, TSEvent event);
@@ -52,7 +52,7 @@ TSReturnCode TSHttpTxnServerRespIgnore(TSHttpTxn txn);
 
 /* Cache objects. */
 
-/* Keys, providers and volumes. No server exports TSCacheBufferInfoGet. */
+/* The kind of object that a key means; is the cache ready for a kind? No server exports TSCacheBufferInfoGet. */
 TSReturnCode TSCacheKeyDataTypeSet(TSCacheKey key, TSCacheDataType type);
 TSReturnCode TSCacheDataTypeReady(TSCacheDataType type, int *is_ready);
 TSReturnCode TSCacheBufferInfoGet(TSCacheTxn txn, uint64_t *length, uint64_t *offset);
@@ -115,7 +115,7 @@ double TSdrandom(void);
 
 /* Networks. */
 
-/* An address from text; connections that take the client's address; a port that another process has opened. */
+/* An address from text; connections that take the client's address; the ports that are configured for plugins. */
 TSReturnCode TSIpStringToAddr(const char *text, size_t text_length, struct sockaddr *addr);
 TSAction TSNetConnectTransparent(TSCont cont, struct sockaddr const *from, struct sockaddr const *to);
 TSReturnCode TSPluginDescriptorAccept(TSCont cont);

@@ -108,8 +108,8 @@ typedef enum {
 typedef void (*TSRecordDumpCb)(TSRecordType type, void *edata, int registered, const char *name,
                                TSRecordDataType data_type, TSRecordData *datum);
 
-/* How a text log is kept (bits): each line begins with the time; an existing file is an error instead of being moved
- * aside. From INVALID_FLAG on nothing is a mode. */
+/* How a text log is kept (bits): each line begins with the time; a name that is in use is an error instead
+ * of being changed. From INVALID_FLAG on nothing is a mode. */
 enum {
   TS_LOG_MODE_ADD_TIMESTAMP = 1,
   TS_LOG_MODE_DO_NOT_RENAME = 2,
