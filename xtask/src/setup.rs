@@ -28,9 +28,10 @@ const fn tool(program: &'static str, package: &'static str) -> Tool {
     Tool { program, package }
 }
 
-/// What `cargo xtask test` needs: the peers, a C compiler and Traffic Server's headers, an instruction counter.
-pub const FOR_TESTS: [Tool; 9] = [
+/// What `cargo xtask test` needs: the peers, compilers and Traffic Server's headers, an instruction counter.
+pub const FOR_TESTS: [Tool; 10] = [
     tool("gcc", "gcc"),
+    tool("c++", "g++"),
     tool("nginx", "nginx"),
     tool("haproxy", "haproxy"),
     tool("traffic_server", "trafficserver"),
