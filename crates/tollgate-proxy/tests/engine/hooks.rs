@@ -1,52 +1,16 @@
 //! Sequences, scopes, transforms and sinks of plugins (ts-abi 2.3, 2.4, 2.8).
 
 use crate::support::{Server, await_that, ok};
+use crate::trace::{Log, trace};
 use bytes::Bytes;
-use std::sync::{Arc, Mutex};
-use tollgate_hook::{Order, slot};
+use std::sync::Arc;
 use tollgate_obs::metrics::Metric;
 use tollgate_plugin::body::MapPieces;
 use tollgate_plugin::hooks::{
-    CacheLookupComplete, OsDns, PostRemap, PreRemap, ReadCacheHdr, ReadRequestHdr, ReadResponseHdr,
-    SendRequestHdr, SendResponseHdr, SsnClose, SsnStart, TransactionPoint, TxnClose, TxnStart,
+    CacheLookupComplete, OsDns, PostRemap, PreRemap, ReadRequestHdr, ReadResponseHdr, SendRequestHdr,
+    SendResponseHdr, SsnClose, SsnStart, TransactionPoint, TxnClose,
 };
 use tollgate_plugin::{BodyError, DataSink, Outcome, Registrar, Step, Transaction, TransactionHook};
-
-type Log = Arc<Mutex<Vec<String>>>;
-
-/// The points that a transaction has passed.
-#[derive(Default)]
-struct Trace(Vec<&'static str>);
-
-fn note<P: TransactionPoint>(registrar: &mut Registrar, point: P, code: &'static str) {
-    registrar.on_ordered(point, Order::slot(slot::REALLY_FIRST), move |txn| {
-        let mut trace = txn.contexts().remove::<Trace>().unwrap_or_default();
-        trace.0.push(code);
-        txn.contexts().insert(trace);
-        Outcome::Continue
-    });
-}
-
-/// Notes each point; at TXN_CLOSE the sequence goes to `log`.
-fn trace(registrar: &mut Registrar, log: &Log) {
-    note(registrar, TxnStart, "TS");
-    note(registrar, ReadRequestHdr, "RQ");
-    note(registrar, PreRemap, "PR");
-    note(registrar, PostRemap, "PO");
-    note(registrar, ReadCacheHdr, "RC");
-    note(registrar, CacheLookupComplete, "CL");
-    note(registrar, OsDns, "OD");
-    note(registrar, SendRequestHdr, "SQ");
-    note(registrar, ReadResponseHdr, "RR");
-    note(registrar, SendResponseHdr, "SR");
-    note(registrar, TxnClose, "TC");
-    let log = Arc::clone(log);
-    registrar.on_ordered(TxnClose, Order::slot(slot::REALLY_LAST), move |txn| {
-        let trace = txn.contexts().remove::<Trace>().unwrap_or_default();
-        log.lock().expect("no panic").push(trace.0.join(" "));
-        Outcome::Continue
-    });
-}
 
 fn stops_at<P: TransactionPoint>(registrar: &mut Registrar, point: P) {
     registrar.on(point, |txn| match txn.client_request.headers.get_str("X-Stop") {
