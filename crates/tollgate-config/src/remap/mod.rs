@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 pub use acl::{AclFilter, AclOutcome, AclRequest};
 pub use parse::RemapParser;
-pub use rule::{RefererOutcome, Referers, RemapPlugin, Rule, RuleKind};
+pub use rule::{RefererMarks, RefererOutcome, Referers, RemapPlugin, Rule, RuleKind};
 pub use url::{RuleUrl, Scheme, UrlError};
 
 use crate::Problem;

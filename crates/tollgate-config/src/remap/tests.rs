@@ -328,7 +328,7 @@ fn included_files_and_directories_are_read_in_place() {
 #[test]
 fn referers_follow_the_urls_of_map_with_referer() {
     let table = table(
-        "map_with_referer http://a.test/ http://o/ http://no.test/ OK ~bad\n\
+        "map_with_referer http://a.test/ http://o/ http://no.test/ ~bad OK\n\
          map http://b.test/ http://o/ default ok @map_with_referer\n",
     );
     let [first, second] = table.rules() else { panic!("two rules") };
