@@ -2,14 +2,15 @@
 //!
 //! Responsible for: the selecting fields kept with an alternate, and whether a request matches them.
 //! Not responsible for: the order in which alternates are tried (`store`).
-//! Invariants: a field present in one request and absent in the other never matches; matching does not allocate;
-//! values are compared as lists (lines joined, white space around members ignored), `Accept-Encoding` and
-//! `Accept-Language` as sets of weighted members without regard to case.
+//! Invariants: a field present in one request and absent in the other never matches; matching does not allocate
+//! unless a field has several long lines; values are compared as lists (lines joined, white space around members
+//! ignored), `Accept-Encoding` and `Accept-Language` as sets of weighted members without regard to case.
 
 use crate::policy::NormalizeAe;
 use foldhash::fast::FixedState;
 use smallvec::SmallVec;
 use std::hash::{BuildHasher, Hasher};
+use tollgate_http::names::is_token;
 use tollgate_http::{FieldName, HeaderBlock, Known, list, names};
 
 /// Above this many members a list is compared in order instead of as a set. LIMIT: keeps matching linear.
@@ -46,10 +47,11 @@ impl Selecting {
         }
         let mut fields: Vec<SelectingField> = Vec::new();
         for member in response.list(names::VARY) {
-            selecting.never |= member == b"*";
+            // A member that is no name says nothing of what the response was chosen by.
+            selecting.never |= member == b"*" || !is_token(member);
             let name = member.to_ascii_lowercase().into_boxed_slice();
             if fields.iter().all(|f| f.name != name) {
-                let value = joined(request, FieldName::of(&name));
+                let value = joined(request, FieldName::of(&name)).map(|value| value[..].into());
                 fields.push(SelectingField { known: Known::lookup(&name), value, name });
             }
         }
@@ -92,7 +94,7 @@ impl Selecting {
             && self.fields.iter().zip(&other.fields).all(|(a, b)| {
                 a.name == b.name
                     && match (&a.value, &b.value) {
-                        (Some(x), Some(y)) => values_equal(a.known, std::iter::once(&**x), y),
+                        (Some(x), Some(y)) => values_equal(a.known, x, y),
                         (None, None) => true,
                         _ => false,
                     }
@@ -106,14 +108,15 @@ impl Selecting {
     }
 }
 
-fn joined(headers: &HeaderBlock, name: FieldName<'_>) -> Option<Box<[u8]>> {
+/// All lines of a field as one value; a quoted string that is not closed goes on in the next line.
+fn joined(headers: &HeaderBlock, name: FieldName<'_>) -> Option<SmallVec<[u8; 256]>> {
     let mut lines = headers.get_all(name);
-    let mut value = lines.next()?.to_vec();
+    let mut value = SmallVec::from_slice(lines.next()?);
     for line in lines {
         value.push(b',');
         value.extend_from_slice(line);
     }
-    Some(value.into_boxed_slice())
+    Some(value)
 }
 
 fn field_matches(field: &SelectingField, request: &HeaderBlock, stored: &HeaderBlock) -> bool {
@@ -122,23 +125,23 @@ fn field_matches(field: &SelectingField, request: &HeaderBlock, stored: &HeaderB
     match (lines.next(), field.value.as_deref()) {
         (None, None) => true,
         (Some(first), Some(value)) => {
-            let second = lines.next();
-            if second.is_none() && first == value {
-                return true;
-            }
-            values_equal(field.known, request.get_all(name), value)
-                || field.known == Some(names::ACCEPT_LANGUAGE) && language_is_preferred(request, stored)
+            let is_equal = if lines.next().is_none() {
+                first == value || values_equal(field.known, first, value)
+            } else {
+                joined(request, name).is_some_and(|all| values_equal(field.known, &all, value))
+            };
+            is_equal || field.known == Some(names::ACCEPT_LANGUAGE) && language_is_preferred(request, stored)
         }
         _ => false,
     }
 }
 
-fn values_equal<'a>(known: Option<Known>, lines: impl Iterator<Item = &'a [u8]>, value: &[u8]) -> bool {
+fn values_equal(known: Option<Known>, given: &[u8], value: &[u8]) -> bool {
     if !matches!(known, Some(names::ACCEPT_ENCODING | names::ACCEPT_LANGUAGE)) {
-        return lines.flat_map(list::members).eq(list::members(value));
+        return list::members(given).eq(list::members(value));
     }
     let given: SmallVec<[Weighted<'_>; MAX_SET_MEMBERS]> =
-        lines.flat_map(list::members).map(Weighted::parse).take(MAX_SET_MEMBERS + 1).collect();
+        list::members(given).map(Weighted::parse).take(MAX_SET_MEMBERS + 1).collect();
     let wanted: SmallVec<[Weighted<'_>; MAX_SET_MEMBERS]> =
         list::members(value).map(Weighted::parse).take(MAX_SET_MEMBERS + 1).collect();
     if given.len() > MAX_SET_MEMBERS || wanted.len() > MAX_SET_MEMBERS {

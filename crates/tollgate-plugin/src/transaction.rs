@@ -87,6 +87,13 @@ pub struct Transaction {
     /// The cache look-up's result, from CACHE_LOOKUP_COMPLETE on; a handler of that point may change it: a hit to
     /// Miss, fresh to stale and back. Other changes are ignored.
     pub cache_lookup: Option<CacheLookup>,
+    /// Set in CACHE_LOOKUP_COMPLETE: the cache is looked up again, under this URL, and that hook point runs again
+    /// (TSHttpTxnRedoCacheLookup). Of no effect where there was no look-up.
+    pub redo_cache_lookup: Option<Box<Url>>,
+    /// The request starts again at the cache look-up with this URL in place of the response, whatever its status
+    /// (TSHttpTxnRedirectUrlSet). Up to READ_RESPONSE_HDR, or in SEND_RESPONSE_HDR unless a fresh object is served;
+    /// taken away when it is followed. Of no effect once a part of the request's body has been read.
+    pub redirect_url: Option<Box<Url>>,
     /// The URL that makes the cache key in place of the request's (TSCacheUrlSet). Up to POST_REMAP.
     pub cache_url: Option<Box<Url>>,
     /// The origin's address, from OS_DNS on. Set earlier, or changed in OS_DNS, it is used instead of what the name
@@ -96,9 +103,6 @@ pub struct Transaction {
     pub outgoing_addr: Option<SocketAddr>,
     /// Requests sent on the origin's connection so far, this one included; 0: there is none.
     pub origin_uses: u32,
-    /// Where to ask instead of passing the origin's response on, whatever that is (TSHttpTxnRedirectUrlSet). In
-    /// READ_RESPONSE_HDR.
-    pub redirect_url: Option<Box<Url>>,
     /// How many redirects were followed so far.
     pub redirects: u32,
     /// What was transferred, complete from TXN_CLOSE on.
@@ -155,11 +159,12 @@ impl Transaction {
             proxy_response: None,
             records: parts.records,
             cache_lookup: None,
+            redo_cache_lookup: None,
+            redirect_url: None,
             cache_url: None,
             origin_addr: None,
             outgoing_addr: None,
             origin_uses: 0,
-            redirect_url: None,
             redirects: 0,
             bytes: ByteCounts::default(),
             skip_remapping: false,

@@ -366,7 +366,14 @@ fn register_ip_allow(registry: &mut Registry, rules: Arc<IpAllow>) {
 }
 
 pub(crate) fn scheme_of(scheme: RuleScheme) -> Scheme {
-    Scheme::parse(scheme.as_str().as_bytes()).unwrap_or(Scheme::Http)
+    match scheme {
+        // No rule maps to a file.
+        RuleScheme::Http | RuleScheme::File => Scheme::Http,
+        RuleScheme::Https => Scheme::Https,
+        RuleScheme::Ws => Scheme::Ws,
+        RuleScheme::Wss => Scheme::Wss,
+        RuleScheme::Tunnel => Scheme::Tunnel,
+    }
 }
 
 /// A host as it stands in a URL: IPv6 addresses in brackets.

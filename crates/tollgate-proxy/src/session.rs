@@ -2,7 +2,7 @@
 //!
 //! Responsible for: SSN_START and SSN_CLOSE, one transaction after the other, keep-alive and its limits.
 //! Invariant: while it waits for a request it holds no buffer; the transaction's state lives in one allocation that
-//! is freed when the transaction ends.
+//! is freed when the transaction ends; SSN_CLOSE runs the handlers of the generation in which the session began.
 
 use crate::client::h1::H1Client;
 use crate::host::EngineHost;
@@ -32,16 +32,14 @@ pub(crate) async fn serve_connection(
     session.set_client_fd(conn.raw_fd());
     let host = EngineHost::shared(&thread);
     let mut client = H1Client::new(Wire::new(conn), open);
-    let has_hooks = thread.generation().hooks.mask() & TransactionHook::SsnStart.bit() != 0;
-    let admitted = !has_hooks
-        || Box::pin(txn::run_session_hook(&thread, &session, &host, TransactionHook::SsnStart)).await;
-    if admitted {
+    let began_in = thread.generation();
+    let fire = |hook| Box::pin(txn::run_session_hook(&thread, &began_in, &session, &host, hook));
+    let has_hooks = began_in.hooks.mask() & TransactionHook::SsnStart.bit() != 0;
+    if !has_hooks || fire(TransactionHook::SsnStart).await {
         serve_requests(&thread, &session, &host, &mut client).await;
     }
-    if thread.generation().hooks.mask() & TransactionHook::SsnClose.bit() != 0
-        || session.hook_mask() & TransactionHook::SsnClose.bit() != 0
-    {
-        Box::pin(txn::run_session_hook(&thread, &session, &host, TransactionHook::SsnClose)).await;
+    if (began_in.hooks.mask() | session.hook_mask()) & TransactionHook::SsnClose.bit() != 0 {
+        fire(TransactionHook::SsnClose).await;
     }
 }
 

@@ -100,6 +100,11 @@ impl Wire {
         self.unread.len()
     }
 
+    /// Lets go of the first `n` bytes that were read but not used.
+    pub(crate) fn skip_unread(&mut self, n: usize) {
+        self.unread = self.unread.slice(n.min(self.unread.len())..);
+    }
+
     /// Takes what was read but not used.
     pub(crate) fn take_unread(&mut self) -> Bytes {
         std::mem::take(&mut self.unread)

@@ -72,6 +72,9 @@ pub(crate) enum ConfigCommand {
     Get {
         #[arg(required = true, value_name = "NAME")]
         names: Vec<String>,
+        /// As lines of records.config.
+        #[arg(long)]
+        records: bool,
     },
     /// Set a record until the server ends; the configuration is read again with it on top.
     Set {
@@ -80,7 +83,25 @@ pub(crate) enum ConfigCommand {
         value: String,
     },
     /// Print the records whose names match a regular expression.
-    Match { regex: String },
+    Match {
+        #[arg(required = true, value_name = "REGEX")]
+        regexes: Vec<String>,
+        /// As lines of records.config.
+        #[arg(long)]
+        records: bool,
+    },
+    /// Print the records whose values are not the default ones, with both.
+    Diff {
+        /// As lines of records.config.
+        #[arg(long)]
+        records: bool,
+    },
+    /// Print all records with their default values.
+    Defaults {
+        /// As lines of records.config.
+        #[arg(long)]
+        records: bool,
+    },
     /// Print what is known of records.
     Describe {
         #[arg(required = true, value_name = "NAME")]
@@ -100,9 +121,13 @@ pub(crate) enum MetricCommand {
         names: Vec<String>,
     },
     /// Print the metrics whose names match a regular expression.
-    Match { regex: String },
+    Match {
+        #[arg(required = true, value_name = "REGEX")]
+        regexes: Vec<String>,
+    },
+    /// Let all counters begin at zero again, as these commands show them; /metrics goes on.
+    Clear,
     /// Let counters begin at zero again, as these commands show them; /metrics goes on.
-    #[command(visible_alias = "clear")]
     Zero {
         #[arg(required = true, value_name = "NAME")]
         names: Vec<String>,

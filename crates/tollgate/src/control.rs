@@ -13,7 +13,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use tokio::sync::mpsc;
 use tollgate_admin::control::{Control, ControlError, Request};
-use tollgate_config::records::{Def, Entry, Kind, Reload, find, nearest};
+use tollgate_config::records::{Def, Entry, Kind, Range, Reload, find, nearest};
 use tollgate_config::{Records, ids};
 use tollgate_hook::run_void;
 use tollgate_obs::metrics::{Metric, MetricKind, Metrics};
@@ -94,11 +94,14 @@ pub(crate) fn perform(server: &mut Server, request: &Request) -> Reply {
         Request::ConfigGet { names } | Request::MetricGet { names } => get(server, names),
         Request::ConfigSet { name, value } => set(server, name, value),
         Request::ConfigMatch { regex } => config_match(server, regex),
+        Request::ConfigDiff {} => Ok(rows(server, |entry| entry.value != entry.def.default_value())),
+        Request::ConfigDefaults {} => Ok(rows(server, |_| true)),
         Request::ConfigDescribe { names } => describe(server, names),
         Request::ConfigReload {} => reload(server).map(|generation| json!({ "generation": generation })),
         Request::ConfigStatus {} => Ok(config_status(server)),
         Request::MetricMatch { regex } => metric_match(server, regex),
         Request::MetricZero { names } => zero(server, names),
+        Request::MetricClear {} => Ok(clear(server)),
         Request::PluginMsg { tag, data } => plugin_message(server, tag, data.as_deref()),
         Request::ServerStatus {} => Ok(server_status(server)),
         Request::ServerDrain { undo } => drain(server, !undo),
@@ -112,8 +115,8 @@ fn pair(name: &str, value: impl Into<Value>) -> Value {
 
 fn get(server: &Server, names: &[String]) -> Reply {
     let generation = server.engine().generation();
-    let one = |name: &String| match generation.records().by_name(name) {
-        Some(value) => Ok(pair(name, value.to_string())),
+    let one = |name: &String| match generation.records().iter().find(|entry| entry.def.name == name) {
+        Some(entry) => Ok(row(&entry)),
         None => metric(server, name)
             .map(|value| pair(name, value.to_string()))
             .ok_or_else(|| ControlError::failed(format!("failed to fetch {name}: {}", unknown(name)))),
@@ -141,9 +144,39 @@ fn regex(text: &str) -> Result<regex::Regex, ControlError> {
 
 fn config_match(server: &Server, text: &str) -> Reply {
     let regex = regex(text)?;
+    Ok(rows(server, |entry| regex.is_match(entry.def.name)))
+}
+
+/// The records that are wanted.
+fn rows(server: &Server, is_wanted: impl Fn(&Entry<'_>) -> bool) -> Value {
     let generation = server.engine().generation();
-    let matching = generation.records().iter().filter(|entry| regex.is_match(entry.def.name));
-    Ok(matching.map(|entry| pair(entry.def.name, entry.value.to_string())).collect())
+    generation.records().iter().filter(|entry| is_wanted(entry)).map(|entry| row(&entry)).collect()
+}
+
+/// A record's values and type.
+fn row(entry: &Entry<'_>) -> Value {
+    json!({
+        "name": entry.def.name, "value": entry.value.to_string(),
+        "default": entry.def.default_value().to_string(), "type": type_name(entry.def.kind),
+    })
+}
+
+/// The type as `records.config` names it.
+fn type_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Int => "INT",
+        Kind::Float => "FLOAT",
+        Kind::Str => "STRING",
+    }
+}
+
+/// Which values a record may have, in `traffic_ctl`'s words.
+fn syntax(range: &Range) -> &'static str {
+    match range {
+        Range::Any => "none",
+        Range::Between(..) => "integer with a specified range",
+        _ => "string matching a list of words",
+    }
 }
 
 fn metric_match(server: &Server, text: &str) -> Reply {
@@ -196,14 +229,9 @@ fn describe(server: &Server, names: &[String]) -> Reply {
 fn description(server: &Server, entry: &Entry<'_>) -> Value {
     let def: &Def = entry.def;
     let is_set = server.changes.sets().iter().any(|(name, _)| name == def.name);
-    let kind = match def.kind {
-        Kind::Int => "INT",
-        Kind::Float => "FLOAT",
-        Kind::Str => "STRING",
-    };
     json!({
         "name": def.name, "value": entry.value.to_string(), "default": def.default_value().to_string(),
-        "type": kind, "is_dynamic": def.reload == Reload::Dynamic,
+        "type": type_name(def.kind), "syntax": syntax(&def.range), "is_dynamic": def.reload == Reload::Dynamic,
         "source": if is_set { "control socket".to_owned() } else { entry.source.to_string() },
         "is_overridable": def.override_key.is_some(), "unit": def.unit, "doc": def.doc,
     })
@@ -237,6 +265,13 @@ fn zero(server: &mut Server, names: &[String]) -> Reply {
     }
     server.changes.zeros.extend(zeros);
     Ok(json!({}))
+}
+
+fn clear(server: &mut Server) -> Value {
+    let samples = server.engine().metrics().snapshot();
+    let counters = samples.into_iter().filter(|sample| sample.def.kind != MetricKind::Gauge);
+    server.changes.zeros.extend(counters.map(|sample| (sample.name().into_owned(), sample.value)));
+    json!({})
 }
 
 fn plugin_message(server: &Server, tag: &str, data: Option<&str>) -> Reply {

@@ -34,17 +34,20 @@ pub(crate) fn run(options: &CtlOptions) -> ExitCode {
 
 fn command(options: &CtlOptions) -> anyhow::Result<()> {
     let socket = socket(options)?;
-    let request = request(&options.command);
+    let requests = requests(&options.command, options.json);
     let rounds = match &options.command {
         CtlCommand::Metric(MetricCommand::Monitor { count, .. }) => *count,
         _ => 1,
     };
     let mut done = 0;
     loop {
-        let result = call(&socket, &request, TIMEOUT).map_err(|error| explained(&request, error))?;
-        let text = if options.json { format!("{result:#}\n") } else { text(&request, &result) };
-        let mut out = std::io::stdout().lock();
-        out.write_all(text.as_bytes()).and_then(|()| out.flush()).context("cannot write")?;
+        for request in &requests {
+            let result = call(&socket, request, TIMEOUT).map_err(|error| explained(request, error))?;
+            let text =
+                if options.json { format!("{result:#}\n") } else { text(&options.command, request, &result) };
+            let mut out = std::io::stdout().lock();
+            out.write_all(text.as_bytes()).and_then(|()| out.flush()).context("cannot write")?;
+        }
         done += 1;
         if rounds != 0 && done >= rounds {
             return Ok(());
@@ -94,46 +97,83 @@ fn explained(request: &Request, error: CallError) -> anyhow::Error {
     }
 }
 
-fn request(command: &CtlCommand) -> Request {
-    let own = Clone::clone;
+/// What is asked for. As `traffic_ctl` does, names are asked for one by one: what comes before an unknown one is
+/// printed. As JSON they make one document.
+fn requests(command: &CtlCommand, json: bool) -> Vec<Request> {
+    let each = |names: &[String], request: fn(Vec<String>) -> Request| -> Vec<Request> {
+        if json {
+            vec![request(names.to_vec())]
+        } else {
+            names.iter().map(|n| request(vec![n.clone()])).collect()
+        }
+    };
     match command {
-        CtlCommand::Config(ConfigCommand::Get { names }) => Request::ConfigGet { names: own(names) },
-        CtlCommand::Config(ConfigCommand::Set { name, value }) => {
-            Request::ConfigSet { name: name.clone(), value: value.clone() }
+        CtlCommand::Config(ConfigCommand::Get { names, .. }) => {
+            each(names, |names| Request::ConfigGet { names })
         }
-        CtlCommand::Config(ConfigCommand::Match { regex }) => Request::ConfigMatch { regex: regex.clone() },
         CtlCommand::Config(ConfigCommand::Describe { names }) => {
-            Request::ConfigDescribe { names: own(names) }
+            each(names, |names| Request::ConfigDescribe { names })
         }
-        CtlCommand::Config(ConfigCommand::Reload) => Request::ConfigReload {},
-        CtlCommand::Config(ConfigCommand::Status) => Request::ConfigStatus {},
         CtlCommand::Metric(MetricCommand::Get { names } | MetricCommand::Monitor { names, .. }) => {
-            Request::MetricGet { names: own(names) }
+            each(names, |names| Request::MetricGet { names })
         }
-        CtlCommand::Metric(MetricCommand::Match { regex }) => Request::MetricMatch { regex: regex.clone() },
-        CtlCommand::Metric(MetricCommand::Zero { names }) => Request::MetricZero { names: own(names) },
+        CtlCommand::Config(ConfigCommand::Match { regexes, .. }) => {
+            regexes.iter().map(|regex| Request::ConfigMatch { regex: regex.clone() }).collect()
+        }
+        CtlCommand::Metric(MetricCommand::Match { regexes }) => {
+            regexes.iter().map(|regex| Request::MetricMatch { regex: regex.clone() }).collect()
+        }
+        CtlCommand::Config(ConfigCommand::Set { name, value }) => {
+            vec![Request::ConfigSet { name: name.clone(), value: value.clone() }]
+        }
+        CtlCommand::Config(ConfigCommand::Diff { .. }) => vec![Request::ConfigDiff {}],
+        CtlCommand::Config(ConfigCommand::Defaults { .. }) => vec![Request::ConfigDefaults {}],
+        CtlCommand::Config(ConfigCommand::Reload) => vec![Request::ConfigReload {}],
+        CtlCommand::Config(ConfigCommand::Status) => vec![Request::ConfigStatus {}],
+        CtlCommand::Metric(MetricCommand::Zero { names }) => {
+            vec![Request::MetricZero { names: names.clone() }]
+        }
+        CtlCommand::Metric(MetricCommand::Clear) => vec![Request::MetricClear {}],
         CtlCommand::Plugin(PluginCommand::Msg { tag, data }) => {
-            Request::PluginMsg { tag: tag.clone(), data: data.clone() }
+            vec![Request::PluginMsg { tag: tag.clone(), data: data.clone() }]
         }
-        CtlCommand::Server(ServerCommand::Status) => Request::ServerStatus {},
-        CtlCommand::Server(ServerCommand::Drain { undo }) => Request::ServerDrain { undo: *undo },
-        CtlCommand::Server(ServerCommand::Stop) => Request::ServerStop {},
+        CtlCommand::Server(ServerCommand::Status) => vec![Request::ServerStatus {}],
+        CtlCommand::Server(ServerCommand::Drain { undo }) => vec![Request::ServerDrain { undo: *undo }],
+        CtlCommand::Server(ServerCommand::Stop) => vec![Request::ServerStop {}],
     }
 }
 
 /// A result as `traffic_ctl` prints it.
-fn text(request: &Request, result: &Value) -> String {
-    let field = |value: &Value, name: &str| match &value[name] {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    };
+fn text(command: &CtlCommand, request: &Request, result: &Value) -> String {
     let rows = || result.as_array().map(Vec::as_slice).unwrap_or_default().iter();
+    let as_records = matches!(
+        command,
+        CtlCommand::Config(
+            ConfigCommand::Get { records: true, .. }
+                | ConfigCommand::Match { records: true, .. }
+                | ConfigCommand::Diff { records: true }
+                | ConfigCommand::Defaults { records: true }
+        )
+    );
     match request {
-        Request::ConfigGet { .. }
-        | Request::ConfigMatch { .. }
-        | Request::MetricGet { .. }
-        | Request::MetricMatch { .. } => {
-            rows().map(|row| format!("{}: {}\n", field(row, "name"), field(row, "value"))).collect()
+        Request::ConfigGet { .. } | Request::ConfigMatch { .. } if as_records => {
+            rows().map(|row| format!("{}\n", record_line(row, "value"))).collect()
+        }
+        Request::ConfigDefaults {} if as_records => {
+            rows().map(|row| format!("{}\n", record_line(row, "default"))).collect()
+        }
+        Request::ConfigDiff {} if as_records => rows()
+            .map(|row| format!("{} # default: {}\n", record_line(row, "value"), value(row, "default")))
+            .collect(),
+        Request::ConfigGet { .. } | Request::ConfigMatch { .. } => {
+            rows().map(|row| format!("{}: {}\n", field(row, "name"), value(row, "value"))).collect()
+        }
+        Request::ConfigDefaults {} => {
+            rows().map(|row| format!("{}: {}\n", field(row, "name"), value(row, "default"))).collect()
+        }
+        Request::ConfigDiff {} => rows().map(difference).collect(),
+        Request::MetricGet { .. } | Request::MetricMatch { .. } => {
+            rows().map(|row| format!("{} {}\n", field(row, "name"), field(row, "value"))).collect()
         }
         Request::ConfigSet { name, .. } => format!("set {name}, restart is not required\n"),
         Request::ConfigDescribe { .. } => rows().map(description).collect(),
@@ -141,30 +181,67 @@ fn text(request: &Request, result: &Value) -> String {
         Request::ServerStatus {} => format!("{result:#}\n"),
         Request::ConfigReload {}
         | Request::MetricZero { .. }
+        | Request::MetricClear {}
         | Request::PluginMsg { .. }
         | Request::ServerDrain { .. }
         | Request::ServerStop {} => String::new(),
     }
 }
 
+fn field(row: &Value, name: &str) -> String {
+    match &row[name] {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// A record's value: numbers with a point have six decimals, a text that is unset is NULL.
+fn value(row: &Value, name: &str) -> String {
+    let text = field(row, name);
+    match (row["type"].as_str(), text.parse::<f64>()) {
+        (Some("FLOAT"), Ok(number)) => format!("{number:.6}"),
+        (Some("STRING"), _) if text.is_empty() => "NULL".to_owned(),
+        _ => text,
+    }
+}
+
+/// A line of `records.config`.
+fn record_line(row: &Value, name: &str) -> String {
+    format!("CONFIG {} {} {}", field(row, "name"), field(row, "type"), value(row, name))
+}
+
+fn difference(row: &Value) -> String {
+    let (name, current, default) = (field(row, "name"), value(row, "value"), value(row, "default"));
+    format!("{name} has changed\n\tCurrent Value: {current}\n\tDefault Value: {default}\n")
+}
+
 fn description(row: &Value) -> String {
-    let text = |name: &str| row[name].as_str().unwrap_or_default();
     let update = match row["is_dynamic"].as_bool() {
         Some(true) => "dynamic, no restart",
         _ => "static, restart tollgate",
     };
-    let overridable = if row["is_overridable"] == true { "yes" } else { "no" };
+    let overridable = if row["is_overridable"] == true {
+        format!("yes {}", field(row, "type").to_lowercase())
+    } else {
+        "no ".to_owned()
+    };
+    let source = match field(row, "source") {
+        default if default == "default" => "built in default".to_owned(),
+        source => source,
+    };
     let lines = [
-        ("Name", text("name")),
-        ("Current Value", text("value")),
-        ("Default Value", text("default")),
-        ("Record Type", "standard config"),
-        ("Data Type", text("type")),
-        ("Update Type", update),
-        ("Source", text("source")),
+        ("Name", field(row, "name")),
+        ("Current Value", value(row, "value")),
+        ("Default Value", value(row, "default")),
+        ("Record Type", "standard config".to_owned()),
+        ("Data Type", field(row, "type")),
+        ("Access Control", "default".to_owned()),
+        ("Update Type", update.to_owned()),
+        ("Source", source),
         ("Overridable", overridable),
-        ("Unit", text("unit")),
-        ("Description", text("doc")),
+        ("Syntax Check", field(row, "syntax")),
+        ("Unit", field(row, "unit")),
+        ("Description", field(row, "doc")),
     ];
     lines.iter().map(|(label, value)| format!("{label:<16}: {value}\n")).collect()
 }

@@ -105,11 +105,75 @@ fn metrics_are_read_zeroed_and_monitored() {
     let server = Server::start();
     let name = "proxy.process.config.reloads";
     assert_eq!(server.ctl(&["config", "reload"]), done(""));
-    assert_eq!(server.ctl(&["metric", "get", name]), done(&format!("{name}: 1\n")));
+    assert_eq!(server.ctl(&["metric", "get", name]), done(&format!("{name} 1\n")));
     assert_eq!(server.ctl(&["metric", "zero", name]), done(""));
-    let zero = format!("{name}: 0\n");
+    let zero = format!("{name} 0\n");
     assert_eq!(server.ctl(&["metric", "match", "config.reloads$"]), done(&zero));
     assert_eq!(server.ctl(&["metric", "monitor", name, "-i", "0", "-c", "3"]), done(&zero.repeat(3)));
+    assert_eq!(server.ctl(&["config", "reload"]), done(""));
+    assert_eq!(server.ctl(&["metric", "get", name]), done(&format!("{name} 1\n")));
+    let started = server.ctl(&["metric", "get", "proxy.process.start_time"]);
+    assert_eq!(started.0, 0);
+    assert_eq!(server.ctl(&["metric", "clear"]), done(""));
+    assert_eq!(server.ctl(&["metric", "get", name]), done(&zero));
+    assert_eq!(server.ctl(&["metric", "get", "proxy.process.start_time"]), started, "a gauge stays");
+}
+
+/// The shapes are those of Traffic Server 9.2's `traffic_ctl`, taken down from a running one.
+#[test]
+fn records_and_metrics_are_printed_in_the_shapes_of_traffic_ctl() {
+    let server = Server::start();
+    let (cache, factor) = ("proxy.config.http.cache.http", "proxy.config.http.cache.heuristic_lm_factor");
+    let agent = "proxy.config.http.global_user_agent_header";
+    let get = |flags: &[&str], names: &[&str]| server.ctl(&[&["config", "get"], flags, names].concat());
+    assert_eq!(
+        get(&[], &[cache, factor, agent]),
+        done(&format!("{cache}: 1\n{factor}: 0.100000\n{agent}: NULL\n"))
+    );
+    assert_eq!(
+        get(&["--records"], &[cache, factor, agent]),
+        done(&format!("CONFIG {cache} INT 1\nCONFIG {factor} FLOAT 0.100000\nCONFIG {agent} STRING NULL\n"))
+    );
+    let found = format!("{cache}: 1\n{factor}: 0.100000\n");
+    assert_eq!(server.ctl(&["config", "match", "cache.http$", "lm_factor"]), done(&found));
+    assert_eq!(server.ctl(&["config", "match", "nothing_at_all"]), done(""));
+    assert_eq!(server.ctl(&["metric", "match", "nothing_at_all"]), done(""));
+    // What stands before an unknown name is printed.
+    let (code, out, err) = get(&[], &[cache, "proxy.config.nonsense", factor]);
+    assert_eq!((code, out), (2, format!("{cache}: 1\n")));
+    assert!(err.contains("failed to fetch proxy.config.nonsense: "), "{err}");
+    let (code, out, err) = server.ctl(&["config", "describe", "proxy.config.nonsense"]);
+    assert_eq!((code, out.as_str()), (2, ""));
+    assert!(err.contains("failed to describe proxy.config.nonsense: "), "{err}");
+    let (code, out, _) = server.ctl(&["config", "describe", cache]);
+    let shape = [
+        "Name            : proxy.config.http.cache.http",
+        "Current Value   : 1",
+        "Default Value   : 1",
+        "Record Type     : standard config",
+        "Data Type       : INT",
+        "Access Control  : default",
+        "Update Type     : dynamic, no restart",
+        "Source          : built in default",
+        "Overridable     : yes int",
+        "Syntax Check    : integer with a specified range",
+    ];
+    assert_eq!((code, out.lines().take(shape.len()).collect::<Vec<_>>()), (0, shape.to_vec()));
+}
+
+#[test]
+fn what_differs_from_the_defaults_is_shown_with_both() {
+    let server = Server::start();
+    assert_eq!(server.ctl(&["config", "set", TTL, "77"]).0, 0);
+    let (code, out, _) = server.ctl(&["config", "diff"]);
+    let changed = format!("{TTL} has changed\n\tCurrent Value: 77\n\tDefault Value: 604800\n");
+    assert!(code == 0 && out.contains(&changed) && !out.contains("proxy.config.http.cache.http "), "{out}");
+    let (_, out, _) = server.ctl(&["config", "diff", "--records"]);
+    assert!(out.lines().any(|l| l == format!("CONFIG {TTL} INT 77 # default: 604800")), "{out}");
+    let (code, out, _) = server.ctl(&["config", "defaults"]);
+    assert!(code == 0 && out.lines().any(|l| l == format!("{TTL}: 604800")), "{out}");
+    let (_, out, _) = server.ctl(&["config", "defaults", "--records"]);
+    assert!(out.lines().any(|l| l == format!("CONFIG {TTL} INT 604800")), "{out}");
 }
 
 #[test]

@@ -28,6 +28,10 @@ pub enum Request {
         /// The expression.
         regex: String,
     },
+    /// Records whose values are not the default ones.
+    ConfigDiff {},
+    /// All records, with their default values.
+    ConfigDefaults {},
     /// What the table of records says of some.
     ConfigDescribe {
         /// Names.
@@ -52,6 +56,8 @@ pub enum Request {
         /// Names.
         names: Vec<String>,
     },
+    /// Lets all counters begin at zero again, as seen through the control socket.
+    MetricClear {},
     /// A message for plugins.
     PluginMsg {
         /// What it is about; plugins compare it.
@@ -74,12 +80,15 @@ const METHODS: &[&str] = &[
     "config_get",
     "config_set",
     "config_match",
+    "config_diff",
+    "config_defaults",
     "config_describe",
     "config_reload",
     "config_status",
     "metric_get",
     "metric_match",
     "metric_zero",
+    "metric_clear",
     "plugin_msg",
     "server_status",
     "server_drain",
@@ -231,6 +240,9 @@ mod tests {
             Request::ConfigStatus {},
             Request::ServerStatus {},
             Request::ServerDrain { undo: true },
+            Request::ConfigDiff {},
+            Request::ConfigDefaults {},
+            Request::MetricClear {},
             Request::MetricZero { names: vec![] },
             Request::PluginMsg { tag: "t".into(), data: None },
         ];

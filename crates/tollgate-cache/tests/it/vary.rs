@@ -51,6 +51,29 @@ fn a_star_never_matches() {
 }
 
 #[test]
+fn quoted_strings_that_are_never_closed_go_on_to_the_end_of_the_field() {
+    for (first, second, expected) in [
+        (&[("Foo", "\"a"), ("Foo", "b")][..], &[("Foo", "\"a"), ("Foo", "b")][..], true),
+        (&[("Foo", "\"a"), ("Foo", "b")], &[("Foo", "\"a,b")], true),
+        (&[("Foo", "\"a"), ("Foo", "b\"")], &[("Foo", "\"a,b\"")], true),
+        (&[("Foo", "\"a"), ("Foo", "b")], &[("Foo", "\"a, b")], false),
+        (&[("Foo", "\"a"), ("Foo", "b")], &[("Foo", "\"a\""), ("Foo", "b")], false),
+        (&[("Foo", "\"a, b")], &[("Foo", "\"a,  b")], false),
+    ] {
+        assert_eq!(matches("Foo", first, second), expected, "{first:?} {second:?}");
+    }
+}
+
+#[test]
+fn a_vary_that_is_no_list_of_names_never_matches() {
+    for vary in ["\"Foo, Bar", "Foo, \"Bar", "\"Foo\"", "Foo Bar", "Foo;q=1", "Foo, ?/"] {
+        let response: HeaderBlock = [("Vary", vary)].into_iter().collect();
+        let request = get(&[("Foo", "1")]).headers;
+        assert!(!Selecting::of(&request, &response).matches(&request, &response), "{vary}");
+    }
+}
+
+#[test]
 fn languages_and_encodings_are_sets_without_case() {
     for (name, first, second, expected) in [
         ("Accept-Language", "en, de", "de, en", true),
@@ -134,7 +157,21 @@ proptest! {
         let response: HeaderBlock = [("Vary", &vary)].into_iter().collect();
         let request: HeaderBlock = [("a", &value), ("Accept-Language", &value)].into_iter().collect();
         let selecting = Selecting::of(&request, &response);
-        let star = tollgate_http::list::members(vary.as_bytes()).any(|m| m == b"*");
-        prop_assert_eq!(selecting.matches(&request, &response), !star);
+        let is_name = |m: &[u8]| m != b"*" && tollgate_http::names::is_token(m);
+        let names_fields = tollgate_http::list::members(vary.as_bytes()).all(is_name);
+        prop_assert_eq!(selecting.matches(&request, &response), names_fields);
+    }
+
+    #[test]
+    fn a_request_matches_itself_and_its_lines_joined(
+        lines in proptest::collection::vec(r#"[a-c",;\\ ]{0,8}"#, 1..4), name in prop_oneof![Just("Accept-Language"), Just("Foo")],
+    ) {
+        let vary: HeaderBlock = [("Vary", name)].into_iter().collect();
+        let split: HeaderBlock = lines.iter().map(|line| (name, line)).collect();
+        let joined: HeaderBlock = [(name, lines.join(","))].into_iter().collect();
+        for (one, two) in [(&split, &split), (&split, &joined), (&joined, &split)] {
+            prop_assert!(Selecting::of(one, &vary).matches(two, &vary));
+            prop_assert_eq!(variant_hash(&vary, one), variant_hash(&vary, two));
+        }
     }
 }

@@ -1,7 +1,8 @@
-//! Configuration files on the disk: the only place of this crate that touches it.
+//! Configuration files on the disk, and the system's resolver: the only place of this crate that touches them.
 
 use std::fs;
 use std::io;
+use std::net::{IpAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 
 use crate::files::FileSource;
@@ -30,5 +31,11 @@ impl FileSource for DiskFiles {
             .collect::<io::Result<Vec<_>>>()?;
         entries.sort();
         Ok(entries)
+    }
+
+    /// Waits for the system's resolver.
+    fn addresses(&self, host: &str) -> Vec<IpAddr> {
+        // A name without an address is no fault of the file: it may have one at the next reload.
+        (host, 0).to_socket_addrs().map(|addrs| addrs.map(|addr| addr.ip()).collect()).unwrap_or_default()
     }
 }

@@ -241,6 +241,8 @@ records! {
         "Keep the client's Host in proxy requests.";
     Int HTTP_REFERER_FILTER "proxy.config.http.referer_filter" = 0, FLAG, no, Dynamic, "",
         "Apply the referer patterns of map_with_referer rules.";
+    Int HTTP_REFERER_FORMAT_REDIRECT "proxy.config.http.referer_format_redirect" = 0, FLAG, no, Dynamic, "",
+        "Fill %r (Referer), %f (from URL), %t (to URL) and %o (the client's URL) into redirects of map_with_referer rules.";
     Str HTTP_REFERER_DEFAULT_REDIRECT "proxy.config.http.referer_default_redirect" = "http://www.example.com/", ANY, no, Dynamic, "",
         "Where requests with a refused Referer go when their rule names no URL.";
     Str CACHE_IP_ALLOW_FILENAME "proxy.config.cache.ip_allow.filename" = "ip_allow.yaml", ANY, no, Dynamic, "",

@@ -64,7 +64,12 @@ impl Store {
         if rule.from.host.is_empty() {
             return self.without_host.insert(rule);
         }
-        let groups = self.by_host.entry(rule.from.host.as_bytes().into()).or_default();
+        self.insert_at(&rule.from.host, Arc::clone(&rule))
+    }
+
+    /// Inserts `rule` under a host that stands for its own.
+    pub(super) fn insert_at(&mut self, host: &str, rule: Arc<Rule>) -> Insertion {
+        let groups = self.by_host.entry(host.as_bytes().into()).or_default();
         let endpoint = rule.endpoint();
         if let Some(group) = groups.iter_mut().find(|group| group.endpoint == endpoint) {
             return group.paths.insert(rule);

@@ -6,7 +6,8 @@
 //! Entry points: [`RemapTable::parse`], [`RemapTable::find`], [`RemapMatch::target`], [`Rule::acl`].
 //! Invariants: `map_with_recv_port` rules are asked first, then the other map rules, then temporary redirects,
 //! then permanent ones. Among the rules asked together the one that stands first in the file wins, except that
-//! rules without a host are asked after all others.
+//! rules without a host are asked after all others. A `tunnel` rule also matches the addresses that its host has when
+//! the table is made, unless another rule names the address.
 
 mod acl;
 mod filters;
@@ -21,11 +22,12 @@ mod url;
 
 use std::borrow::Cow;
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 pub use acl::{AclFilter, AclOutcome, AclRequest};
 pub use parse::RemapParser;
-pub use rule::{RefererOutcome, Referers, RemapPlugin, Rule, RuleKind};
+pub use rule::{RefererMarks, RefererOutcome, Referers, RemapPlugin, Rule, RuleKind};
 pub use url::{RuleUrl, Scheme, UrlError};
 
 use crate::Problem;
@@ -209,6 +211,18 @@ impl RemapTable {
         self.rules.push(Arc::clone(&rule));
         // ATS: a query in the from URL is compared with the path, which has none.
         if rule.from.query.is_some() { Insertion::Done } else { store.insert(rule) }
+    }
+
+    /// ATS: a rule for tunnels matches the addresses of its host, too, as clients may name those.
+    fn insert_addresses(&mut self, rule: &Arc<Rule>, addresses: &[IpAddr]) {
+        let store = match rule.kind {
+            RuleKind::MapWithRecvPort => &mut self.with_recv_port,
+            _ => &mut self.maps,
+        };
+        for address in addresses.iter().filter(|address| !address.is_unspecified()) {
+            // A rule that names the address itself stays the one for it.
+            let _: Insertion = store.insert_at(&address.to_string(), Arc::clone(rule));
+        }
     }
 
     fn seal(&mut self) {

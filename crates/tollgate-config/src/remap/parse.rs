@@ -32,6 +32,8 @@ const MAX_GROUPS: usize = 10;
 pub struct RemapParser<'f> {
     files: &'f dyn FileSource,
     table: RemapTable,
+    /// Rules that are to match the addresses of their hosts, too.
+    tunnels: Vec<Arc<Rule>>,
     problems: Vec<Problem>,
     filters: Filters,
     /// Files being read, the outermost first.
@@ -60,6 +62,7 @@ impl<'f> RemapParser<'f> {
         RemapParser {
             files,
             table: RemapTable::default(),
+            tunnels: Vec::new(),
             problems: Vec::new(),
             filters: Filters::default(),
             open_files: Vec::new(),
@@ -68,6 +71,9 @@ impl<'f> RemapParser<'f> {
 
     /// The table and everything that was wrong. Lines with errors have no rule in the table.
     pub fn finish(mut self) -> (RemapTable, Vec<Problem>) {
+        for rule in std::mem::take(&mut self.tunnels) {
+            self.table.insert_addresses(&rule, &self.files.addresses(&rule.from.host));
+        }
         self.table.seal();
         (self.table, self.problems)
     }
@@ -185,7 +191,12 @@ impl<'f> RemapParser<'f> {
     fn add_rule(&mut self, mut rule: Rule) {
         rule.rank = u32::try_from(self.table.rules().len()).unwrap_or(u32::MAX);
         let (file, line) = (Arc::clone(&rule.file), rule.line);
-        let Insertion::Shadowed(first) = self.table.insert(Arc::new(rule)) else { return };
+        let rule = Arc::new(rule);
+        let insertion = self.table.insert(Arc::clone(&rule));
+        if matches!(insertion, Insertion::Done) && stands_for_addresses(&rule) {
+            self.tunnels.push(rule);
+        }
+        let Insertion::Shadowed(first) = insertion else { return };
         let mut place = Place { file: &file, line, problems: &mut self.problems };
         if first.line == 0 && line > 0 {
             place.warning(format!("{} is overridden by {}", first.from_text, first.file));
@@ -199,6 +210,16 @@ impl<'f> RemapParser<'f> {
     fn has_errors_since(&self, before: usize) -> bool {
         self.problems[before..].iter().any(Problem::is_error)
     }
+}
+
+/// ATS: hosts that begin with a digit are taken for addresses.
+fn stands_for_addresses(rule: &Rule) -> bool {
+    rule.from.scheme == Some(Scheme::Tunnel)
+        && matches!(rule.kind, RuleKind::Map | RuleKind::MapWithRecvPort)
+        && !rule.is_regex()
+        && !rule.from.host.is_empty()
+        && !rule.from.host.starts_with(|first: char| first.is_ascii_digit())
+        && !rule.from.host.contains(':')
 }
 
 fn is_hidden(path: &Path) -> bool {

@@ -239,22 +239,82 @@ impl Referers {
         }
     }
 
-    /// A negated pattern that matches refuses; otherwise any pattern that matches admits.
+    /// ATS: the first regular expression that matches decides; `*` admits what no negated one refuses.
     fn admits(&self, referer: &str) -> bool {
-        let matches = |pattern: &&RefererPattern| {
-            pattern.regex.as_ref().is_none_or(|regex| regex.is_match(referer.as_bytes()).unwrap_or(false))
-        };
-        if self.patterns.is_empty() {
-            return true;
+        let has_negated = self.patterns.iter().any(|pattern| pattern.is_negated);
+        let mut is_admitted = self.patterns.is_empty();
+        for pattern in &self.patterns {
+            match &pattern.regex {
+                None if !has_negated => return true,
+                None => is_admitted = true,
+                Some(regex) if regex.is_match(referer.as_bytes()).unwrap_or(false) => {
+                    return !pattern.is_negated;
+                }
+                Some(_) => {}
+            }
         }
-        let mut matching = self.patterns.iter().filter(matches).peekable();
-        matching.peek().is_some() && matching.all(|pattern| !pattern.is_negated)
+        is_admitted
+    }
+}
+
+/// What the marks in a redirect of a `map_with_referer` rule stand for (`http.referer_format_redirect`).
+#[derive(Clone, Copy, Debug)]
+pub struct RefererMarks<'m> {
+    /// `%r`: the request's Referer, or nothing.
+    pub referer: &'m str,
+    /// `%f`: the rule's from URL.
+    pub from: &'m str,
+    /// `%t`: the rule's to URL.
+    pub to: &'m str,
+    /// `%o`: the URL that the client asked for.
+    pub original: &'m str,
+}
+
+impl RefererMarks<'_> {
+    /// The redirect's URL with the marks filled in; case does not matter, other percent signs stay.
+    pub fn fill(&self, template: &str) -> String {
+        let mut parts = template.split('%');
+        let mut filled = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            let value = match part.as_bytes().first().map(u8::to_ascii_lowercase) {
+                Some(b'r') => self.referer,
+                Some(b'f') => self.from,
+                Some(b't') => self.to,
+                Some(b'o') => self.original,
+                _ => {
+                    filled.push('%');
+                    filled.push_str(part);
+                    continue;
+                }
+            };
+            filled.push_str(value);
+            filled.push_str(&part[1..]);
+        }
+        filled
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn marks_are_filled_in_and_other_percent_signs_stay() {
+        let marks = RefererMarks { referer: "R%f", from: "F", to: "T", original: "O" };
+        assert_eq!(marks.fill("a%r-%F%t%o%%x%"), "aR%f-FTO%%x%");
+        assert_eq!(marks.fill("%é%"), "%é%");
+        assert_eq!(marks.fill(""), "");
+    }
+
+    #[test]
+    fn the_first_pattern_that_matches_decides() {
+        let outcome = |patterns: &[&str]| referers("u", patterns).check(Some("good.evil"));
+        assert_eq!(outcome(&["good", "~evil"]), RefererOutcome::Allow);
+        assert_eq!(outcome(&["~evil", "good"]), RefererOutcome::Redirect("u".into()));
+        assert_eq!(outcome(&["*", "~evil"]), RefererOutcome::Redirect("u".into()));
+        assert_eq!(outcome(&["*", "~other"]), RefererOutcome::Allow);
+        assert_eq!(outcome(&["~other"]), RefererOutcome::Redirect("u".into()));
+    }
 
     fn referers(redirect: &str, patterns: &[&str]) -> Referers {
         Referers::parse(redirect, patterns.iter().copied()).expect("referers")
@@ -276,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn a_negated_pattern_refuses_what_others_admit() {
+    fn a_negated_pattern_refuses_what_a_star_admits() {
         let some = referers("default", &["~evil", "*"]);
         assert_eq!(some.check(Some("http://good/")), RefererOutcome::Allow);
         assert_eq!(some.check(Some("http://evil/")), RefererOutcome::RedirectToDefault);

@@ -27,13 +27,22 @@ fn map_on(table: &RemapTable, url: &str, recv_port: u16) -> Option<String> {
     let scheme = parsed.scheme.expect("scheme");
     let request = RemapRequest {
         scheme: scheme.as_str(),
-        host: base.split('/').nth(2).expect("host").split(':').next().expect("host").as_bytes(),
+        host: host_as_written(base).as_bytes(),
         port: parsed.port.unwrap_or(scheme.default_port()),
         path: parsed.path.as_bytes(),
         recv_port,
     };
     let found = table.find(&request)?;
     Some(found.target(&request).to_text(query.map(str::as_bytes)))
+}
+
+/// The host in the case it is written in, without the brackets of an address.
+fn host_as_written(base: &str) -> &str {
+    let authority = base.split('/').nth(2).expect("host");
+    match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((address, _)) => address,
+        None => authority.split(':').next().expect("host"),
+    }
 }
 
 fn map(table: &RemapTable, url: &str) -> Option<String> {
@@ -211,6 +220,32 @@ fn websocket_and_tunnel_rules_match_their_schemes() {
 }
 
 #[test]
+fn a_tunnel_rule_matches_the_addresses_of_its_host_too() {
+    let files = MemoryFiles::new()
+        .with_host("t.test", &["192.0.2.1".parse().unwrap(), "2001:db8::1".parse().unwrap()])
+        .with_host("u.test", &["192.0.2.1".parse().unwrap(), "0.0.0.0".parse().unwrap()])
+        .with_host("h.test", &["192.0.2.3".parse().unwrap()])
+        .with_host("4.test", &["192.0.2.4".parse().unwrap()])
+        .with_host("v.test", &["192.0.2.5".parse().unwrap()]);
+    let text = "map tunnel://t.test:443/ tunnel://o:1/\n\
+         map tunnel://u.test:443/ tunnel://o:2/\n\
+         map http://h.test:443/ http://o:3/\n\
+         map tunnel://4.test:443/ tunnel://o:4/\n\
+         map tunnel://v.test:443/ tunnel://o:5/\n\
+         map tunnel://192.0.2.5:443/ tunnel://o:6/\n";
+    let (table, problems) = RemapTable::parse("remap.config", text, &files);
+    assert!(problems.is_empty(), "{problems:?}");
+    let to = |host: &str| map(&table, &format!("tunnel://{host}:443/"));
+    assert_eq!(to("192.0.2.1").as_deref(), Some("tunnel://o:1/"), "the first rule with that address");
+    assert_eq!(to("[2001:db8::1]").as_deref(), Some("tunnel://o:1/"));
+    assert_eq!(to("0.0.0.0"), None, "that is no address");
+    assert_eq!(to("192.0.2.3"), None, "not a tunnel");
+    assert_eq!(to("192.0.2.4"), None, "a name with a digit in front counts as an address");
+    assert_eq!(to("192.0.2.5").as_deref(), Some("tunnel://o:6/"), "the rule that names the address");
+    assert_eq!(to("v.test").as_deref(), Some("tunnel://o:5/"));
+}
+
+#[test]
 fn a_request_without_scheme_is_judged_by_its_port() {
     let table = table("map https://c.test/ http://o/\n");
     let request = |port| RemapRequest { scheme: "", host: b"c.test", port, path: b"", recv_port: 0 };
@@ -328,7 +363,7 @@ fn included_files_and_directories_are_read_in_place() {
 #[test]
 fn referers_follow_the_urls_of_map_with_referer() {
     let table = table(
-        "map_with_referer http://a.test/ http://o/ http://no.test/ OK ~bad\n\
+        "map_with_referer http://a.test/ http://o/ http://no.test/ ~bad OK\n\
          map http://b.test/ http://o/ default ok @map_with_referer\n",
     );
     let [first, second] = table.rules() else { panic!("two rules") };

@@ -8,7 +8,8 @@
 
 use std::fmt;
 
-/// Scheme of a request or of a rule's URL.
+/// Scheme of a rule's URL: those of requests, and `file`. Crates of this level do not depend on each other: the engine
+/// translates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Scheme {
     /// `http`

@@ -4,7 +4,7 @@ use super::{Exchange, Mode, Stop};
 use crate::body::ResponseBody;
 use crate::client::ClientStream;
 use crate::error_page::ErrorKind;
-use crate::{host, policy};
+use crate::{host, limits, policy};
 use std::sync::Arc;
 use tollgate_cache::range::{self, RangeAnswer};
 use tollgate_cache::rules::{self, FreshState, Preconditions, Stale};
@@ -37,6 +37,7 @@ pub(crate) struct CacheState {
     pub(crate) now: i64,
     /// For Cache-Status.
     pub(crate) forward: Option<Forward>,
+    /// Seconds that the object found is still fresh; `None`: nothing was found.
     pub(crate) ttl: Option<i64>,
     pub(crate) stored: bool,
     /// The key is remembered as one whose responses are not shared.
@@ -46,6 +47,8 @@ pub(crate) struct CacheState {
     /// The fetch that others may share, while its header is awaited.
     pub(crate) writer: Option<FillWriter>,
     pub(crate) detail: Option<&'static str>,
+    /// How often a handler had the cache looked up again.
+    pub(crate) redone: u8,
 }
 
 /// How the transaction goes on.
@@ -71,6 +74,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         if !self.is_looked_up() {
             self.txn.cache_lookup = Some(CacheLookup::Skipped);
             self.hook(TransactionHook::CacheLookupComplete).await?;
+            self.txn.redo_cache_lookup = None;
             return Ok(Plan::Fetch(None));
         }
         let key = self.key_of(&self.txn.client_request.url);
@@ -154,6 +158,9 @@ impl<S: ClientStream> Exchange<'_, S> {
         self.txn.cache_lookup = Some(CacheLookup::Miss);
         self.hook(TransactionHook::CacheLookupComplete).await?;
         self.txn.cache_lookup = Some(CacheLookup::Miss);
+        if self.is_redone() {
+            return Box::pin(self.look_up()).await;
+        }
         self.plan_fetch()
     }
 
@@ -168,6 +175,9 @@ impl<S: ClientStream> Exchange<'_, S> {
             self.txn.cached_response = Some(Box::new(stored_response(object.head())));
             self.hook(TransactionHook::ReadCacheHdr).await?;
             self.hook(TransactionHook::CacheLookupComplete).await?;
+            if self.is_redone() {
+                return Box::pin(self.look_up()).await;
+            }
         }
         match self.txn.cache_lookup {
             Some(CacheLookup::HitFresh) => {
@@ -182,6 +192,20 @@ impl<S: ClientStream> Exchange<'_, S> {
                 self.plan_fetch()
             }
         }
+    }
+
+    /// Whether a handler of CACHE_LOOKUP_COMPLETE wants another look-up: what this one found is put aside.
+    fn is_redone(&mut self) -> bool {
+        let Some(url) = self.txn.redo_cache_lookup.take() else { return false };
+        if self.cache.redone == limits::CACHE_LOOKUPS_REDONE {
+            tracing::warn!("txn {}: the cache is not looked up yet another time", self.txn.id());
+            return false;
+        }
+        self.cache.redone += 1;
+        self.txn.cache_url = Some(url);
+        self.txn.cached_response = None;
+        (self.cache.forward, self.cache.ttl) = (None, None);
+        true
     }
 
     pub(crate) fn freshness(&self, object: &StoredObject) -> Freshness {
@@ -256,9 +280,11 @@ impl<S: ClientStream> Exchange<'_, S> {
         }
     }
 
-    /// Between the look-up and taking the lead another fetch may have ended: what it stored is served.
+    /// Between the look-up and taking the lead another fetch may have ended: what it stored is served. Not so if a
+    /// handler calls what was found a miss.
     fn stored_meanwhile(&self, key: &CacheKey) -> Option<Arc<StoredObject>> {
-        if self.txn.cache_lookup != Some(CacheLookup::Miss) || self.txn.cached_response.is_some() {
+        let was_found = self.cache.ttl.is_some();
+        if self.txn.cache_lookup != Some(CacheLookup::Miss) || was_found {
             return None;
         }
         match self.thread.engine.store.lookup(key, &self.txn.client_request) {

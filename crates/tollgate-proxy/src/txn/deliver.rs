@@ -27,10 +27,10 @@ use tollgate_cache::{
 };
 use tollgate_config::ids;
 use tollgate_event::{clock, timer};
-use tollgate_http::{Response, Url, names};
+use tollgate_http::{Method, Response, Url, names};
 use tollgate_obs::metrics::Metric;
 use tollgate_obs::outcome::{CacheOutcome, TransactionEnd};
-use tollgate_plugin::BodyError;
+use tollgate_plugin::{BodyError, CacheLookup};
 
 /// What waiting for another transaction's fetch led to.
 enum Followed {
@@ -308,22 +308,57 @@ impl<S: ClientStream> Exchange<'_, S> {
 
     /// Replaces the URL by a redirect's target, if redirects are to be followed.
     fn follow_redirect(&mut self, response: &Response) -> bool {
+        if self.txn.redirect_url.is_some() {
+            return self.follow_plugins_redirect();
+        }
         let most = self.txn.records.int(ids::HTTP_NUMBER_OF_REDIRECTIONS);
-        if self.txn.cache_lookup.is_none() || !is_get_like(&self.txn.client_request.method) {
+        if self.txn.cache_lookup.is_none()
+            || self.redirects >= most
+            || !matches!(response.status, 301 | 302 | 303 | 307 | 308)
+            || !is_get_like(&self.txn.client_request.method)
+        {
             return false;
         }
-        let url = if let Some(url) = self.txn.redirect_url.take() {
-            // A plugin's wish: whatever the response is.
-            *url
-        } else {
-            if self.redirects >= most || !matches!(response.status, 301 | 302 | 303 | 307 | 308) {
-                return false;
-            }
-            let Some(target) = response.headers.get(names::LOCATION) else { return false };
-            let Some(url) = resolve(&self.txn.client_request.url, target) else { return false };
-            url
-        };
+        let Some(target) = response.headers.get(names::LOCATION) else { return false };
+        let Some(url) = resolve(&self.txn.client_request.url, target) else { return false };
         self.redirects += 1;
+        self.go_to(url);
+        true
+    }
+
+    /// Replaces the URL by the one a plugin has set, whatever the response is.
+    fn follow_plugins_redirect(&mut self) -> bool {
+        let Some(url) = self.txn.redirect_url.take() else { return false };
+        let has_read_body = self.log.request_body_bytes > 0 || self.buffered.is_some();
+        if self.txn.cache_lookup.is_none() || self.asked == Method::Connect || has_read_body {
+            tracing::debug!("txn {}: redirect_url is not followed", self.txn.id());
+            return false;
+        }
+        if self.redirects >= limits::PLUGIN_REDIRECTS {
+            tracing::warn!("txn {}: too many redirects by plugins", self.txn.id());
+            return false;
+        }
+        self.redirects += 1;
+        self.go_to(*url);
+        true
+    }
+
+    /// At SEND_RESPONSE_HDR: whether the response is dropped for the URL that a plugin has set. SEND_RESPONSE_HDR runs
+    /// again, for the response that comes then.
+    pub(crate) fn redirect_in_place_of_response(&mut self) -> bool {
+        // ATS: a fresh object is served.
+        let is_from_cache = self.txn.cache_lookup == Some(CacheLookup::HitFresh);
+        if is_from_cache || !self.follow_plugins_redirect() {
+            self.txn.redirect_url = None;
+            return false;
+        }
+        self.txn.proxy_response = None;
+        self.send_hook_ran = false;
+        true
+    }
+
+    /// Makes `url` the one that is asked for.
+    fn go_to(&mut self, url: Url) {
         self.txn.redirects = u32::try_from(self.redirects).unwrap_or(u32::MAX);
         let from = &self.txn.client_request.url;
         if (from.host != url.host && !from.host.eq_ignore_ascii_case(&url.host))
@@ -337,15 +372,17 @@ impl<S: ClientStream> Exchange<'_, S> {
         let mut host = Vec::new();
         url.write_host_port(&mut host);
         self.txn.client_request.headers.set(names::HOST, host);
-        self.next_hop = NextHop::new(&url.host, url.effective_port());
+        // Worked out again, with the checks that belong to it, when the origin is asked.
+        (self.next_hop, self.resolved) = (NextHop::default(), None);
         if self.txn.records.flag(ids::HTTP_REDIRECT_USE_ORIG_CACHE_KEY) && self.txn.cache_url.is_none() {
             self.txn.cache_url = Some(Box::new(self.txn.client_request.url.clone()));
         }
         self.txn.client_request.url = url;
         self.txn.origin_addr = None;
         self.txn.origin_response = None;
+        self.txn.cached_response = None;
         self.cache.stale = None;
-        true
+        (self.cache.redone, self.cache.origin_status, self.cache.ttl) = (0, None, None);
     }
 }
 

@@ -6,7 +6,7 @@
 //! Invariants: a request is sent again only if nothing of the client's body is gone, its method is idempotent and the
 //! connection was a kept one that closed before a byte of an answer; an origin that did answer is not asked twice.
 
-use super::upload::{BodySent, SendError, send_transformed};
+use super::upload::{BodySent, Interim, RequestSource, SendError, send_transformed};
 use super::{Exchange, Stop};
 use crate::body::{ResponseBody, transformed};
 use crate::client::ClientStream;
@@ -35,7 +35,7 @@ use tollgate_http::{Method, Response, Version, chunked, h1, names};
 use tollgate_obs::metrics::Metric;
 use tollgate_obs::milestones::Milestone;
 use tollgate_obs::outcome::TransactionEnd;
-use tollgate_plugin::{Body, BodyError, LocalBoxFuture, TransactionHook};
+use tollgate_plugin::{BodyError, TransactionHook};
 
 /// A response header with its body still to come.
 pub(crate) struct OriginAnswer {
@@ -186,7 +186,9 @@ impl<S: ClientStream> Exchange<'_, S> {
             self.txn.proxy_request.clone().unwrap_or_else(|| Box::new(self.txn.client_request.clone()));
         let most = u64::try_from(self.txn.records.int(ids::HTTP_MAX_POST_SIZE)).unwrap_or(0);
         let taken = &mut self.log.request_body_bytes;
-        let mut body = RequestSource { client: &mut *self.client, buffered: &mut self.buffered, taken, most };
+        let interim = None;
+        let (client, buffered) = (&mut *self.client, &mut self.buffered);
+        let mut body = RequestSource { client, buffered, taken, most, interim };
         let served = intercept.serve(&request, &mut body).await;
         match served {
             Ok(served) => {
@@ -400,8 +402,12 @@ impl<S: ClientStream> Exchange<'_, S> {
                 .or(self.client.body_remaining());
             let most = u64::try_from(self.txn.records.int(ids::HTTP_MAX_POST_SIZE)).unwrap_or(0);
             let taken = &mut self.log.request_body_bytes;
-            let source =
-                RequestSource { client: &mut *self.client, buffered: &mut self.buffered, taken, most };
+            let interim = Interim::new(
+                limits::response_head(&self.txn.records),
+                self.txn.records.int(ids::TOLLGATE_HTTP_MAX_INTERIM_RESPONSES),
+            );
+            let (client, buffered) = (&mut *self.client, &mut self.buffered);
+            let source = RequestSource { client, buffered, taken, most, interim: Some(&interim) };
             let (mut body, length) = transformed(Box::new(source), length, transforms);
             if let Some(request) = &mut self.txn.proxy_request {
                 super::forward::frame_by(&mut request.headers, length);
@@ -409,8 +415,14 @@ impl<S: ClientStream> Exchange<'_, S> {
             // The transforms are used up: there is no second attempt.
             sent.body_begun = true;
             send_head(conn, self.txn.proxy_request.as_deref()).await?;
-            let result = send_transformed(&mut conn.wire, &mut *body, length).await;
+            let result = send_transformed(&mut conn.wire, &mut *body, length, &interim).await;
             drop(body);
+            sent.interim = interim.count();
+            while let Some(response) = interim.take() {
+                if self.client.send_interim(&response).await.is_err() {
+                    return Err(Fault::Stop(Stop::Abort(TransactionEnd::ClientAborted)));
+                }
+            }
             match result {
                 Ok(BodySent::Whole) => sent.body_done = true,
                 // The origin may have answered before it stopped reading.
@@ -433,7 +445,6 @@ impl<S: ClientStream> Exchange<'_, S> {
         let chunked =
             self.txn.proxy_request.as_ref().is_some_and(|r| r.headers.has(names::TRANSFER_ENCODING));
         let mut pump = Pump::new(chunked, self.client.awaits_continue() && !self.client.has_body_bytes());
-        let mut interim = 0;
         let half_open = self.txn.records.flag(ids::HTTP_ALLOW_HALF_OPEN);
         loop {
             self.until_response(conn, sent, &mut pump, half_open).await?;
@@ -450,8 +461,8 @@ impl<S: ClientStream> Exchange<'_, S> {
                     Err(Fault::Head(HeadError::StartLine))
                 };
             }
-            interim += 1;
-            if interim > most {
+            sent.interim += 1;
+            if sent.interim > most {
                 return Err(Fault::TooManyInterim);
             }
             if response.status == 100 {
@@ -587,6 +598,8 @@ struct Sent {
     body_done: bool,
     /// The origin no longer takes bytes.
     write_failed: bool,
+    /// Interim responses that have come.
+    interim: i64,
 }
 
 fn head_fault(error: HeadReadError) -> Fault {
@@ -607,39 +620,6 @@ async fn send_head(conn: &mut OriginConn, request: Option<&tollgate_http::Reques
         Ok(()) => Ok(()),
         Err(error) if error.kind() == std::io::ErrorKind::TimedOut => Err(Fault::Timeout),
         Err(_) => Err(Fault::Closed),
-    }
-}
-
-/// The client's body as transforms and intercepts see it.
-struct RequestSource<'c, S> {
-    client: &'c mut S,
-    buffered: &'c mut Option<VecDeque<Bytes>>,
-    taken: &'c mut u64,
-    /// `max_post_size`; 0: none.
-    most: u64,
-}
-
-impl<S: ClientStream> Body for RequestSource<'_, S> {
-    fn next(&mut self) -> LocalBoxFuture<'_, Result<Option<Bytes>, BodyError>> {
-        Box::pin(async move {
-            if let Some(pieces) = self.buffered {
-                return Ok(pieces.pop_front());
-            }
-            self.client.send_continue().await.map_err(|_| BodyError::Truncated)?;
-            let piece = poll_fn(|cx| self.client.poll_body(cx)).await?;
-            *self.taken += piece.as_ref().map_or(0, |p| p.len() as u64);
-            if self.most > 0 && *self.taken > self.most {
-                return Err(BodyError::TooLarge(self.most));
-            }
-            Ok(piece)
-        })
-    }
-
-    fn remaining(&self) -> Option<u64> {
-        match &self.buffered {
-            Some(pieces) => Some(pieces.iter().map(|p| p.len() as u64).sum()),
-            None => self.client.body_remaining(),
-        }
     }
 }
 

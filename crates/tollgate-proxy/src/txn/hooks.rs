@@ -268,16 +268,17 @@ impl<S: ClientStream> Exchange<'_, S> {
     }
 }
 
-/// Fires SSN_START or SSN_CLOSE with a stand-in transaction. `false`: the connection is to be closed.
+/// Fires SSN_START or SSN_CLOSE with a stand-in transaction. `false`: the connection is to be closed. Both belong to
+/// the generation in which the session began: the plugins that saw it begin see it end.
 pub(crate) async fn run_session_hook(
     thread: &Rc<EngineThread>,
+    generation: &Arc<Generation>,
     session: &Rc<Session>,
     host: &Rc<dyn Host>,
     hook: TransactionHook,
 ) -> bool {
-    let generation = thread.generation();
-    let mut txn = new_transaction(thread, session, host, &generation, thread.now());
-    let watched = Watched { generation: &generation, thread };
+    let mut txn = new_transaction(thread, session, host, generation, thread.now());
+    let watched = Watched { generation, thread };
     match HookRun::new(hook).run(&mut txn, &watched).await.end {
         None => true,
         Some(HookEnd::Outcome(..) | HookEnd::Overdue(_)) => false,

@@ -71,6 +71,8 @@ pub(crate) enum Stop {
     Answer(Box<Answer>),
     /// Nothing can be sent (any more).
     Abort(TransactionEnd),
+    /// A handler of SEND_RESPONSE_HDR has the request start again at the look-up, with another URL.
+    Redirect,
 }
 
 /// What a fetch led to.
@@ -199,10 +201,10 @@ impl<S: ClientStream> Exchange<'_, S> {
         };
         let end = match staged {
             Ok(Ok(end)) => end,
-            Ok(Err(stop)) => Box::pin(self.contained_conclusion(stop)).await,
+            Ok(Err(stop)) => Box::pin(self.end_by(stop)).await,
             Err(panic) => {
                 let stop = self.plugin_panicked(&panic);
-                Box::pin(self.contained_conclusion(stop)).await
+                Box::pin(self.end_by(stop)).await
             }
         };
         self.txn.end = Some(end);
@@ -220,6 +222,22 @@ impl<S: ClientStream> Exchange<'_, S> {
         self.after(end)
     }
 
+    /// What a stop leads to: its answer, its abort, or the stages from the look-up on once more.
+    async fn end_by(&mut self, stop: Stop) -> TransactionEnd {
+        let mut stop = stop;
+        loop {
+            let again = match self.contained_conclusion(stop).await {
+                Some(end) => return end,
+                None => hooks::contained(std::pin::pin!(self.limited_answering())).await,
+            };
+            stop = match again {
+                Ok(Ok(end)) => return end,
+                Ok(Err(stop)) => stop,
+                Err(panic) => self.plugin_panicked(&panic),
+            };
+        }
+    }
+
     /// The stages within `transaction_active_timeout_in`.
     async fn limited_stages(&mut self) -> Result<TransactionEnd, Stop> {
         self.limit_activity();
@@ -229,13 +247,29 @@ impl<S: ClientStream> Exchange<'_, S> {
             timer::until(&watch, stages).await
         };
         watch.clear();
-        match result {
-            Ok(result) => result,
-            Err(timer::Elapsed) => {
-                self.thread.metrics.inc(Metric::ActiveTimeouts);
-                Err(self.error(ErrorKind::ActiveTimeout, "transaction_active_timeout_in", true))
-            }
-        }
+        self.in_time(result)
+    }
+
+    /// The stages from the look-up on, within what is left of `transaction_active_timeout_in`.
+    async fn limited_answering(&mut self) -> Result<TransactionEnd, Stop> {
+        self.limit_activity();
+        let watch = Rc::clone(&self.active);
+        let result = {
+            let answering = std::pin::pin!(self.find_answer());
+            timer::until(&watch, answering).await
+        };
+        watch.clear();
+        self.in_time(result)
+    }
+
+    fn in_time(
+        &self,
+        result: Result<Result<TransactionEnd, Stop>, timer::Elapsed>,
+    ) -> Result<TransactionEnd, Stop> {
+        result.unwrap_or_else(|timer::Elapsed| {
+            self.thread.metrics.inc(Metric::ActiveTimeouts);
+            Err(self.error(ErrorKind::ActiveTimeout, "transaction_active_timeout_in", true))
+        })
     }
 
     /// Sets the limit on the whole transaction, by the records as they are now, from its beginning on.
@@ -272,6 +306,11 @@ impl<S: ClientStream> Exchange<'_, S> {
         if self.resolves_early() {
             Box::pin(self.resolve_early()).await?;
         }
+        self.find_answer().await
+    }
+
+    /// From the look-up to the response; again for each redirect that is followed.
+    async fn find_answer(&mut self) -> Result<TransactionEnd, Stop> {
         loop {
             let progress = match self.look_up().await? {
                 Plan::Serve(object) => Progress::Ended(self.serve_stored(object).await?),
@@ -287,7 +326,8 @@ impl<S: ClientStream> Exchange<'_, S> {
         }
     }
 
-    async fn contained_conclusion(&mut self, stop: Stop) -> TransactionEnd {
+    /// `None`: the request starts again at the look-up.
+    async fn contained_conclusion(&mut self, stop: Stop) -> Option<TransactionEnd> {
         let concluded = {
             let conclusion = std::pin::pin!(self.conclude(stop));
             hooks::contained(conclusion).await
@@ -298,26 +338,30 @@ impl<S: ClientStream> Exchange<'_, S> {
                 // It may have cut the answer short.
                 self.plugin_panicked(&panic);
                 self.keep = false;
-                TransactionEnd::PluginFailed
+                Some(TransactionEnd::PluginFailed)
             }
         }
     }
 
     /// Turns a stop into the one answer or abort. Handlers of SEND_RESPONSE_HDR may change an answer.
-    async fn conclude(&mut self, stop: Stop) -> TransactionEnd {
-        match stop {
-            Stop::Abort(end) => end,
+    async fn conclude(&mut self, stop: Stop) -> Option<TransactionEnd> {
+        let answer = match stop {
+            Stop::Redirect => return None,
+            Stop::Abort(end) => return Some(end),
             Stop::Answer(answer) if self.head_sent => {
                 self.keep = false;
-                answer.end
+                return Some(answer.end);
             }
-            Stop::Answer(answer) => match self.answer(*answer).await {
-                Ok(end) | Err(Stop::Abort(end)) => end,
-                // A handler of SEND_RESPONSE_HDR answers in place of the answer; it does not run again.
-                Err(Stop::Answer(answer)) => match self.answer(*answer).await {
-                    Ok(end) | Err(Stop::Abort(end)) => end,
-                    Err(Stop::Answer(answer)) => answer.end,
-                },
+            Stop::Answer(answer) => answer,
+        };
+        match self.answer(*answer).await {
+            Ok(end) | Err(Stop::Abort(end)) => Some(end),
+            Err(Stop::Redirect) => None,
+            // A handler of SEND_RESPONSE_HDR answers in place of the answer; it does not run again.
+            Err(Stop::Answer(answer)) => match self.answer(*answer).await {
+                Ok(end) | Err(Stop::Abort(end)) => Some(end),
+                Err(Stop::Redirect) => None,
+                Err(Stop::Answer(answer)) => Some(answer.end),
             },
         }
     }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use std::sync::Arc;
 use tollgate_config::ids;
 use tollgate_config::remap::{
-    AclOutcome, AclRequest, RefererOutcome, RemapRequest, Rule, Scheme as RuleScheme,
+    AclOutcome, AclRequest, RefererMarks, RefererOutcome, RemapRequest, Rule, RuleUrl, Scheme as RuleScheme,
 };
 use tollgate_http::url::{Form, Scheme};
 use tollgate_http::{HeaderBlock, Method, names};
@@ -154,11 +154,32 @@ impl<S: ClientStream> Exchange<'_, S> {
         }
         match rule.referer(self.txn.client_request.headers.get_str(names::REFERER)) {
             RefererOutcome::Allow => Ok(()),
+            RefererOutcome::Redirect(to) if self.txn.records.flag(ids::HTTP_REFERER_FORMAT_REDIRECT) => {
+                Err(redirect(302, &self.fill_marks(rule, &to)))
+            }
             RefererOutcome::Redirect(to) => Err(redirect(302, &to)),
             RefererOutcome::RedirectToDefault => {
                 Err(redirect(302, self.txn.records.str(ids::HTTP_REFERER_DEFAULT_REDIRECT)))
             }
         }
+    }
+
+    /// A refused request's redirect with its marks filled in.
+    fn fill_marks(&self, rule: &Rule, template: &str) -> String {
+        let to = if rule.is_regex() {
+            let host = String::from_utf8_lossy(&self.txn.client_request.url.host).into_owned();
+            RuleUrl { host, ..rule.to.clone() }.to_string()
+        } else {
+            rule.to_text.clone()
+        };
+        let original = self.txn.pristine_url.as_ref().map(tollgate_http::Url::to_text).unwrap_or_default();
+        RefererMarks {
+            referer: self.txn.client_request.headers.get_str(names::REFERER).unwrap_or_default(),
+            from: &rule.from_text,
+            to: &to,
+            original: &original,
+        }
+        .fill(template)
     }
 
     /// A status set by a plugin before the end of remapping answers the request (ts-abi 2.6).

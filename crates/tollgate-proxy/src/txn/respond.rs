@@ -47,7 +47,11 @@ impl<S: ClientStream> Exchange<'_, S> {
         if std::mem::replace(&mut self.send_hook_ran, true) {
             return Ok(());
         }
-        self.hook(TransactionHook::SendResponseHdr).await
+        self.hook(TransactionHook::SendResponseHdr).await?;
+        if self.txn.redirect_url.is_some() && self.redirect_in_place_of_response() {
+            return Err(Stop::Redirect);
+        }
+        Ok(())
     }
 
     /// Puts the plugins' transforms behind the body.

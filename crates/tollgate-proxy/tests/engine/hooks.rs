@@ -1,52 +1,17 @@
 //! Sequences, scopes, transforms and sinks of plugins (ts-abi 2.3, 2.4, 2.8).
 
-use crate::support::{Server, await_that, ok};
+use crate::support::{Client, Server, await_that, ok};
+use crate::trace::{Log, trace};
 use bytes::Bytes;
-use std::sync::{Arc, Mutex};
-use tollgate_hook::{Order, slot};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use tollgate_obs::metrics::Metric;
 use tollgate_plugin::body::MapPieces;
 use tollgate_plugin::hooks::{
-    CacheLookupComplete, OsDns, PostRemap, PreRemap, ReadCacheHdr, ReadRequestHdr, ReadResponseHdr,
-    SendRequestHdr, SendResponseHdr, SsnClose, SsnStart, TransactionPoint, TxnClose, TxnStart,
+    CacheLookupComplete, OsDns, PostRemap, PreRemap, ReadRequestHdr, ReadResponseHdr, SendRequestHdr,
+    SendResponseHdr, SsnClose, SsnStart, TransactionPoint, TxnClose,
 };
 use tollgate_plugin::{BodyError, DataSink, Outcome, Registrar, Step, Transaction, TransactionHook};
-
-type Log = Arc<Mutex<Vec<String>>>;
-
-/// The points that a transaction has passed.
-#[derive(Default)]
-struct Trace(Vec<&'static str>);
-
-fn note<P: TransactionPoint>(registrar: &mut Registrar, point: P, code: &'static str) {
-    registrar.on_ordered(point, Order::slot(slot::REALLY_FIRST), move |txn| {
-        let mut trace = txn.contexts().remove::<Trace>().unwrap_or_default();
-        trace.0.push(code);
-        txn.contexts().insert(trace);
-        Outcome::Continue
-    });
-}
-
-/// Notes each point; at TXN_CLOSE the sequence goes to `log`.
-fn trace(registrar: &mut Registrar, log: &Log) {
-    note(registrar, TxnStart, "TS");
-    note(registrar, ReadRequestHdr, "RQ");
-    note(registrar, PreRemap, "PR");
-    note(registrar, PostRemap, "PO");
-    note(registrar, ReadCacheHdr, "RC");
-    note(registrar, CacheLookupComplete, "CL");
-    note(registrar, OsDns, "OD");
-    note(registrar, SendRequestHdr, "SQ");
-    note(registrar, ReadResponseHdr, "RR");
-    note(registrar, SendResponseHdr, "SR");
-    note(registrar, TxnClose, "TC");
-    let log = Arc::clone(log);
-    registrar.on_ordered(TxnClose, Order::slot(slot::REALLY_LAST), move |txn| {
-        let trace = txn.contexts().remove::<Trace>().unwrap_or_default();
-        log.lock().expect("no panic").push(trace.0.join(" "));
-        Outcome::Continue
-    });
-}
 
 fn stops_at<P: TransactionPoint>(registrar: &mut Registrar, point: P) {
     registrar.on(point, |txn| match txn.client_request.headers.get_str("X-Stop") {
@@ -163,6 +128,46 @@ fn every_session_start_has_its_close() {
         log.lock().expect("no panic").iter().filter(|l| l.starts_with("close")).count() == 2
     });
     server.await_metric(Metric::SessionsActive, 0);
+}
+
+#[test]
+fn a_session_ends_with_the_plugins_that_saw_it_begin() {
+    let log = Log::default();
+    let seen = Arc::clone(&log);
+    let generations = AtomicUsize::new(0);
+    let register = move |r: &mut Registrar| {
+        let generation = generations.fetch_add(1, Ordering::SeqCst) + 1;
+        let say = |what: &'static str| {
+            let seen = Arc::clone(&seen);
+            move |_: &mut Transaction| {
+                seen.lock().expect("no panic").push(format!("{what} {generation}"));
+                Outcome::Continue
+            }
+        };
+        r.on(SsnStart, say("start"));
+        r.on(ReadRequestHdr, say("request"));
+        r.on(SsnClose, say("close"));
+    };
+    let server = Server::start(&[], register, |_| ok("", "hello"));
+    let ask = |client: &mut Client| {
+        client.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+        assert_eq!(client.reply().text(), "hello");
+    };
+    let close = |client: Client, open: i64| {
+        drop(client);
+        server.await_metric(Metric::SessionsActive, open);
+    };
+    let mut old = server.client();
+    ask(&mut old);
+    server.reload();
+    let mut new = server.client();
+    ask(&mut new);
+    ask(&mut old);
+    close(old, 1);
+    close(new, 0);
+    let expected = ["start 1", "request 1", "start 2", "request 2", "request 2", "close 1", "close 2"];
+    await_that("both closes", || log.lock().expect("no panic").len() >= expected.len());
+    assert_eq!(*log.lock().expect("no panic"), expected);
 }
 
 fn path(txn: &Transaction) -> String {

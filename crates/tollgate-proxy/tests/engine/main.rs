@@ -4,5 +4,7 @@ mod bodies;
 mod faults;
 mod framing;
 mod hooks;
+mod sequences;
 mod support;
+mod trace;
 mod watchdog;

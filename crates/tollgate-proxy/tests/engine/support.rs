@@ -49,30 +49,23 @@ impl Server {
         let origin = Origin::start(answer);
         let mut plugins = PluginSet::default();
         plugins.add_plugin(Box::new(TestPlugin(register)));
-        let mut all = Records::default();
-        for (name, value) in records {
-            all.set_by_name(name, value, Source::Environment).expect("a record");
-        }
-        let (remap, problems) = RemapTable::from_maps(&[("/", format!("http://{}/", origin.addr).as_str())]);
-        assert!(problems.is_empty(), "{problems:?}");
-        let parts = GenerationParts {
-            records: Arc::new(all),
-            remap: Arc::new(remap),
-            ip_allow: None,
-            plugins: Vec::new(),
-            rules: OperatorRules::default(),
-            dir: std::path::PathBuf::new(),
-            is_forward: true,
-        };
-        let engine = match Engine::new(parts, plugins, Default::default(), None, Metrics::new()) {
-            Ok(engine) => engine,
-            Err(problems) => panic!("{problems:?}"),
-        };
+        let engine =
+            match Engine::new(parts(records, origin.addr), plugins, Default::default(), None, Metrics::new())
+            {
+                Ok(engine) => engine,
+                Err(problems) => panic!("{problems:?}"),
+            };
         let listeners = bind((Ipv4Addr::LOCALHOST, 0).into(), 1, 64).expect("a free port");
         let addr = listeners[0].addr();
         let shared = Arc::clone(&engine);
         let thread = EventThread::spawn(0, 1, move || serve(shared, 0, listeners, DEADLINE));
         Server { addr, origin, engine, thread: Some(thread.expect("a thread")) }
+    }
+
+    /// A new generation: plugins are registered again.
+    pub(crate) fn reload(&self) {
+        let reloaded = self.engine.reload(parts(&[], self.origin.addr));
+        assert!(reloaded.is_ok(), "{reloaded:?}");
     }
 
     pub(crate) fn client(&self) -> Client {
@@ -107,6 +100,25 @@ impl Drop for Server {
         {
             panic!("event thread: {error}");
         }
+    }
+}
+
+/// A forward proxy whose rule maps everything to the origin.
+fn parts(records: &[(&str, &str)], origin: SocketAddr) -> GenerationParts {
+    let mut all = Records::default();
+    for (name, value) in records {
+        all.set_by_name(name, value, Source::Environment).expect("a record");
+    }
+    let (remap, problems) = RemapTable::from_maps(&[("/", format!("http://{origin}/").as_str())]);
+    assert!(problems.is_empty(), "{problems:?}");
+    GenerationParts {
+        records: Arc::new(all),
+        remap: Arc::new(remap),
+        ip_allow: None,
+        plugins: Vec::new(),
+        rules: OperatorRules::default(),
+        dir: std::path::PathBuf::new(),
+        is_forward: true,
     }
 }
 
