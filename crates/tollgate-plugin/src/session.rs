@@ -79,8 +79,12 @@ impl Session {
         module: &str,
         handler: impl for<'a> Fn(&'a mut Transaction) -> Step<'a> + Send + Sync + 'static,
     ) {
-        let named = NamedHandler { module: module.into(), call: Arc::new(handler) };
-        self.handlers.borrow_mut().push((hook, named));
+        self.add_handler(hook, NamedHandler { module: module.into(), call: Arc::new(handler) });
+    }
+
+    /// Adds a handler for all following transactions of this connection.
+    pub fn add_handler(&self, hook: TransactionHook, handler: NamedHandler) {
+        self.handlers.borrow_mut().push((hook, handler));
         self.mask.set(self.mask.get() | hook.bit());
     }
 

@@ -25,5 +25,5 @@ mod txn;
 mod wire;
 
 pub use engine::Engine;
-pub use generation::{Generation, GenerationParts, PluginSet, PluginUse};
+pub use generation::{Generation, GenerationParts, PluginLoader, PluginSet, PluginUse};
 pub use server::{ListenerSet, serve};

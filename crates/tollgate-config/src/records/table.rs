@@ -261,6 +261,14 @@ records! {
         "Hosts file asked before the DNS; unset: none.";
 
     // --- plugins
+    Str PLUGIN_PLUGIN_DIR "proxy.config.plugin.plugin_dir" = "/usr/lib/trafficserver/modules", ANY, no, Restart, "",
+        "Where plugin files that are named without a folder are looked for.", ours;
+    Int PLUGIN_DYNAMIC_RELOAD_MODE "proxy.config.plugin.dynamic_reload_mode" = 1, FLAG, no, Dynamic, "",
+        "Load copies of remap plugins' files, so that a file that has changed is loaded anew at a reload.";
+    Int TOLLGATE_TS_BLOCKING_LIMIT "proxy.config.tollgate.ts.blocking_limit" = 500, POSITIVE, no, Restart, "ms",
+        "How long a C plugin's handler may keep an event thread before that is logged; 0: never.", ours;
+    Str TOLLGATE_TS_PRELOAD "proxy.config.tollgate.ts.preload" = "libpcre.so.3 libz.so.1 libcrypto.so.3 libssl.so.3 libyaml-cpp.so.0.7 libtscpputil.so.9 libtscore.so.9 libtscppapi.so.9", ANY, no, Restart, "",
+        "Libraries loaded, as far as they are there, before the first C plugin: plugins use them without naming them.", ours;
     Int TOLLGATE_PLUGIN_HANDLER_TIMEOUT "proxy.config.tollgate.plugin.handler_timeout" = 30, POSITIVE, no, Dynamic, "s",
         "How long a handler may make a transaction wait before the watchdog warns; 0: no limit.", ours;
     Str TOLLGATE_PLUGIN_HANDLER_TIMEOUT_ACTION "proxy.config.tollgate.plugin.handler_timeout_action" = "log", one_of(&["log", "fail"]), no, Dynamic, "",
@@ -285,6 +293,8 @@ records! {
         "File of the access log in `log.logfile_dir`; unset: no access log.", ours;
     Str TOLLGATE_DIAGS_LEVEL "proxy.config.tollgate.diags.level" = "note", one_of(&["fatal", "error", "warning", "note", "debug"]), no, Restart, "",
         "Least severe message written to the diagnostics log.", ours;
+    Str DIAGS_DEBUG_TAGS "proxy.config.diags.debug.tags" = "http|dns", ANY, no, Dynamic, "",
+        "Regular expression: the tags of C plugins' debug messages that are written.";
     Int DIAGS_DEBUG_ENABLED "proxy.config.diags.debug.enabled" = 0, between(0, 3), no, Dynamic, "",
         "Write debug messages whose tag matches `diags.debug.tags`.";
     Str TOLLGATE_ADMIN_LISTEN "proxy.config.tollgate.admin.listen" = "", ANY, no, Restart, "",
