@@ -20,6 +20,8 @@ use tempfile::TempDir;
 
 /// Traffic Server's configuration directory within the temporary directory.
 const ETC: &str = "root/etc/trafficserver";
+/// Where Traffic Server says what is wrong.
+const DIAGNOSTICS: &str = "root/log/diags.log";
 /// Files of which Traffic Server gets a form of its own.
 const OWN_FILES: [&str; 3] = ["remap.config", "records.config", "records.yaml"];
 /// Lists plugins, of which only those in C are for both programs.
@@ -103,7 +105,11 @@ pub fn start(
     })?;
     match process.exited() {
         None => Ok(Subject::Peer(process)),
-        Some(status) => Err(Stop::failed("the peer to start", format!("{status}: {}", process.output()))),
+        Some(status) => {
+            let diagnostics = std::fs::read_to_string(process.dir().join(DIAGNOSTICS)).unwrap_or_default();
+            let output = format!("{status}: {}{diagnostics}", process.output());
+            Err(Stop::failed("the peer to start", output))
+        }
     }
 }
 

@@ -9,7 +9,12 @@ use crate::outcome::Failure;
 use crate::text::{Vars, escaped, latin1};
 
 /// Fields whose presence is compared, but not their values: they name the product or the time.
-const MASKED: [&str; 4] = ["Date", "Age", "Via", "Server"];
+const MASKED: [&str; 3] = ["Date", "Via", "Server"];
+/// Whether a field says nothing that could be compared: Traffic Server gives fetched responses an age of zero too, and
+/// says of each HTTP/1.1 connection that it stays.
+fn is_idle(name: &str, value: &str) -> bool {
+    name == "age" || name == "connection" && value.eq_ignore_ascii_case("keep-alive")
+}
 /// Bytes of a body that are shown when it differs.
 const SHOWN: usize = 600;
 
@@ -32,6 +37,7 @@ impl Seen {
         let by = label.split(',').next().unwrap_or_default().to_owned();
         let mut fields: Vec<_> =
             head.fields.iter().map(|(name, value)| (name.to_ascii_lowercase(), latin1(value))).collect();
+        fields.retain(|(name, value)| !is_idle(name, value));
         fields.sort_by(|(a, _), (b, _)| a.cmp(b));
         Self {
             by,
