@@ -6,11 +6,12 @@
 
 use crate::body::{Body, Received};
 use crate::conn::{Conn, Fill};
-use crate::framing::{BodyEnd, BodyReader, Framing, read_head};
+use crate::framing::{BodyEnd, BodyReader, Framing, Head, read_head};
 use crate::matcher::{found, unmet_field};
 use crate::message::{Role, head_of, judge_head, status_of};
 use crate::model::Reply;
 use crate::process::Subject;
+use crate::seen::Seen;
 use crate::stage::{OriginCounts, Stage, Stop};
 use crate::step::{Demand, Drip, Message, Sending, Step};
 use crate::text::{bytes_of, escaped};
@@ -29,6 +30,8 @@ pub struct Actor<'a> {
     subject: Option<&'a Subject>,
     counts: Option<&'a OriginCounts>,
     conn: Option<Conn<'a>>,
+    /// The header of the message whose body is being read.
+    head: Option<Head>,
     body: Option<(BodyReader, Received)>,
     /// Method of the last request sent (client) or received (origin).
     method: String,
@@ -55,7 +58,7 @@ impl<'a> Actor<'a> {
         conn: Option<Conn<'a>>,
     ) -> Self {
         let at = label.clone();
-        Self { label, at, role, stage, subject, counts, conn, body: None, method: String::new() }
+        Self { label, at, role, stage, subject, counts, conn, head: None, body: None, method: String::new() }
     }
 
     /// Plays the steps in order.
@@ -219,6 +222,7 @@ impl<'a> Actor<'a> {
         let method = demand.to.as_deref().unwrap_or(&self.method);
         let framing = Framing::of_response(&head, status, method)?;
         self.body = Some((BodyReader::new(framing), Received::default()));
+        self.head = Some(head);
         if demand.unread || (100..200).contains(&status) { Ok(()) } else { self.judge_body(demand) }
     }
 
@@ -231,6 +235,7 @@ impl<'a> Actor<'a> {
         judge_head(&head, demand, Role::Origin, &|text| stage.expand(text))?;
         self.judge_address(demand)?;
         self.body = Some((BodyReader::new(Framing::of_request(&head)?), Received::default()));
+        self.head = Some(head);
         if demand.unread { Ok(()) } else { self.judge_body(demand) }
     }
 
@@ -263,6 +268,11 @@ impl<'a> Actor<'a> {
             self.body.take().ok_or_else(|| Stop::failed("a message whose body is unread", "none"))?;
         let limit = demand.partial.as_ref().map_or(u64::MAX, |body| body.size(&expand));
         let end = reader.read(self.conn()?, &mut received, limit)?;
+        match (&end, &demand.partial) {
+            (BodyEnd::Complete(_), None) => self.saw(&received, true),
+            (BodyEnd::Aborted, _) => self.saw(&received, false),
+            _ => {}
+        }
         let wanted = demand.partial.as_ref().or(demand.body.as_ref());
         if let Some(unmet) = wanted.and_then(|body| received.unmet(body, &expand)) {
             return Err(Stop::failed(unmet.0, unmet.1));
@@ -291,6 +301,13 @@ impl<'a> Actor<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Records the message whose body has just ended.
+    fn saw(&mut self, body: &Received, is_complete: bool) {
+        if let Some(head) = self.head.take() {
+            self.stage.saw(Seen::new(&self.label, &head, body, is_complete));
+        }
     }
 
     fn expect_raw(&mut self, text: &str) -> Result<(), Stop> {
@@ -336,7 +353,10 @@ impl<'a> Actor<'a> {
         self.method = head.parts().0.to_owned();
         let mut received = Received::default();
         let framing = Framing::of_request(&head)?;
-        if let BodyEnd::Aborted = BodyReader::new(framing).read(self.conn()?, &mut received, u64::MAX)? {
+        let end = BodyReader::new(framing).read(self.conn()?, &mut received, u64::MAX)?;
+        let is_complete = !matches!(end, BodyEnd::Aborted);
+        self.stage.saw(Seen::new(&self.label, &head, &received, is_complete));
+        if !is_complete {
             self.conn = None;
             return Ok(());
         }

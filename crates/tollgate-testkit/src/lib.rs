@@ -25,10 +25,11 @@ pub mod outcome;
 pub mod peers;
 pub mod process;
 pub mod runner;
+pub mod seen;
 pub mod stage;
 pub mod step;
 pub mod text;
 pub mod transcript;
 
 pub use outcome::{Failure, Outcome};
-pub use runner::{Target, check_file, run_file, run_text};
+pub use runner::{Target, check_file, compare_file, run_file, run_text};

@@ -35,6 +35,9 @@ pub struct Scenario {
     /// Peer programs (`nginx`, `haproxy`, `trafficserver`) this scenario judges fairly.
     #[serde(default)]
     pub peers: BTreeMap<String, PeerSpec>,
+    /// How it is compared with a peer, if it is.
+    #[serde(default)]
+    pub compare: CompareSpec,
     /// Seconds until the scenario fails.
     #[serde(default = "default_deadline")]
     pub deadline: u64,
@@ -44,6 +47,18 @@ pub struct Scenario {
 
 fn default_deadline() -> u64 {
     20
+}
+
+/// What is compared when a scenario is played before two programs.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CompareSpec {
+    /// Fields whose values are not compared, besides Date, Age, Via and Server.
+    pub mask: Vec<String>,
+    /// Neither program starts, and each of these regular expressions is found in what either says.
+    pub fails: Vec<String>,
+    /// Why they are known to differ; the differences are then reported, but do not count.
+    pub differs: Option<String>,
 }
 
 /// How the proxy under test is started.
@@ -79,6 +94,8 @@ pub struct PeerSpec {
     pub cache: bool,
     /// Lines added to its configuration (server block, backend section, records.config).
     pub extra: String,
+    /// Whether `plugin.config` is for it too.
+    pub plugins: bool,
 }
 
 impl<'de> Deserialize<'de> for PeerSpec {
@@ -102,7 +119,7 @@ impl<'de> Deserialize<'de> for PeerSpec {
             }
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<PeerSpec, A::Error> {
                 let Fields { cache, extra } = Fields::deserialize(value::MapAccessDeserializer::new(map))?;
-                Ok(PeerSpec { applies: true, cache, extra })
+                Ok(PeerSpec { applies: true, cache, extra, plugins: false })
             }
         }
         deserializer.deserialize_any(PeerVisitor)

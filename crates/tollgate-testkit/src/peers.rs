@@ -20,8 +20,12 @@ use tempfile::TempDir;
 
 /// Traffic Server's configuration directory within the temporary directory.
 const ETC: &str = "root/etc/trafficserver";
+/// Where Traffic Server says what is wrong.
+const DIAGNOSTICS: &str = "root/log/diags.log";
 /// Files of which Traffic Server gets a form of its own.
-const OWN_FILES: [&str; 4] = ["remap.config", "records.config", "records.yaml", "plugin.config"];
+const OWN_FILES: [&str; 3] = ["remap.config", "records.config", "records.yaml"];
+/// Lists plugins, of which only those in C are for both programs.
+const PLUGINS: &str = "plugin.config";
 
 /// A peer program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,12 +79,16 @@ pub fn start(
             Peer::Nginx => nginx(dir.path(), addr, origin, spec.cache, &extra)?,
             Peer::Haproxy => haproxy(dir.path(), addr, origin, spec.cache, &extra)?,
             Peer::TrafficServer => {
+                let etc = dir.path().join(ETC);
+                stage.with_vars(|vars| vars.set("config", etc.display().to_string()));
                 let extra = format!("{}{extra}", records_of(proxy, stage));
                 let remap = remap_of(proxy, origin, stage);
                 let command = traffic_server(dir.path(), addr, &remap, spec.cache, &extra)?;
-                for (name, text) in proxy.files.iter().filter(|(name, _)| !OWN_FILES.contains(&name.as_str()))
-                {
-                    std::fs::write(dir.path().join(ETC).join(name), stage.expand(text))?;
+                let is_theirs = |name: &str| !OWN_FILES.contains(&name) && (spec.plugins || name != PLUGINS);
+                for (name, text) in proxy.files.iter().filter(|(name, _)| is_theirs(name)) {
+                    let path = etc.join(name);
+                    path.parent().map_or(Ok(()), std::fs::create_dir_all)?;
+                    std::fs::write(path, stage.expand(text))?;
                 }
                 command
             }
@@ -97,7 +105,11 @@ pub fn start(
     })?;
     match process.exited() {
         None => Ok(Subject::Peer(process)),
-        Some(status) => Err(Stop::failed("the peer to start", format!("{status}: {}", process.output()))),
+        Some(status) => {
+            let diagnostics = std::fs::read_to_string(process.dir().join(DIAGNOSTICS)).unwrap_or_default();
+            let output = format!("{status}: {}{diagnostics}", process.output());
+            Err(Stop::failed("the peer to start", output))
+        }
     }
 }
 

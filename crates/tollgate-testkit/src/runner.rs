@@ -7,11 +7,13 @@
 use crate::barrier::Barriers;
 use crate::client::run_clients;
 use crate::expectations::judge;
-use crate::model::{OriginSpec, Reply, Scenario};
+use crate::matcher::found;
+use crate::model::{OriginSpec, PeerSpec, Reply, Scenario};
 use crate::origin::{Origin, bind_all};
 use crate::outcome::{Failure, Outcome};
 use crate::peers::{self, Peer};
 use crate::process::Subject;
+use crate::seen::{self, Seen};
 use crate::stage::{Stage, Stop};
 use crate::step::Step;
 use std::collections::BTreeMap;
@@ -33,6 +35,16 @@ pub enum Target {
     Direct,
 }
 
+impl Target {
+    fn name(&self) -> &'static str {
+        match self {
+            Target::Tollgate(_) => "tollgate",
+            Target::Peer(peer) => peer.name(),
+            Target::Direct => "origin",
+        }
+    }
+}
+
 /// Runs the scenario in the file at `path`.
 pub fn run_file(path: &Path, target: &Target) -> Outcome {
     match read(path) {
@@ -47,6 +59,86 @@ pub fn check_file(path: &Path) -> Outcome {
         Ok(_) => Outcome::Passed,
         Err(failure) => failed(failure, String::new()),
     }
+}
+
+/// Plays the scenario in the file at `path` before a peer and before Tollgate: each side must receive the same.
+pub fn compare_file(path: &Path, bin: &Path, peer: Peer) -> Outcome {
+    let scenario = match read(path).and_then(|text| parse(&text)) {
+        Ok(scenario) => scenario,
+        Err(failure) => return failed(failure, String::new()),
+    };
+    let compared = if scenario.compare.fails.is_empty() {
+        compare(&scenario, bin, peer)
+    } else {
+        compare_failures(&scenario, bin, peer)
+    };
+    match (compared, &scenario.compare.differs) {
+        (Outcome::Failed { failures, .. }, Some(reason)) => {
+            let found: Vec<&str> = failures.iter().map(|failure| failure.at.as_str()).collect();
+            Outcome::Skipped(format!("differs: {reason} ({})", found.join("; ")))
+        }
+        (Outcome::Passed, Some(reason)) => {
+            failed(Failure::new("compare", format!("a difference: {reason}"), "none"), String::new())
+        }
+        (outcome, _) => outcome,
+    }
+}
+
+fn compare(scenario: &Scenario, bin: &Path, peer: Peer) -> Outcome {
+    let mut recordings = Vec::new();
+    for target in [Target::Peer(peer), Target::Tollgate(bin.to_owned())] {
+        match record(scenario, &target) {
+            Ok(recording) => recordings.push(recording),
+            Err(outcome) => return outcome,
+        }
+    }
+    match &recordings[..] {
+        [oracle, ours] => match seen::differences(&oracle.0, &ours.0) {
+            failures if failures.is_empty() => Outcome::Passed,
+            failures => Outcome::Failed {
+                failures,
+                transcript: format!("{}:\n{}\ntollgate:\n{}", peer.name(), oracle.1, ours.1),
+            },
+        },
+        _ => failed(Failure::new("compare", "two recordings", "fewer"), String::new()),
+    }
+}
+
+/// What the scripts received before `target`, and the transcript.
+fn record(scenario: &Scenario, target: &Target) -> Result<(Vec<Seen>, String), Outcome> {
+    let stage = stage(scenario);
+    if let Err(stop) = bind_all(&scenario.origins).map(|origins| play(scenario, target, &stage, &origins)) {
+        stage.fail("start", stop);
+    }
+    let transcript = stage.transcript.render();
+    let mut failures = stage.failures();
+    if failures.is_empty() {
+        return Ok((stage.seen(&scenario.compare.mask), transcript));
+    }
+    failures.iter_mut().for_each(|failure| failure.at = format!("{}, {}", target.name(), failure.at));
+    Err(Outcome::Failed { failures, transcript })
+}
+
+/// Both programs must refuse to start, with messages that say the same.
+fn compare_failures(scenario: &Scenario, bin: &Path, peer: Peer) -> Outcome {
+    for target in [Target::Peer(peer), Target::Tollgate(bin.to_owned())] {
+        let message = match record(scenario, &target) {
+            Ok((_, transcript)) => {
+                let at = target.name();
+                return failed(Failure::new(at, "not to start", "it has started"), transcript);
+            }
+            Err(Outcome::Failed { failures, transcript }) => {
+                failures.iter().map(|f| format!("{f}\n")).collect::<String>() + &transcript
+            }
+            Err(other) => return other,
+        };
+        let missing = scenario.compare.fails.iter().find(|pattern| !found(pattern, message.as_bytes()));
+        if let Some(pattern) = missing {
+            let failure = Failure::new(target.name(), format!("a message matching /{pattern}/"), message);
+            return failed(failure, String::new());
+        }
+    }
+    Outcome::Passed
 }
 
 fn read(path: &Path) -> Result<String, Failure> {
@@ -89,9 +181,13 @@ fn failed(failure: Failure, transcript: String) -> Outcome {
     Outcome::Failed { failures: vec![failure], transcript }
 }
 
-fn run(scenario: &Scenario, target: &Target) -> Outcome {
+fn stage(scenario: &Scenario) -> Stage {
     let limit = Duration::from_secs(scenario.deadline);
-    let stage = Stage::new(limit, barriers(scenario), scenario.origins.keys());
+    Stage::new(limit, barriers(scenario), scenario.origins.keys())
+}
+
+fn run(scenario: &Scenario, target: &Target) -> Outcome {
+    let stage = stage(scenario);
     let result = bind_all(&scenario.origins).map(|origins| play(scenario, target, &stage, &origins));
     if let Err(stop) = result {
         stage.fail("start", stop);
@@ -131,7 +227,8 @@ fn start(scenario: &Scenario, target: &Target, stage: &Stage, origins: &[Origin]
             Subject::tollgate(bin, &scenario.proxy, first, !scenario.expect.hooks.is_empty(), stage)
         }
         Target::Peer(peer) => {
-            let spec = scenario.peers.get(peer.name()).cloned().unwrap_or_default();
+            let for_both = PeerSpec { applies: true, cache: true, plugins: true, ..PeerSpec::default() };
+            let spec = scenario.peers.get(peer.name()).cloned().unwrap_or(for_both);
             let first = first.ok_or_else(|| Stop::failed("an origin", "none"))?;
             peers::start(*peer, &spec, &scenario.proxy, first, stage)
         }

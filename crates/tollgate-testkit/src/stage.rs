@@ -6,6 +6,7 @@
 
 use crate::barrier::Barriers;
 use crate::outcome::Failure;
+use crate::seen::Seen;
 use crate::text::Vars;
 use crate::transcript::Transcript;
 use std::collections::BTreeMap;
@@ -59,6 +60,8 @@ pub struct Stage {
     pub barriers: Barriers,
     /// What passed on the wire.
     pub transcript: Transcript,
+    /// Messages received by the scripts.
+    seen: Mutex<Vec<Seen>>,
     vars: Mutex<Vars>,
     failures: Mutex<Vec<Failure>>,
     counts: BTreeMap<String, OriginCounts>,
@@ -73,6 +76,7 @@ impl Stage {
             finished: AtomicBool::new(false),
             barriers,
             transcript: Transcript::default(),
+            seen: Mutex::default(),
             vars: Mutex::default(),
             failures: Mutex::default(),
             counts: origins.map(|name| (name.clone(), OriginCounts::default())).collect(),
@@ -124,6 +128,17 @@ impl Stage {
     /// Whether the clients are done and only idle connections remain.
     pub fn is_finished(&self) -> bool {
         self.finished.load(Ordering::SeqCst)
+    }
+
+    /// Records a received message.
+    pub fn saw(&self, message: Seen) {
+        lock(&self.seen).push(message);
+    }
+
+    /// The messages received so far, without what cannot agree between two programs.
+    pub fn seen(&self, masks: &[String]) -> Vec<Seen> {
+        let vars = lock(&self.vars).clone();
+        lock(&self.seen).iter().map(|seen| seen.clone().masked(&vars, masks)).collect()
     }
 
     /// Changes the variables.

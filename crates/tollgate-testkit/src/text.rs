@@ -59,6 +59,17 @@ impl Vars {
         self.set(format!("{name}.port"), port.to_string());
     }
 
+    /// The inverse of [`Vars::expand`] for addresses and directories: their values become their names.
+    pub fn name_values(&self, text: &str) -> String {
+        let mut values: Vec<_> = self.0.iter().filter(|(name, _)| !name.ends_with(".port")).collect();
+        values.sort_by_key(|(_, value)| std::cmp::Reverse(value.len()));
+        let mut out = text.to_owned();
+        for (name, value) in values.into_iter().filter(|(_, value)| !value.is_empty()) {
+            out = out.replace(value.as_str(), &format!("${{{name}}}"));
+        }
+        out
+    }
+
     /// Replaces every `${name}` that is known; unknown ones stay as they are. `${repeat:N:text}` repeats a text.
     pub fn expand(&self, text: &str) -> String {
         let mut out = String::with_capacity(text.len());

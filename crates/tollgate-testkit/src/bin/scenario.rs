@@ -1,5 +1,6 @@
-//! Runs scenario files: `scenario [--bin PATH] [--peer NAME | --direct] [--jobs N] [FILES or folders...]`.
+//! Runs scenario files: `scenario [--bin PATH] [--peer NAME | --compare NAME | --direct] [--jobs N] [FILES or folders...]`.
 //!
+//! With `--compare` each is played before the peer and before Tollgate, and what both sides receive must be the same.
 //! With `--check` instead, the files are only parsed; nothing is started.
 //! Responsible for: the command line, finding files, running several at once, one line per scenario.
 //! Exit status: 0 when nothing failed, 1 when something did, 2 for a bad command line.
@@ -10,7 +11,8 @@ use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
-use tollgate_testkit::{Outcome, Target, check_file, run_file};
+use tollgate_testkit::peers::Peer;
+use tollgate_testkit::{Outcome, Target, check_file, compare_file, run_file};
 
 /// Environment variable with the path of the binary under test.
 const BIN_VARIABLE: &str = "TOLLGATE_BIN";
@@ -21,6 +23,8 @@ const PROFILES: [&str; 3] = ["fasttest", "release", "debug"];
 enum Work {
     Check,
     Run(Target),
+    /// Play before the peer and before this binary.
+    Compare(PathBuf, Peer),
 }
 
 struct Options {
@@ -45,12 +49,14 @@ fn main() -> ExitCode {
 
 fn options(mut args: impl Iterator<Item = String>) -> Result<Options, String> {
     let (mut bin, mut work, mut jobs, mut verbose, mut paths) = (None, None, 1, false, Vec::new());
+    let mut compare = None;
     while let Some(arg) = args.next() {
         let mut value = || args.next().ok_or_else(|| format!("{arg} needs a value"));
         match arg.as_str() {
             "--bin" => bin = Some(PathBuf::from(value()?)),
             "--check" => work = Some(Work::Check),
             "--peer" => work = Some(Work::Run(Target::Peer(value()?.parse()?))),
+            "--compare" => compare = Some(value()?.parse()?),
             "--direct" => work = Some(Work::Run(Target::Direct)),
             "--jobs" => jobs = value()?.parse().map_err(|_| "--jobs needs a number".to_owned())?,
             "--verbose" => verbose = true,
@@ -66,9 +72,10 @@ fn options(mut args: impl Iterator<Item = String>) -> Result<Options, String> {
         find_files(path, &mut files)?;
     }
     files.sort();
-    let work = match work {
-        Some(work) => work,
-        None => Work::Run(Target::Tollgate(binary(bin)?)),
+    let work = match (work, compare) {
+        (Some(work), _) => work,
+        (None, Some(peer)) => Work::Compare(binary(bin)?, peer),
+        (None, None) => Work::Run(Target::Tollgate(binary(bin)?)),
     };
     Ok(Options { work, jobs, verbose, files })
 }
@@ -110,6 +117,7 @@ fn run_all(options: &Options) -> (usize, usize, usize) {
                     let outcome = match &options.work {
                         Work::Check => check_file(file),
                         Work::Run(target) => run_file(file, target),
+                        Work::Compare(bin, peer) => compare_file(file, bin, *peer),
                     };
                     let mut counts = counts.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                     match &outcome {
