@@ -46,7 +46,9 @@ impl Host for Server {
     fn given(&self, name: &str) -> Option<RecordValue> {
         match name {
             "proxy.config.plugin.services.given" => Some(RecordValue::Int(7)),
-            "proxy.config.plugin.services.giventext" => Some(RecordValue::Text(Some("of the file".to_owned()))),
+            "proxy.config.plugin.services.giventext" => {
+                Some(RecordValue::Text(Some("of the file".to_owned())))
+            }
             _ => None,
         }
     }

@@ -58,7 +58,8 @@ impl Configs {
         if id > MOST_CONFIGS {
             return Err(ServiceError::TooMany("configurations"));
         }
-        let handle = self.versions.insert(version).ok_or(ServiceError::TooMany("versions of configurations"))?;
+        let handle =
+            self.versions.insert(version).ok_or(ServiceError::TooMany("versions of configurations"))?;
         if current.len() < id {
             current.resize(id, 0);
         }

@@ -52,8 +52,13 @@ impl Records {
     /// A record's value and where it came from.
     pub fn get(&self, name: &str) -> Option<(RecordValue, RecordSource)> {
         let made = self.made.read().iter().find(|m| m.name == name).map(|m| (m.value.clone(), m.source));
-        let given = || Some((self.host.given(name)?, RecordSource::Explicit));
-        made.or_else(|| self.host.record(name)).or_else(given)
+        made.or_else(|| self.host.record(name))
+    }
+
+    /// Where a record's value came from; known as well for what the records file says of records not made yet.
+    pub fn source(&self, name: &str) -> Option<RecordSource> {
+        let given = || self.host.given(name).map(|_| RecordSource::Explicit);
+        self.get(name).map(|(_, source)| source).or_else(given)
     }
 
     /// Makes a record, unless there is one of that name; whether there is one of that type then.
@@ -61,9 +66,8 @@ impl Records {
         if !TYPES.contains(&kind) || name.is_empty() {
             return false;
         }
-        let known = self.type_of_made(name).or_else(|| Some(self.host.record(name)?.0.data_type()));
-        if let Some(known) = known {
-            return known == default.data_type();
+        if let Some((value, _)) = self.get(name) {
+            return value.data_type() == default.data_type();
         }
         let given = self.host.given(name).and_then(|value| convert(&default, value));
         let source = if given.is_some() { RecordSource::Explicit } else { RecordSource::Plugin };
@@ -73,10 +77,6 @@ impl Records {
             made.push(Made { name: name.to_owned(), kind, value: given.unwrap_or(default), source });
         }
         fits
-    }
-
-    fn type_of_made(&self, name: &str) -> Option<i32> {
-        self.made.read().iter().find(|m| m.name == name).map(|m| m.value.data_type())
     }
 
     /// Sets an integer record; whether that worked.
@@ -102,7 +102,8 @@ impl Records {
 
     /// Calls for each record that a plugin made, with its `TSRecordType`.
     pub fn each_made(&self, visit: &mut dyn FnMut(i32, &str, &RecordValue)) {
-        let all: Vec<_> = self.made.read().iter().map(|m| (m.kind, m.name.clone(), m.value.clone())).collect();
+        let all: Vec<_> =
+            self.made.read().iter().map(|m| (m.kind, m.name.clone(), m.value.clone())).collect();
         for (kind, name, value) in all {
             visit(kind, &name, &value);
         }
@@ -161,7 +162,9 @@ mod tests {
         assert!(records.create(CONFIG, "a", RecordValue::Int(2)));
         assert!(!records.create(CONFIG, "a", RecordValue::Text(None)));
         assert_eq!(records.get("a"), Some((RecordValue::Int(1), RecordSource::Plugin)));
-        assert!(!records.create(7, "b", RecordValue::Int(1)) && !records.create(CONFIG, "", RecordValue::Int(1)));
+        assert!(
+            !records.create(7, "b", RecordValue::Int(1)) && !records.create(CONFIG, "", RecordValue::Int(1))
+        );
         assert!(records.set_int("a", 5) && !records.set_int("none", 5));
         assert_eq!(records.get("a"), Some((RecordValue::Int(5), RecordSource::Explicit)));
     }

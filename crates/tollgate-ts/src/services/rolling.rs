@@ -68,7 +68,8 @@ mod tests {
             let rolling = Rolling { mode, size_mb: 1, ..Rolling::default() };
             rolling.is_due(0, size, now, 0)
         };
-        let cases = |mode| [(0, 0), (DAY, 0), (0, MEGABYTE), (DAY, MEGABYTE)].map(|(now, size)| due(mode, now, size));
+        let cases =
+            |mode| [(0, 0), (DAY, 0), (0, MEGABYTE), (DAY, MEGABYTE)].map(|(now, size)| due(mode, now, size));
         assert_eq!(cases(0), [false; 4]);
         assert_eq!(cases(1), [false, true, false, true]);
         assert_eq!(cases(2), [false, false, true, true]);

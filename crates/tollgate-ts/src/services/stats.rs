@@ -99,8 +99,12 @@ impl Stats {
 
     /// Calls for each statistic.
     pub fn each(&self, visit: &mut dyn FnMut(&str, &RecordValue)) {
-        let all: Vec<_> =
-            self.numbered.read().iter().map(|n| (Arc::clone(&n.stat), n.kind.value(n.stat.value()))).collect();
+        let all: Vec<_> = self
+            .numbered
+            .read()
+            .iter()
+            .map(|n| (Arc::clone(&n.stat), n.kind.value(n.stat.value())))
+            .collect();
         for (stat, value) in all {
             visit(stat.name(), &value);
         }

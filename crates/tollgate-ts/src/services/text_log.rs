@@ -178,7 +178,9 @@ mod tests {
         let logs = TextLogs::new(dir.path().to_owned());
         let made: Vec<_> = (0..3).filter_map(|_| logs.create("same", 0)).collect();
         assert!(logs.create("same", DO_NOT_RENAME).is_none());
-        assert!(logs.create("", 0).is_none() && logs.create("x", 4).is_none() && logs.create("x", -1).is_none());
+        assert!(
+            logs.create("", 0).is_none() && logs.create("x", 4).is_none() && logs.create("x", -1).is_none()
+        );
         for (i, log) in made.iter().enumerate() {
             assert_eq!(logs.write(*log, i.to_string().as_bytes()), Ok(true));
         }

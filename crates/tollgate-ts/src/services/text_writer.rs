@@ -90,7 +90,9 @@ impl TextFile {
     fn open_file(&self, path: &Path, now: i64, epoch: u64) -> io::Result<OpenFile> {
         let mut file = File::options().append(true).create(true).open(path)?;
         let mut size = file.metadata()?.len();
-        if size == 0 && let Some(header) = &*self.header.lock() {
+        if size == 0
+            && let Some(header) = &*self.header.lock()
+        {
             file.write_all(header)?;
             size = header.len() as u64;
         }

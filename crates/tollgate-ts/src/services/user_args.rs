@@ -163,7 +163,8 @@ mod tests {
     #[test]
     fn each_kind_has_its_indices_and_its_limit() {
         let args = UserArgs::default();
-        for (number, (first, most)) in [(1000, 16), (2000, 8), (3000, 4), (4000, 128)].into_iter().enumerate() {
+        for (number, (first, most)) in [(1000, 16), (2000, 8), (3000, 4), (4000, 128)].into_iter().enumerate()
+        {
             let kind = ArgKind::of(number as i32).expect("a kind");
             for i in 0..most {
                 let name = CString::new(format!("{i}")).expect("no NUL");

@@ -32,8 +32,8 @@ count(TSCont cont, TSEvent event, void *data)
   (void)cont;
   (void)event;
   (void)data;
-  TSStatIntIncrement(first, 3);
-  TSStatIntDecrement(first, 10);
+  TSStatIntIncrement(first, 10);
+  TSStatIntDecrement(first, 3);
   TSStatIntIncrement(counted, 20);
   TSStatIntIncrement(counted, 22);
   TSStatIntIncrement(averaged, 20);

@@ -58,7 +58,7 @@ fn c_path(path: &Path) -> CString {
 
 /// Builds the program whose files begin with that word, gives it these symbols, and calls its `TSPluginInit` with
 /// these arguments.
-pub fn run(dir: &Path, program: &str, symbols: &[(&'static str, *const ())], arguments: &[&Path]) {
+pub(crate) fn run(dir: &Path, program: &str, symbols: &[(&'static str, *const ())], arguments: &[&Path]) {
     let library = c_path(&build(dir, program, symbols));
     let arguments: Vec<CString> = arguments.iter().map(|path| c_path(path)).collect();
     let argv: Vec<*const c_char> =
@@ -87,7 +87,7 @@ pub fn run(dir: &Path, program: &str, symbols: &[(&'static str, *const ())], arg
 }
 
 /// The lines in which a report differs from what Traffic Server writes, with the subject they belong to.
-pub fn differences(expected: &str, got: &str) -> String {
+pub(crate) fn differences(expected: &str, got: &str) -> String {
     let mut out = String::new();
     let mut subject = "";
     for (line, (want, have)) in expected.lines().zip(got.lines()).enumerate() {

@@ -62,7 +62,7 @@ fn wait_for(report: &Path, server: &mut Child) -> String {
 
 /// The report of the program whose files begin with that word. Its arguments are the report's path and the directory
 /// of logs.
-pub fn report(program: &str, more_records: &str) -> String {
+pub(crate) fn report(program: &str, more_records: &str) -> String {
     let dir = tempfile::tempdir().expect("a directory");
     let root = dir.path().join("root");
     let (library, report) = (dir.path().join("program.so"), dir.path().join("report"));

@@ -133,7 +133,11 @@ pub extern "C" fn TSUserArgSet(object: *mut c_void, index: c_int, value: *mut c_
 /// # Safety
 /// As there.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn TSHttpTxnArgIndexReserve(name: *const c_char, description: *const c_char, index: *mut c_int) -> c_int {
+pub unsafe extern "C" fn TSHttpTxnArgIndexReserve(
+    name: *const c_char,
+    description: *const c_char,
+    index: *mut c_int,
+) -> c_int {
     // SAFETY: as the caller vouches.
     unsafe { TSUserArgIndexReserve(ArgKind::Transaction as c_int, name, description, index) }
 }
@@ -143,7 +147,11 @@ pub unsafe extern "C" fn TSHttpTxnArgIndexReserve(name: *const c_char, descripti
 /// # Safety
 /// As there.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn TSHttpTxnArgIndexNameLookup(name: *const c_char, index: *mut c_int, description: *mut *const c_char) -> c_int {
+pub unsafe extern "C" fn TSHttpTxnArgIndexNameLookup(
+    name: *const c_char,
+    index: *mut c_int,
+    description: *mut *const c_char,
+) -> c_int {
     // SAFETY: as the caller vouches.
     unsafe { TSUserArgIndexNameLookup(ArgKind::Transaction as c_int, name, index, description) }
 }
@@ -153,7 +161,11 @@ pub unsafe extern "C" fn TSHttpTxnArgIndexNameLookup(name: *const c_char, index:
 /// # Safety
 /// As there.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn TSHttpTxnArgIndexLookup(index: c_int, name: *mut *const c_char, description: *mut *const c_char) -> c_int {
+pub unsafe extern "C" fn TSHttpTxnArgIndexLookup(
+    index: c_int,
+    name: *mut *const c_char,
+    description: *mut *const c_char,
+) -> c_int {
     // SAFETY: as the caller vouches.
     unsafe { TSUserArgIndexLookup(ArgKind::Transaction as c_int, index, name, description) }
 }
@@ -175,7 +187,11 @@ pub extern "C" fn TSHttpTxnArgSet(object: *mut c_void, index: c_int, value: *mut
 /// # Safety
 /// As there.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn TSHttpSsnArgIndexReserve(name: *const c_char, description: *const c_char, index: *mut c_int) -> c_int {
+pub unsafe extern "C" fn TSHttpSsnArgIndexReserve(
+    name: *const c_char,
+    description: *const c_char,
+    index: *mut c_int,
+) -> c_int {
     // SAFETY: as the caller vouches.
     unsafe { TSUserArgIndexReserve(ArgKind::Session as c_int, name, description, index) }
 }
@@ -185,7 +201,11 @@ pub unsafe extern "C" fn TSHttpSsnArgIndexReserve(name: *const c_char, descripti
 /// # Safety
 /// As there.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn TSHttpSsnArgIndexNameLookup(name: *const c_char, index: *mut c_int, description: *mut *const c_char) -> c_int {
+pub unsafe extern "C" fn TSHttpSsnArgIndexNameLookup(
+    name: *const c_char,
+    index: *mut c_int,
+    description: *mut *const c_char,
+) -> c_int {
     // SAFETY: as the caller vouches.
     unsafe { TSUserArgIndexNameLookup(ArgKind::Session as c_int, name, index, description) }
 }
@@ -195,7 +215,11 @@ pub unsafe extern "C" fn TSHttpSsnArgIndexNameLookup(name: *const c_char, index:
 /// # Safety
 /// As there.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn TSHttpSsnArgIndexLookup(index: c_int, name: *mut *const c_char, description: *mut *const c_char) -> c_int {
+pub unsafe extern "C" fn TSHttpSsnArgIndexLookup(
+    index: c_int,
+    name: *mut *const c_char,
+    description: *mut *const c_char,
+) -> c_int {
     // SAFETY: as the caller vouches.
     unsafe { TSUserArgIndexLookup(ArgKind::Session as c_int, index, name, description) }
 }
@@ -217,7 +241,11 @@ pub extern "C" fn TSHttpSsnArgSet(object: *mut c_void, index: c_int, value: *mut
 /// # Safety
 /// As there.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn TSVConnArgIndexReserve(name: *const c_char, description: *const c_char, index: *mut c_int) -> c_int {
+pub unsafe extern "C" fn TSVConnArgIndexReserve(
+    name: *const c_char,
+    description: *const c_char,
+    index: *mut c_int,
+) -> c_int {
     // SAFETY: as the caller vouches.
     unsafe { TSUserArgIndexReserve(ArgKind::Connection as c_int, name, description, index) }
 }
@@ -227,7 +255,11 @@ pub unsafe extern "C" fn TSVConnArgIndexReserve(name: *const c_char, description
 /// # Safety
 /// As there.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn TSVConnArgIndexNameLookup(name: *const c_char, index: *mut c_int, description: *mut *const c_char) -> c_int {
+pub unsafe extern "C" fn TSVConnArgIndexNameLookup(
+    name: *const c_char,
+    index: *mut c_int,
+    description: *mut *const c_char,
+) -> c_int {
     // SAFETY: as the caller vouches.
     unsafe { TSUserArgIndexNameLookup(ArgKind::Connection as c_int, name, index, description) }
 }
@@ -237,7 +269,11 @@ pub unsafe extern "C" fn TSVConnArgIndexNameLookup(name: *const c_char, index: *
 /// # Safety
 /// As there.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn TSVConnArgIndexLookup(index: c_int, name: *mut *const c_char, description: *mut *const c_char) -> c_int {
+pub unsafe extern "C" fn TSVConnArgIndexLookup(
+    index: c_int,
+    name: *mut *const c_char,
+    description: *mut *const c_char,
+) -> c_int {
     // SAFETY: as the caller vouches.
     unsafe { TSUserArgIndexLookup(ArgKind::Connection as c_int, index, name, description) }
 }

@@ -71,7 +71,11 @@ pub unsafe extern "C" fn TSHostnameIsSelf(host: *const c_char, length: usize) ->
 /// # Safety
 /// `text` has `length` readable bytes, `address` is null or has room for an address of either family.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn TSIpStringToAddr(text: *const c_char, length: usize, address: *mut libc::sockaddr) -> c_int {
+pub unsafe extern "C" fn TSIpStringToAddr(
+    text: *const c_char,
+    length: usize,
+    address: *mut libc::sockaddr,
+) -> c_int {
     fence("TSIpStringToAddr", ERROR, || {
         // SAFETY: as the caller vouches.
         let text = std::str::from_utf8(unsafe { bytes(text, length) }).unwrap_or_default();

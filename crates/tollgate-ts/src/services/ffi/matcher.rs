@@ -52,7 +52,11 @@ pub unsafe extern "C" fn TSMatcherTokLine(buffer: *mut c_char, last: *mut *mut c
 /// # Safety
 /// `text` is null or ends with NUL, the other pointers are null or writable.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn TSMatcherExtractIPRange(text: *mut c_char, first: *mut u32, last: *mut u32) -> *mut c_char {
+pub unsafe extern "C" fn TSMatcherExtractIPRange(
+    text: *mut c_char,
+    first: *mut u32,
+    last: *mut u32,
+) -> *mut c_char {
     fence("TSMatcherExtractIPRange", c"malformed IP address".as_ptr().cast_mut(), || {
         // SAFETY: as the caller vouches.
         match matcher::range(&unsafe { c_text(text, "the range") }?.to_string_lossy()) {

@@ -10,7 +10,9 @@ use tollgate_obs::metrics::{Reading, Stat};
 const PERSISTENCES: [c_int; 2] = [1, 2];
 
 fn with<R: Copy + Default>(function: &'static str, id: c_int, work: impl FnOnce(&Stat) -> R) -> R {
-    fence(function, R::default(), || services().stats.with(id, work).ok_or(ServiceError::Unknown("statistic")))
+    fence(function, R::default(), || {
+        services().stats.with(id, work).ok_or(ServiceError::Unknown("statistic"))
+    })
 }
 
 /// `TSStatCreate`.
@@ -18,7 +20,12 @@ fn with<R: Copy + Default>(function: &'static str, id: c_int, work: impl FnOnce(
 /// # Safety
 /// `text` is null or ends with NUL.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn TSStatCreate(text: *const c_char, kind: c_int, persistence: c_int, sync: c_int) -> c_int {
+pub unsafe extern "C" fn TSStatCreate(
+    text: *const c_char,
+    kind: c_int,
+    persistence: c_int,
+    sync: c_int,
+) -> c_int {
     fence("TSStatCreate", ERROR, || {
         // SAFETY: as the caller vouches.
         let name = unsafe { name(text) }?;

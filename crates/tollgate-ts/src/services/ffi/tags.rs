@@ -6,7 +6,17 @@ use std::sync::OnceLock;
 
 /// The tags that are known.
 const TAGS: [&CStr; 12] = [
-    c"http/1.0", c"http/1.1", c"h2", c"h3-29", c"hq-29", c"tls/1.0", c"tls/1.1", c"tls/1.2", c"tls/1.3", c"tcp", c"udp",
+    c"http/1.0",
+    c"http/1.1",
+    c"h2",
+    c"h3-29",
+    c"hq-29",
+    c"tls/1.0",
+    c"tls/1.1",
+    c"tls/1.2",
+    c"tls/1.3",
+    c"tcp",
+    c"udp",
     c"ipv4",
 ];
 const IPV6: &CStr = c"ipv6";
