@@ -9,6 +9,7 @@
 
 pub mod clock;
 pub mod dns;
+pub mod mailbox;
 pub mod net;
 pub mod pool;
 pub mod sys;

@@ -7,17 +7,23 @@
 //! readiness; a wait longer than the limit set by [`Conn::set_timeout`] ends in `ErrorKind::TimedOut`.
 
 use crate::pool;
+use crate::sys;
 use crate::timer::Watch;
 use bytes::{Bytes, BytesMut};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use std::future::poll_fn;
 use std::io::{self, ErrorKind, IoSlice};
 use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
+
+/// Most bytes given to the kernel in one call: what fits into one packet of the largest size. More at once is sent in
+/// several, and a paced connection (BBR) sets a timer before each of them but the first.
+const SEND_BYTES: usize = 56 * 1024;
 
 /// A TCP connection of this thread.
 #[derive(Debug)]
@@ -107,13 +113,16 @@ impl Conn {
     ) -> Poll<io::Result<usize>> {
         let mut skip = done;
         let mut slices = [IoSlice::new(&[]); 3];
-        let mut count = 0;
+        let (mut count, mut room) = (0, SEND_BYTES);
         for part in parts {
             let skipped = skip.min(part.len());
             skip -= skipped;
-            if skipped < part.len() {
-                slices[count] = IoSlice::new(&part[skipped..]);
+            let left = &part[skipped..];
+            let left = &left[..left.len().min(room)];
+            if !left.is_empty() {
+                slices[count] = IoSlice::new(left);
                 count += 1;
+                room -= left.len();
             }
         }
         let Some(stream) = &mut self.stream else { return Poll::Ready(Err(ErrorKind::NotConnected.into())) };
@@ -166,6 +175,11 @@ impl Conn {
         self.stream()?.peer_addr()
     }
 
+    /// The descriptor of the socket, for options of it; -1: it is closed.
+    pub fn raw_fd(&self) -> i32 {
+        self.stream().map_or(-1, |stream| stream.as_raw_fd())
+    }
+
     /// The local address.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.stream()?.local_addr()
@@ -196,6 +210,8 @@ pub struct ConnectOptions {
     pub no_delay: bool,
     /// Whether to send TCP keep-alives.
     pub keep_alive: bool,
+    /// TCP congestion control; empty: the system's, and [`LOOPBACK_CONGESTION_CONTROL`] to loopback addresses.
+    pub congestion_control: Box<str>,
     /// Limit of the attempt; zero: none.
     pub timeout: Duration,
 }
@@ -213,6 +229,7 @@ pub async fn connect(addr: SocketAddr, options: &ConnectOptions) -> io::Result<C
         socket.set_send_buffer_size(options.send_buffer_bytes.try_into().unwrap_or(u32::MAX))?;
     }
     socket.set_nodelay(options.no_delay)?;
+    set_congestion_control(&SockRef::from(&socket), &addr, &options.congestion_control)?;
     if options.keep_alive {
         socket.set_keepalive(true)?;
     }
@@ -220,6 +237,30 @@ pub async fn connect(addr: SocketAddr, options: &ConnectOptions) -> io::Result<C
         .await
         .map_err(|_| ErrorKind::TimedOut)??;
     Ok(Conn::new(stream))
+}
+
+/// Congestion control where there is nothing to congest: it neither paces nor measures. Every system has it, and lets
+/// everybody use it.
+pub const LOOPBACK_CONGESTION_CONTROL: &str = "reno";
+
+/// Whether connections can have this congestion control; empty stands for the usual one.
+pub fn check_congestion_control(name: &str) -> io::Result<()> {
+    if name.is_empty() {
+        return Ok(());
+    }
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_tcp_congestion(name.as_bytes())
+}
+
+fn set_congestion_control(socket: &SockRef<'_>, addr: &SocketAddr, name: &str) -> io::Result<()> {
+    if !name.is_empty() {
+        return socket.set_tcp_congestion(name.as_bytes());
+    }
+    if addr.ip().to_canonical().is_loopback() {
+        // Without it, the system's own does.
+        let _: io::Result<()> = socket.set_tcp_congestion(LOOPBACK_CONGESTION_CONTROL.as_bytes());
+    }
+    Ok(())
 }
 
 /// A listening socket, not yet attached to an event thread.
@@ -252,12 +293,17 @@ pub fn bind(addr: SocketAddr, threads: usize, backlog: i32) -> io::Result<Vec<Bo
 }
 
 /// Options of accepted sockets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AcceptOptions {
     /// Whether to turn Nagle's algorithm off.
     pub no_delay: bool,
     /// Whether to send TCP keep-alives.
     pub keep_alive: bool,
+    /// TCP congestion control; empty: the system's, and [`LOOPBACK_CONGESTION_CONTROL`] on loopback addresses.
+    pub congestion_control: Box<str>,
+    /// Seconds for which the kernel keeps a connection to itself until its first bytes have come: whoever accepts it
+    /// then is woken once and not twice. 0: it is handed over at once.
+    pub defer_seconds: u16,
 }
 
 impl BoundListener {
@@ -267,9 +313,11 @@ impl BoundListener {
     }
 
     /// Sets what accepted sockets inherit. Before this, only Nagle's algorithm is off.
-    pub fn set_accept_options(&self, options: AcceptOptions) -> io::Result<()> {
+    pub fn set_accept_options(&self, options: &AcceptOptions) -> io::Result<()> {
         self.socket.set_tcp_nodelay(options.no_delay)?;
-        self.socket.set_keepalive(options.keep_alive)
+        self.socket.set_keepalive(options.keep_alive)?;
+        sys::set_defer_accept(&self.socket, options.defer_seconds)?;
+        set_congestion_control(&SockRef::from(&self.socket), &self.addr, &options.congestion_control)
     }
 
     /// Attaches the socket to this event thread.
@@ -307,18 +355,83 @@ mod tests {
     #[test]
     fn accepted_sockets_have_the_options_of_their_listener() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        for (no_delay, keep_alive) in [(false, true), (true, false)] {
+        for (no_delay, keep_alive, congestion_control) in [(false, true, ""), (true, false, "reno")] {
             let mut bound = bind((Ipv4Addr::LOCALHOST, 0).into(), 1, 1).expect("a free port");
             let bound = bound.pop().expect("a listener");
-            bound.set_accept_options(AcceptOptions { no_delay, keep_alive }).expect("set");
+            let congestion_control = congestion_control.into();
+            let options = AcceptOptions { no_delay, keep_alive, congestion_control, defer_seconds: 0 };
+            bound.set_accept_options(&options).expect("set");
             runtime.block_on(async {
                 let listener = bound.attach().expect("attached");
-                let _client = connect(listener.addr(), &ConnectOptions::default()).await.expect("connected");
+                let client = connect(listener.addr(), &ConnectOptions::default()).await.expect("connected");
                 let (conn, _) = listener.accept().await.expect("accepted");
+                for conn in [&client, &conn] {
+                    let socket = SockRef::from(conn.stream().expect("open"));
+                    let name = socket.tcp_congestion().expect("told");
+                    assert!(name.starts_with(LOOPBACK_CONGESTION_CONTROL.as_bytes()), "{name:?}");
+                }
                 let socket = SockRef::from(conn.stream().expect("open"));
                 assert_eq!(socket.tcp_nodelay().expect("told"), no_delay);
                 assert_eq!(socket.keepalive().expect("told"), keep_alive);
             });
         }
+    }
+
+    #[test]
+    fn a_deferred_connection_is_accepted_with_its_first_bytes() {
+        use std::io::Write;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        for defer_seconds in [0, 45] {
+            let bound = bind((Ipv4Addr::LOCALHOST, 0).into(), 1, 1).expect("a free port").pop().expect("one");
+            let congestion_control = "".into();
+            let options =
+                AcceptOptions { no_delay: true, keep_alive: false, congestion_control, defer_seconds };
+            bound.set_accept_options(&options).expect("set");
+            runtime.block_on(async {
+                let listener = bound.attach().expect("attached");
+                let silent = std::net::TcpStream::connect(listener.addr()).expect("connected");
+                let mut speaking = std::net::TcpStream::connect(listener.addr()).expect("connected");
+                speaking.write_all(b"hello").expect("sent");
+                let (_, first) = listener.accept().await.expect("accepted");
+                let expected = if defer_seconds == 0 { &silent } else { &speaking };
+                assert_eq!(first, expected.local_addr().expect("known"), "deferred for {defer_seconds} s");
+            });
+        }
+    }
+
+    #[test]
+    fn a_congestion_control_that_the_system_has_not_is_an_error() {
+        let bound =
+            bind((Ipv4Addr::LOCALHOST, 0).into(), 1, 1).expect("a free port").pop().expect("a listener");
+        let congestion_control: Box<str> = "nosuch".into();
+        let options =
+            AcceptOptions { no_delay: true, keep_alive: false, congestion_control, defer_seconds: 0 };
+        assert!(bound.set_accept_options(&options).is_err());
+        assert!(check_congestion_control("nosuch").is_err() && check_congestion_control("reno").is_ok());
+    }
+
+    #[test]
+    fn what_one_call_sends_is_limited_and_nothing_is_lost() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let body: Vec<u8> = (0..3 * SEND_BYTES).map(|i| (i % 251) as u8).collect();
+        let bound =
+            bind((Ipv4Addr::LOCALHOST, 0).into(), 1, 1).expect("a free port").pop().expect("a listener");
+        runtime.block_on(async {
+            let listener = bound.attach().expect("attached");
+            let mut client = connect(listener.addr(), &ConnectOptions::default()).await.expect("connected");
+            let (mut conn, _) = listener.accept().await.expect("accepted");
+            let (parts, mut received) = ([&b"head"[..], &body, b"end"], Vec::new());
+            let total = parts.iter().map(|p| p.len()).sum::<usize>();
+            let mut done = 0;
+            while received.len() < total {
+                if done < total {
+                    let n = poll_fn(|cx| conn.poll_write_parts(cx, &parts, done)).await.expect("room");
+                    assert!(n <= SEND_BYTES);
+                    done += n;
+                }
+                received.extend_from_slice(&client.read().await.expect("bytes"));
+            }
+            assert_eq!(received, parts.concat());
+        });
     }
 }

@@ -1,11 +1,31 @@
 //! What is asked of the system directly.
 //!
-//! Responsible for: the process's allocator.
+//! Responsible for: the process's allocator; socket options that no safe crate knows.
 //! Invariants: the only module of this crate with `unsafe`; every use says why it is sound.
-#![expect(unsafe_code, reason = "an allocator is unsafe by its trait")]
+#![expect(unsafe_code, reason = "an allocator is unsafe by its trait, and so are calls of C")]
 
 use libmimalloc_sys as mi;
 use std::alloc::{GlobalAlloc, Layout};
+use std::ffi::c_int;
+use std::io;
+use std::os::fd::AsRawFd;
+
+/// `TCP_DEFER_ACCEPT`: how long a listening socket keeps a connection back until bytes have come; 0: not at all.
+pub(crate) fn set_defer_accept(socket: &impl AsRawFd, seconds: u16) -> io::Result<()> {
+    let value = c_int::from(seconds);
+    let size = size_of_val(&value) as libc::socklen_t;
+    // SAFETY: the option is an int, and `value` is one that lives through the call.
+    let result = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_DEFER_ACCEPT,
+            std::ptr::from_ref(&value).cast(),
+            size,
+        )
+    };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
 
 /// mimalloc. Layouts with the alignment of any C type go the short way through it; its aligned functions are slower
 /// and take more than asked for above 1 KB.

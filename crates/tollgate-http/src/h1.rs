@@ -241,12 +241,24 @@ fn fields_from(
             return Err(HeadError::TooManyFields);
         }
         let value = &value[..value_len];
-        let lead = value.iter().take_while(|b| matches!(b, b' ' | b'\t')).count();
-        let trimmed = value[lead..].trim_ascii_end().len();
+        let (lead, trimmed) = match value {
+            // Most values stand behind one space and before the end of the line.
+            [b' ', text @ ..] if is_trimmed(text) => (1, text.len()),
+            _ => {
+                let lead = value.iter().take_while(|b| matches!(b, b' ' | b'\t')).count();
+                (lead, value[lead..].trim_ascii_end().len())
+            }
+        };
+        let on_wire = lead == 1 && value[0] == b' ' && lead + trimmed == value_len;
         let value_start = at + name_len + 1 + lead;
-        headers.push_received(known, at..at + name_len, value_start..value_start + trimmed);
+        headers.push_received(known, at..at + name_len, value_start..value_start + trimmed, on_wire);
         at += name_len + 1 + value_len + 2;
     }
+}
+
+/// Whether no white space surrounds `text`, which is not empty.
+fn is_trimmed(text: &[u8]) -> bool {
+    matches!((text.first(), text.last()), (Some(first), Some(last)) if *first > b' ' && *last > b' ')
 }
 
 /// The place of `byte` in `text`, where it is likely to stand near: eight bytes at a time, without a call.

@@ -101,15 +101,16 @@ impl HeaderBlock {
         HeaderBlock { received, slots: Vec::with_capacity(USUAL_FIELDS), ..Self::default() }
     }
 
-    /// Adds a field that lies in the received bytes. The ranges come from the parser.
+    /// Adds a field that lies in the received bytes. The ranges come from the parser; `on_wire` tells whether the line
+    /// is `Name: value CRLF` with exactly these bytes, as [`Self::write_to`] writes it.
     #[inline]
     pub(crate) fn push_received(
         &mut self,
         known: Option<Known>,
         name: std::ops::Range<usize>,
         value: std::ops::Range<usize>,
+        on_wire: bool,
     ) {
-        let on_wire = self.is_as_written(&name, &value);
         let span =
             |r: std::ops::Range<usize>| Span { offset: r.start as u32, len: r.len() as u32, chunk: RECEIVED };
         self.slots.push(Slot {
@@ -332,13 +333,6 @@ impl HeaderBlock {
             out.extend_from_slice(b"\r\n");
         }
         out.extend_from_slice(&self.received[run]);
-    }
-
-    /// Whether the received bytes hold a field as [`Self::write_to`] writes it.
-    fn is_as_written(&self, name: &std::ops::Range<usize>, value: &std::ops::Range<usize>) -> bool {
-        value.start == name.end + 2
-            && self.received.get(name.end..value.start) == Some(b": ")
-            && self.received.get(value.end..value.end + 2) == Some(b"\r\n")
     }
 
     /// Where in the received bytes a field stands exactly as it is written; empty if it does not.

@@ -47,7 +47,7 @@ pub use outcome::{LocalResponse, Outcome};
 pub use plugin::{Plugin, PluginError, PluginFactory, Registrar};
 pub use remap::{RemapInstance, RemapStatus};
 pub use session::Session;
-pub use transaction::{CacheLookup, Transaction, TransactionParts};
+pub use transaction::{ByteCounts, CacheLookup, Transaction, TransactionParts};
 
 pub use tollgate_hook::{Order, slot};
 

@@ -1,6 +1,6 @@
 //! Plugins and their registration.
 
-use crate::hooks::{AccessCheck, LogTransaction, TransactionHandler, TransactionPoint};
+use crate::hooks::{AccessCheck, LogTransaction, TransactionHandler, TransactionHook, TransactionPoint};
 use crate::{Outcome, RemapInstance, Step, Transaction};
 use std::sync::Arc;
 use tollgate_hook::{AllOutcome, HandlerFor, HookPoint, Order, Registry};
@@ -117,6 +117,12 @@ impl<'r> Registrar<'r> {
     ) {
         let name = self.next_name();
         self.registry.register::<P>(&self.module, &name, order, handler);
+    }
+
+    /// Adds a handler to a transaction hook point that is known only when the program runs.
+    pub fn on_hook(&mut self, hook: TransactionHook, handler: Arc<TransactionHandler>) {
+        let name = self.next_name();
+        hook.register(self.registry, &self.module, &name, Order::default(), handler);
     }
 
     /// Makes a hook point of this plugin known.

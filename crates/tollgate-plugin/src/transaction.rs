@@ -30,6 +30,19 @@ pub enum CacheLookup {
     Skipped,
 }
 
+/// Bytes transferred between client and server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ByteCounts {
+    /// The request's body.
+    pub request_body: u64,
+    /// The request, header and body.
+    pub request: u64,
+    /// The response's body.
+    pub response_body: u64,
+    /// The response, header and body.
+    pub response: u64,
+}
+
 /// What the engine gives a new transaction.
 pub struct TransactionParts {
     /// Number, unique in the process.
@@ -79,6 +92,13 @@ pub struct Transaction {
     /// The origin's address, from OS_DNS on. Set earlier, or changed in OS_DNS, it is used instead of what the name
     /// resolves to (TSHttpTxnServerAddrSet).
     pub origin_addr: Option<SocketAddr>,
+    /// Where to ask instead of passing the origin's response on, whatever that is (TSHttpTxnRedirectUrlSet). In
+    /// READ_RESPONSE_HDR.
+    pub redirect_url: Option<Box<Url>>,
+    /// How many redirects were followed so far.
+    pub redirects: u32,
+    /// What was transferred, complete from TXN_CLOSE on.
+    pub bytes: ByteCounts,
     /// Leaves PRE_REMAP, the rules and POST_REMAP out (TSSkipRemappingSet). In READ_REQUEST_HDR.
     pub skip_remapping: bool,
     /// The response is not stored (TSHttpTxnServerRespNoStoreSet). Up to READ_RESPONSE_HDR.
@@ -133,6 +153,9 @@ impl Transaction {
             cache_lookup: None,
             cache_url: None,
             origin_addr: None,
+            redirect_url: None,
+            redirects: 0,
+            bytes: ByteCounts::default(),
             skip_remapping: false,
             no_store: false,
             request_is_cacheable: false,
@@ -212,7 +235,12 @@ impl Transaction {
     }
 
     fn push_hook(&mut self, hook: TransactionHook, module: &str, call: Arc<crate::TransactionHandler>) {
-        self.handlers.push((hook, NamedHandler { module: module.into(), call }));
+        self.add_handler(hook, NamedHandler { module: module.into(), call });
+    }
+
+    /// Adds a handler for this transaction only.
+    pub fn add_handler(&mut self, hook: TransactionHook, handler: NamedHandler) {
+        self.handlers.push((hook, handler));
         self.own_mask |= hook.bit();
     }
 

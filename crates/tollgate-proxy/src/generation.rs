@@ -14,7 +14,7 @@ use std::sync::Arc;
 use tollgate_cache::Policy;
 use tollgate_config::ids;
 use tollgate_config::ip_allow::{IpAllow, Side};
-use tollgate_config::records::list_words;
+use tollgate_config::records::{Source, list_words};
 use tollgate_config::remap::{RemapTable, RuleUrl, Scheme as RuleScheme};
 use tollgate_config::{Problem, Records};
 use tollgate_hook::{AllOutcome, Handlers, HookDescription, HookTable, OperatorRules, Order, Registry, slot};
@@ -23,7 +23,9 @@ use tollgate_http::url::Scheme;
 use tollgate_plugin::hooks::{
     AccessCheck, Denied, GlobalHooks, LogTransaction, SelectAlt, declare_server_points,
 };
-use tollgate_plugin::{Plugin, PluginFactory, Registrar, RemapInstance, Transaction, TransactionHook};
+use tollgate_plugin::{
+    Plugin, PluginError, PluginFactory, Registrar, RemapInstance, Transaction, TransactionHook,
+};
 
 /// What a generation is made of.
 pub struct GenerationParts {
@@ -61,9 +63,95 @@ pub struct PluginUse {
 pub struct PluginSet {
     factories: HashMap<String, Box<dyn PluginFactory>>,
     built_in: Vec<Box<dyn Plugin>>,
+    loader: Option<Box<dyn PluginLoader>>,
+}
+
+/// Loads plugins that no factory is known for: those in files.
+///
+/// For each generation, [`Self::begin`] is called, then [`Self::global`] and [`Self::remap`] in the order of the
+/// configuration, then [`Self::end`]; all on one thread.
+pub trait PluginLoader: Send + Sync {
+    /// Whether it loads what is called so.
+    fn takes(&self, name: &str) -> bool;
+
+    /// Whether the file of what is called so is there.
+    fn finds(&self, name: &str) -> bool;
+
+    /// A generation is being built.
+    fn begin(&self, records: &Records);
+
+    /// The plugin of a line of plugin.config.
+    fn global(&self, line: &PluginUse) -> Result<Box<dyn Plugin>, PluginError>;
+
+    /// The plugin `name` of the rule from `from` to `to`.
+    fn remap(
+        &self,
+        name: &str,
+        from: &str,
+        to: &str,
+        params: &[String],
+    ) -> Result<Box<dyn RemapInstance>, PluginError>;
+
+    /// The generation is built, or not.
+    fn end(&self, is_built: bool);
+}
+
+/// Who makes a plugin.
+enum Kind<'p> {
+    Native(&'p dyn PluginFactory),
+    File(&'p dyn PluginLoader),
+    Unknown,
 }
 
 impl PluginSet {
+    /// Says who loads plugins that are files.
+    pub fn set_loader(&mut self, loader: Box<dyn PluginLoader>) {
+        self.loader = Some(loader);
+    }
+
+    fn loader_of(&self, name: &str) -> Option<&dyn PluginLoader> {
+        self.loader.as_deref().filter(|loader| loader.takes(name))
+    }
+
+    fn global(&self, line: &PluginUse) -> Result<Box<dyn Plugin>, PluginError> {
+        match self.kind_of(&line.name) {
+            Kind::Native(factory) => factory.global(&line.args),
+            Kind::File(loader) => loader.global(line),
+            Kind::Unknown => Err(self.unknown(&line.name)),
+        }
+    }
+
+    /// A native plugin has its name without `.so`; with it, the file comes first if there is one.
+    fn kind_of(&self, name: &str) -> Kind<'_> {
+        let (native, loader) = (self.find(name), self.loader_of(name));
+        match (native, loader) {
+            (Some(_), Some(loader)) if loader.finds(name) => Kind::File(loader),
+            (Some(factory), _) => Kind::Native(factory),
+            (None, Some(loader)) => Kind::File(loader),
+            (None, None) => Kind::Unknown,
+        }
+    }
+
+    /// The same for a rule.
+    fn remap(
+        &self,
+        name: &str,
+        from: &str,
+        to: &str,
+        params: &[String],
+    ) -> Result<Box<dyn RemapInstance>, PluginError> {
+        match self.kind_of(name) {
+            Kind::Native(factory) => factory.remap(from, to, params),
+            Kind::File(loader) => loader.remap(name, from, to, params),
+            Kind::Unknown => Err(self.unknown(name)),
+        }
+    }
+
+    fn unknown(&self, name: &str) -> PluginError {
+        let known: Vec<&str> = self.factories().into_iter().map(|(n, _)| n).collect();
+        PluginError::new(format!("no native plugin is called {name:?}; known ones: {}", known.join(", ")))
+    }
+
     /// Makes a kind of plugin known. The last one of a name wins.
     pub fn add_factory(&mut self, factory: Box<dyn PluginFactory>) {
         self.factories.insert(factory.name().to_string(), factory);
@@ -155,9 +243,42 @@ impl RuleHost {
     }
 }
 
+/// Congestion controls that this system has not.
+fn check_congestion_controls(records: &Records, problems: &mut Vec<Problem>) {
+    for id in [ids::NET_TCP_CONGESTION_CONTROL_IN, ids::NET_TCP_CONGESTION_CONTROL_OUT] {
+        let name = records.str(id);
+        if let Err(error) = tollgate_event::net::check_congestion_control(name) {
+            let (file, line) = match records.source_of(id) {
+                Source::File { file, line } => (Arc::clone(file), *line),
+                other => (other.to_string().into(), 0),
+            };
+            let message = format!(
+                "TCP congestion control {name:?}: {error}; \
+                 /proc/sys/net/ipv4/tcp_allowed_congestion_control lists those that can be used"
+            );
+            problems.push(Problem::error(&file, line, message));
+        }
+    }
+}
+
 impl Generation {
     /// Builds a generation, or says everything that is wrong with it.
     pub fn build(
+        number: u64,
+        parts: GenerationParts,
+        plugins: &PluginSet,
+    ) -> Result<Generation, Vec<Problem>> {
+        if let Some(loader) = &plugins.loader {
+            loader.begin(&parts.records);
+        }
+        let built = Generation::assemble(number, parts, plugins);
+        if let Some(loader) = &plugins.loader {
+            loader.end(built.is_ok());
+        }
+        built
+    }
+
+    fn assemble(
         number: u64,
         parts: GenerationParts,
         plugins: &PluginSet,
@@ -171,6 +292,7 @@ impl Generation {
         }
         register_plugins(&mut registry, &parts.plugins, plugins, &mut problems);
         let rule_plugins = rule_plugins(&parts.remap, plugins, &mut problems);
+        check_congestion_controls(&parts.records, &mut problems);
         let table = registry.seal(&parts.rules).map_err(|errors| {
             let hooks: Arc<str> = "hooks.config".into();
             problems.extend(errors.iter().map(|e| Problem::error(&hooks, 0, e.to_string())));
@@ -268,21 +390,12 @@ fn register_plugins(
         }
     }
     for line in uses {
-        let made = match plugins.find(&line.name) {
-            None => Err(unknown_plugin(&line.name, plugins)),
-            Some(factory) => factory.global(&line.args).map_err(|e| e.to_string()),
-        };
-        let registered =
-            made.and_then(|p| p.register(&mut Registrar::new(registry, p.name())).map_err(|e| e.to_string()));
+        let made = plugins.global(line);
+        let registered = made.and_then(|p| p.register(&mut Registrar::new(registry, p.name())));
         if let Err(error) = registered {
             problems.push(Problem::error(&line.file, line.line, format!("plugin {}: {error}", line.name)));
         }
     }
-}
-
-fn unknown_plugin(name: &str, plugins: &PluginSet) -> String {
-    let known: Vec<&str> = plugins.factories().into_iter().map(|(n, _)| n).collect();
-    format!("no native plugin is called {name:?}; known ones: {}", known.join(", "))
 }
 
 fn rule_plugins(
@@ -294,13 +407,7 @@ fn rule_plugins(
     for rule in remap.rules() {
         let mut of_rule = Vec::new();
         for plugin in &rule.plugins {
-            let made = match plugins.find(&plugin.name) {
-                None => Err(unknown_plugin(&plugin.name, plugins)),
-                Some(factory) => {
-                    factory.remap(&rule.from_text, &rule.to_text, &plugin.params).map_err(|e| e.to_string())
-                }
-            };
-            match made {
+            match plugins.remap(&plugin.name, &rule.from_text, &rule.to_text, &plugin.params) {
                 Ok(instance) => of_rule.push(RulePlugin { name: plugin.name.as_str().into(), instance }),
                 Err(error) => problems.push(Problem::error(
                     &plugin.file,

@@ -25,5 +25,6 @@ mod txn;
 mod wire;
 
 pub use engine::Engine;
-pub use generation::{Generation, GenerationParts, PluginSet, PluginUse};
+pub use generation::{Generation, GenerationParts, PluginLoader, PluginSet, PluginUse};
+pub use policy::of as cache_policy;
 pub use server::{ListenerSet, serve};

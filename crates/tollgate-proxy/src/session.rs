@@ -29,6 +29,7 @@ pub(crate) async fn serve_connection(
 ) {
     let open = OpenConnection::new(&thread);
     let session = Session::new(thread.next_id(), peer, local, false);
+    session.set_client_fd(conn.raw_fd());
     let host = EngineHost::shared(&thread);
     let mut client = H1Client::new(Wire::new(conn), open);
     let has_hooks = thread.generation().hooks.mask() & TransactionHook::SsnStart.bit() != 0;
@@ -64,7 +65,10 @@ async fn serve_requests(
                 return;
             }
         }
-        match Box::pin(txn::run(thread, session, host, client, &active, Mode::Client)).await {
+        // The place is taken first, so that the transaction's state is made in it instead of being moved there.
+        let place = Box::new_uninit();
+        let transaction = Box::write(place, txn::run(thread, session, host, client, &active, Mode::Client));
+        match Box::into_pin(transaction).await {
             After::KeepAlive => {}
             After::Close => {
                 linger(client).await;
@@ -91,8 +95,8 @@ fn set_idle_limit(thread: &EngineThread, session: &Session, client: &mut H1Clien
 /// Closes so that the client can read the response: ends our direction, then takes what the client still sends for a
 /// moment, for a reset caused by unread bytes would destroy the response on its way (RFC 9112 §9.6).
 async fn linger(client: &mut H1Client) {
-    if client.wire.shutdown_write().await.is_err() || client.is_at_message_end() && !client.wire.has_unread()
-    {
+    let is_all_read = client.is_at_message_end() && !client.wire.has_unread();
+    if is_all_read || client.wire.shutdown_write().await.is_err() {
         return;
     }
     client.wire.set_deadline(limits::LINGER);

@@ -198,4 +198,6 @@ pub(crate) enum Shown {
     Metrics,
     /// Native plugins.
     Plugins,
+    /// What the program exports to C plugins, and what there is of it.
+    TsSymbols,
 }

@@ -35,6 +35,7 @@ pub fn main_with(mut plugins: PluginSet) -> ExitCode {
     for factory in tollgate_plugins::factories() {
         plugins.add_factory(factory);
     }
+    plugins.set_loader(Box::new(tollgate_ts::Loader::new(tollgate_ts::Purpose::Run)));
     if is_called("traffic_ctl") {
         return match cli::CtlCli::try_parse() {
             Ok(cli) => ctl::run(&cli.options),
@@ -44,8 +45,8 @@ pub fn main_with(mut plugins: PluginSet) -> ExitCode {
     let result = match cli::Cli::parse().command {
         cli::Command::Run(options) => run::run(&options, plugins),
         cli::Command::Demo(options) => demo::run(&options, plugins),
-        cli::Command::Check(options) => return check::run(&options, plugins),
-        cli::Command::Show(options) => show::run(&options, plugins),
+        cli::Command::Check(options) => return check::run(&options, verifying(plugins)),
+        cli::Command::Show(options) => show::run(&options, verifying(plugins)),
         cli::Command::Ctl(options) => return ctl::run(&options),
     };
     match result {
@@ -55,6 +56,12 @@ pub fn main_with(mut plugins: PluginSet) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// These plugins, with a loader that looks at the files of others but does not start them.
+fn verifying(mut plugins: PluginSet) -> PluginSet {
+    plugins.set_loader(Box::new(tollgate_ts::Loader::new(tollgate_ts::Purpose::Verify)));
+    plugins
 }
 
 /// Whether the program was called by that name.

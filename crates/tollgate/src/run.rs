@@ -20,6 +20,7 @@ use tollgate_config::generation::Generation;
 use tollgate_config::records::Source;
 use tollgate_config::{Problem, Records, ids};
 use tollgate_event::EventThread;
+use tollgate_event::mailbox::mailbox;
 use tollgate_event::net::{AcceptOptions, bind};
 use tollgate_event::thread::{Event, Signal, Signals};
 use tollgate_hook::run_void;
@@ -74,9 +75,13 @@ impl Server {
         let metrics = Metrics::new();
         metrics.set(Metric::ProcessStartTime, tollgate_event::clock::unix_seconds());
         let log = access_log(&records, &sources.dir(), &metrics)?;
+        let threads = sources.threads(&records);
+        // Before plugins are started: what they hand to event threads waits for those.
+        let (remotes, mailboxes): (Vec<_>, Vec<_>) = (0..threads).map(|_| mailbox()).unzip();
+        tollgate_ts::threads::set_event_threads(remotes);
+        tollgate_ts::prepare(&records, &sources.dir(), &metrics);
         let engine = Engine::new(sources.parts(&generation), plugins, hosts(&generation), log, metrics)
             .map_err(|problems| anyhow!("the configuration has errors\n{}", listed(&problems)))?;
-        let threads = sources.threads(&records);
         let (sets, listeners) = listener_sets(&sources.listen(&records)?, threads, &records)?;
         let lifecycle = Lifecycle { listeners: listeners.clone() };
         let table = engine.generation();
@@ -85,12 +90,14 @@ impl Server {
         let drain = Duration::from_secs(records.int(ids::STOP_SHUTDOWN_TIMEOUT).max(0) as u64);
         let task_threads = usize::try_from(records.int(ids::TASK_THREADS)).unwrap_or(2).max(1);
         let mut running = Vec::with_capacity(threads);
-        for (index, set) in sets.into_iter().enumerate() {
+        for ((index, set), mailbox) in sets.into_iter().enumerate().zip(mailboxes) {
             let engine = Arc::clone(&engine);
-            running.push(
-                EventThread::spawn(index, task_threads, move || serve(engine, index, set, drain))
-                    .context("cannot start an event thread")?,
-            );
+            let life = move || async move {
+                tollgate_event::spawn_local(mailbox.serve());
+                serve(engine, index, set, drain).await;
+            };
+            running
+                .push(EventThread::spawn(index, task_threads, life).context("cannot start an event thread")?);
         }
         let admin = start_admin(&records, &engine)?;
         run_void(&table.table().handlers::<PortsReady>(), |handler| handler.call(&lifecycle));
@@ -187,6 +194,7 @@ impl Server {
                 warnings.iter().for_each(|w| tracing::warn!("{w}"));
                 let waiting = waiting_for_restart(self.engine.generation().records(), &generation.records);
                 self.engine.reload(sources.parts(&generation)).inspect(|_| {
+                    tollgate_ts::configure(self.engine.generation().records());
                     self.changes.waiting.extend(waiting);
                     self.changes.waiting.sort_unstable();
                     self.changes.waiting.dedup();
@@ -240,14 +248,25 @@ fn listener_sets(
 ) -> anyhow::Result<(Vec<ListenerSet>, Vec<SocketAddr>)> {
     let backlog = i32::try_from(records.int(ids::NET_LISTEN_BACKLOG)).ok().filter(|n| *n > 0).unwrap_or(4096);
     let flags = records.int(ids::NET_SOCK_OPTION_FLAG_IN);
-    let options = AcceptOptions { no_delay: flags & 1 != 0, keep_alive: flags & 2 != 0 };
+    // Whom the kernel keeps back for long would be waited for once more after that.
+    let silence = records.int(ids::HTTP_ACCEPT_NO_ACTIVITY_TIMEOUT);
+    let defer = match records.int(ids::NET_DEFER_ACCEPT) {
+        defer if silence > 0 => defer.min(silence),
+        defer => defer,
+    };
+    let options = AcceptOptions {
+        no_delay: flags & 1 != 0,
+        keep_alive: flags & 2 != 0,
+        congestion_control: records.str(ids::NET_TCP_CONGESTION_CONTROL_IN).into(),
+        defer_seconds: u16::try_from(defer).unwrap_or(0),
+    };
     let mut sets: Vec<ListenerSet> = (0..threads).map(|_| Vec::new()).collect();
     let mut bound = Vec::new();
     for addr in addrs {
         let sockets = bind(*addr, threads, backlog).with_context(|| format!("cannot listen on {addr}"))?;
         bound.extend(sockets.first().map(tollgate_event::net::BoundListener::addr));
         for (set, socket) in sets.iter_mut().zip(sockets) {
-            socket.set_accept_options(options).with_context(|| format!("options of sockets on {addr}"))?;
+            socket.set_accept_options(&options).with_context(|| format!("options of sockets on {addr}"))?;
             set.push(socket);
         }
     }

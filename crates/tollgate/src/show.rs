@@ -14,6 +14,7 @@ pub(crate) fn run(options: &ShowOptions, plugins: PluginSet) -> anyhow::Result<(
     match options.what {
         Shown::Metrics => show_metrics(options.json),
         Shown::Plugins => show_plugins(&plugins, options.json),
+        Shown::TsSymbols => show_ts_symbols(options.json),
         Shown::Records => {
             let records = records(options)?;
             show_records(&records, options.json);
@@ -63,6 +64,20 @@ fn show_metrics(as_json: bool) {
     for metric in Metric::ALL {
         let def = metric.def();
         println!("{} {:?}\n    {}", def.name, def.kind, def.help);
+    }
+}
+
+fn show_ts_symbols(as_json: bool) {
+    let symbols = tollgate_ts::SYMBOLS.iter();
+    if as_json {
+        let list: Vec<Value> = symbols
+            .map(|s| json!({"name": s.name, "state": s.state.as_str(), "group": s.group, "tier": s.tier}))
+            .collect();
+        println!("{:#}", Value::Array(list));
+        return;
+    }
+    for symbol in symbols {
+        println!("{} {} ({})", symbol.name, symbol.state.as_str(), symbol.group);
     }
 }
 

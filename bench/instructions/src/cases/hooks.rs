@@ -1,12 +1,29 @@
-//! Hook dispatch: what a point costs with 0, 1 and 7 handlers that do nothing.
+//! Hook dispatch: what the points of a transaction cost with no handler, with one at one point, and with one at each
+//! of seven points, all of which do nothing.
 
 use std::hint::black_box;
 
 use tollgate_plugin::mock::MockServer;
-use tollgate_plugin::{Outcome, Plugin, PluginError, Registrar, TransactionHook, hooks};
+use tollgate_plugin::{Outcome, Plugin, PluginError, Registrar, Transaction, TransactionHook, hooks};
 
+/// Handlers at the first points of this list.
 struct Idle {
-    handlers: usize,
+    points: usize,
+}
+
+const POINTS: [TransactionHook; 7] = [
+    TransactionHook::ReadRequestHdr,
+    TransactionHook::TxnStart,
+    TransactionHook::PreRemap,
+    TransactionHook::PostRemap,
+    TransactionHook::CacheLookupComplete,
+    TransactionHook::SendResponseHdr,
+    TransactionHook::TxnClose,
+];
+
+fn nothing(txn: &mut Transaction) -> Outcome {
+    black_box(&txn.client_request);
+    Outcome::Continue
 }
 
 impl Plugin for Idle {
@@ -15,25 +32,32 @@ impl Plugin for Idle {
     }
 
     fn register(&self, registrar: &mut Registrar<'_>) -> Result<(), PluginError> {
-        for _ in 0..self.handlers {
-            registrar.on(hooks::ReadRequestHdr, |txn| {
-                black_box(&txn.client_request);
-                Outcome::Continue
-            });
+        for point in &POINTS[..self.points] {
+            match point {
+                TransactionHook::TxnStart => registrar.on(hooks::TxnStart, nothing),
+                TransactionHook::PreRemap => registrar.on(hooks::PreRemap, nothing),
+                TransactionHook::PostRemap => registrar.on(hooks::PostRemap, nothing),
+                TransactionHook::CacheLookupComplete => registrar.on(hooks::CacheLookupComplete, nothing),
+                TransactionHook::SendResponseHdr => registrar.on(hooks::SendResponseHdr, nothing),
+                TransactionHook::TxnClose => registrar.on(hooks::TxnClose, nothing),
+                _ => registrar.on(hooks::ReadRequestHdr, nothing),
+            }
         }
         Ok(())
     }
 }
 
-/// Asks whether the point has handlers and runs them, as a transaction does at each point.
-fn dispatch(handlers: usize, iterations: u64) {
-    let Ok(server) = MockServer::with(&Idle { handlers }) else { panic!("the plugin registers") };
+/// Asks at each of seven points whether it has handlers and runs them, as a transaction does.
+fn dispatch(points: usize, iterations: u64) {
+    let Ok(server) = MockServer::with(&Idle { points }) else { panic!("the plugin registers") };
     let mut txn = server.transaction("GET", "http://www.example.com/");
     for _ in 0..iterations {
         let txn = black_box(&mut txn);
-        if txn.has_handlers(TransactionHook::ReadRequestHdr) {
-            let outcome = server.fire(TransactionHook::ReadRequestHdr, txn);
-            assert!(matches!(black_box(outcome), Outcome::Continue));
+        for point in black_box(POINTS) {
+            if txn.has_handlers(point) {
+                let outcome = server.fire(point, txn);
+                assert!(matches!(black_box(outcome), Outcome::Continue));
+            }
         }
     }
 }

@@ -33,6 +33,8 @@ records! {
         "Listening ports, separated by blanks, each with options after colons.", ours;
     Int NET_LISTEN_BACKLOG "proxy.config.net.listen_backlog" = -1, at_least(-1), no, Restart, "",
         "Backlog of listening sockets; -1: the system's maximum.";
+    Int NET_DEFER_ACCEPT "proxy.config.net.defer_accept" = 45, between(0, 32767), no, Restart, "s",
+        "How long the kernel keeps a new client connection back until its first bytes come, at most accept_no_activity_timeout; 0: not at all.";
     Int NET_CONNECTIONS_THROTTLE "proxy.config.net.connections_throttle" = 30000, POSITIVE, no, Dynamic, "",
         "Total number of open connections, both sides; new clients wait above it.";
     Int NET_MAX_CONNECTIONS_IN "proxy.config.net.max_connections_in" = 30000, POSITIVE, no, Dynamic, "",
@@ -41,6 +43,10 @@ records! {
         "Client connections with a request in progress; 0: no limit.";
     Int NET_SOCK_OPTION_FLAG_IN "proxy.config.net.sock_option_flag_in" = 0x1, between(0, 0x3f), no, Restart, "",
         "Options of client sockets, added up: 1 no delay, 2 keep-alive; others have no effect.";
+    Str NET_TCP_CONGESTION_CONTROL_IN "proxy.config.net.tcp_congestion_control_in" = "", ANY, no, Restart, "",
+        "TCP congestion control of client connections; empty: the system's, and reno on loopback addresses.";
+    Str NET_TCP_CONGESTION_CONTROL_OUT "proxy.config.net.tcp_congestion_control_out" = "", ANY, no, Dynamic, "",
+        "TCP congestion control of connections to origins; empty: the system's, and reno to loopback addresses.";
     Str LOCAL_OUTGOING_IP_TO_BIND "proxy.local.outgoing_ip_to_bind" = "", ADDRESSES, no, Dynamic, "",
         "Local addresses of connections to origins, one for each address family; empty: the system chooses.";
     Int NET_SOCK_RECV_BUFFER_SIZE_OUT "proxy.config.net.sock_recv_buffer_size_out" = 0, SIZE, key 9, Dynamic, "bytes",
@@ -255,6 +261,14 @@ records! {
         "Hosts file asked before the DNS; unset: none.";
 
     // --- plugins
+    Str PLUGIN_PLUGIN_DIR "proxy.config.plugin.plugin_dir" = "/usr/lib/trafficserver/modules", ANY, no, Restart, "",
+        "Where plugin files that are named without a folder are looked for.", ours;
+    Int PLUGIN_DYNAMIC_RELOAD_MODE "proxy.config.plugin.dynamic_reload_mode" = 1, FLAG, no, Dynamic, "",
+        "Load copies of remap plugins' files, so that a file that has changed is loaded anew at a reload.";
+    Int TOLLGATE_TS_BLOCKING_LIMIT "proxy.config.tollgate.ts.blocking_limit" = 500, POSITIVE, no, Restart, "ms",
+        "How long a C plugin's handler may keep an event thread before that is logged; 0: never.", ours;
+    Str TOLLGATE_TS_PRELOAD "proxy.config.tollgate.ts.preload" = "libpcre.so.3 libz.so.1 libcrypto.so.3 libssl.so.3 libyaml-cpp.so.0.7 libtscpputil.so.9 libtscore.so.9 libtscppapi.so.9", ANY, no, Restart, "",
+        "Libraries loaded, as far as they are there, before the first C plugin: plugins use them without naming them.", ours;
     Int TOLLGATE_PLUGIN_HANDLER_TIMEOUT "proxy.config.tollgate.plugin.handler_timeout" = 30, POSITIVE, no, Dynamic, "s",
         "How long a handler may make a transaction wait before the watchdog warns; 0: no limit.", ours;
     Str TOLLGATE_PLUGIN_HANDLER_TIMEOUT_ACTION "proxy.config.tollgate.plugin.handler_timeout_action" = "log", one_of(&["log", "fail"]), no, Dynamic, "",
@@ -279,6 +293,8 @@ records! {
         "File of the access log in `log.logfile_dir`; unset: no access log.", ours;
     Str TOLLGATE_DIAGS_LEVEL "proxy.config.tollgate.diags.level" = "note", one_of(&["fatal", "error", "warning", "note", "debug"]), no, Restart, "",
         "Least severe message written to the diagnostics log.", ours;
+    Str DIAGS_DEBUG_TAGS "proxy.config.diags.debug.tags" = "http|dns", ANY, no, Dynamic, "",
+        "Regular expression: the tags of C plugins' debug messages that are written.";
     Int DIAGS_DEBUG_ENABLED "proxy.config.diags.debug.enabled" = 0, between(0, 3), no, Dynamic, "",
         "Write debug messages whose tag matches `diags.debug.tags`.";
     Str TOLLGATE_ADMIN_LISTEN "proxy.config.tollgate.admin.listen" = "", ANY, no, Restart, "",

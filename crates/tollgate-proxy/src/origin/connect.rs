@@ -91,6 +91,7 @@ pub(crate) async fn connect(
         send_buffer_bytes: usize::try_from(records.int(ids::NET_SOCK_SEND_BUFFER_SIZE_OUT)).unwrap_or(0),
         no_delay: records.int(ids::NET_SOCK_OPTION_FLAG_OUT) & 1 != 0,
         keep_alive: records.int(ids::NET_SOCK_OPTION_FLAG_OUT) & 2 != 0,
+        congestion_control: records.str(ids::NET_TCP_CONGESTION_CONTROL_OUT).into(),
         timeout: limits::seconds(records, timeout),
     };
     let most = usize::try_from(records.int(ids::HTTP_PER_SERVER_CONNECTION_MAX)).unwrap_or(0);

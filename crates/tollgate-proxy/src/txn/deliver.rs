@@ -309,16 +309,22 @@ impl<S: ClientStream> Exchange<'_, S> {
     /// Replaces the URL by a redirect's target, if redirects are to be followed.
     fn follow_redirect(&mut self, response: &Response) -> bool {
         let most = self.txn.records.int(ids::HTTP_NUMBER_OF_REDIRECTIONS);
-        if self.txn.cache_lookup.is_none()
-            || self.redirects >= most
-            || !matches!(response.status, 301 | 302 | 303 | 307 | 308)
-            || !is_get_like(&self.txn.client_request.method)
-        {
+        if self.txn.cache_lookup.is_none() || !is_get_like(&self.txn.client_request.method) {
             return false;
         }
-        let Some(target) = response.headers.get(names::LOCATION) else { return false };
-        let Some(url) = resolve(&self.txn.client_request.url, target) else { return false };
+        let url = if let Some(url) = self.txn.redirect_url.take() {
+            // A plugin's wish: whatever the response is.
+            *url
+        } else {
+            if self.redirects >= most || !matches!(response.status, 301 | 302 | 303 | 307 | 308) {
+                return false;
+            }
+            let Some(target) = response.headers.get(names::LOCATION) else { return false };
+            let Some(url) = resolve(&self.txn.client_request.url, target) else { return false };
+            url
+        };
         self.redirects += 1;
+        self.txn.redirects = u32::try_from(self.redirects).unwrap_or(u32::MAX);
         let from = &self.txn.client_request.url;
         if (from.host != url.host && !from.host.eq_ignore_ascii_case(&url.host))
             || from.effective_port() != url.effective_port()

@@ -39,7 +39,9 @@ use tollgate_http::Method;
 use tollgate_obs::metrics::{GaugeGuard, Metric};
 use tollgate_obs::milestones::Milestone;
 use tollgate_obs::outcome::TransactionEnd;
-use tollgate_plugin::{Host, LocalResponse, Session, Transaction, TransactionHook, TransactionParts};
+use tollgate_plugin::{
+    ByteCounts, Host, LocalResponse, Session, Transaction, TransactionHook, TransactionParts,
+};
 
 pub(crate) use hooks::run_session_hook;
 
@@ -204,6 +206,13 @@ impl<S: ClientStream> Exchange<'_, S> {
             }
         };
         self.txn.end = Some(end);
+        let (request, response) = self.client.bytes();
+        self.txn.bytes = ByteCounts {
+            request_body: self.log.request_body_bytes,
+            request,
+            response_body: self.log.body_bytes,
+            response,
+        };
         if self.txn.has_handlers(TransactionHook::TxnClose) {
             Box::pin(self.run_close_hooks()).await;
         }
@@ -267,7 +276,10 @@ impl<S: ClientStream> Exchange<'_, S> {
             let progress = match self.look_up().await? {
                 Plan::Serve(object) => Progress::Ended(self.serve_stored(object).await?),
                 Plan::Follow(follower) => Box::pin(self.follow(follower)).await?,
-                Plan::Fetch(writer) => Box::pin(self.fetch(writer)).await?,
+                Plan::Fetch(writer) => {
+                    let place = Box::new_uninit();
+                    Box::into_pin(Box::write(place, self.fetch(writer))).await?
+                }
             };
             if let Progress::Ended(end) = progress {
                 return Ok(end);

@@ -25,8 +25,6 @@ use super::buffer::Buffer;
 use super::error::MessageError;
 use super::table::{BufferId, Loc, messages};
 use std::ffi::{CStr, c_char, c_int, c_void};
-use std::io::Write;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
 
 /// `TSMBuffer`, `TSMLoc`, parsers: numbers in pointers' clothes.
@@ -43,7 +41,7 @@ pub type IoWriter = fn(Handle, &[u8]) -> bool;
 static REPORTER: OnceLock<Reporter> = OnceLock::new();
 static IO_WRITER: OnceLock<IoWriter> = OnceLock::new();
 
-/// Says who is told of failed calls, instead of standard error. Only the first call counts.
+/// Says who is told of failed calls, instead of the log. Only the first call counts.
 pub fn set_reporter(reporter: Reporter) {
     let _already_set = REPORTER.set(reporter);
 }
@@ -56,23 +54,18 @@ pub fn set_io_writer(writer: IoWriter) {
 fn report(function: &'static str, error: MessageError) {
     match REPORTER.get() {
         Some(reporter) => reporter(function, error),
-        None => {
-            // Nobody is left to tell if standard error is closed.
-            let _unwritable = writeln!(std::io::stderr(), "{function}: {error}");
-        }
+        None => crate::fence::report(function, &error),
     }
 }
 
 /// Runs the work of one C function: faults are reported, panics stopped; both give `failed`.
 fn fence<R: Copy>(function: &'static str, failed: R, work: impl FnOnce() -> Result<R, MessageError>) -> R {
-    match catch_unwind(AssertUnwindSafe(work)) {
-        Ok(Ok(value)) => value,
-        Ok(Err(error)) => {
+    crate::fence::fence(function, failed, || {
+        Ok::<_, std::convert::Infallible>(work().unwrap_or_else(|error| {
             report(function, error);
             failed
-        }
-        Err(_) => failed,
-    }
+        }))
+    })
 }
 
 fn buffer(handle: Handle) -> Result<BufferId, MessageError> {

@@ -23,8 +23,6 @@ pub use symbols::{Symbol, symbols};
 use super::error::ServiceError;
 use std::borrow::Cow;
 use std::ffi::{CStr, c_char, c_int, c_void};
-use std::io::Write;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
 
 /// `TSTextLogObject`, `TSConfig`, `TSFile` …: numbers in pointers' clothes.
@@ -38,7 +36,7 @@ pub type Reporter = fn(&'static str, ServiceError);
 
 static REPORTER: OnceLock<Reporter> = OnceLock::new();
 
-/// Says who is told of misuses, instead of standard error. Only the first call counts.
+/// Says who is told of misuses, instead of the log. Only the first call counts.
 pub fn set_reporter(reporter: Reporter) {
     let _already_set = REPORTER.set(reporter);
 }
@@ -46,23 +44,18 @@ pub fn set_reporter(reporter: Reporter) {
 fn report(function: &'static str, error: ServiceError) {
     match REPORTER.get() {
         Some(reporter) => reporter(function, error),
-        None => {
-            // Nobody is left to tell if standard error is closed.
-            let _unwritable = writeln!(std::io::stderr(), "{function}: {error}");
-        }
+        None => crate::fence::report(function, &error),
     }
 }
 
 /// Runs the work of one C function: misuses are reported, panics stopped; both give `failed`.
 fn fence<R: Copy>(function: &'static str, failed: R, work: impl FnOnce() -> Result<R, ServiceError>) -> R {
-    match catch_unwind(AssertUnwindSafe(work)) {
-        Ok(Ok(value)) => value,
-        Ok(Err(error)) => {
+    crate::fence::fence(function, failed, || {
+        Ok::<_, std::convert::Infallible>(work().unwrap_or_else(|error| {
             report(function, error);
             failed
-        }
-        Err(_) => failed,
-    }
+        }))
+    })
 }
 
 fn code(worked: bool) -> c_int {

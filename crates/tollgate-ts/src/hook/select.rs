@@ -1,0 +1,110 @@
+//! SELECT_ALT: plugins judge stored alternates.
+//!
+//! Invariants: the handle of an alternate is good during the call only; the messages are read-only.
+
+use crate::cont::Cont;
+use crate::fence::{Misuse, fence};
+use crate::message::{Access, BufferId, Loc, messages};
+use crate::slots::{Handle, Kind, Slots, number, pointer};
+use parking_lot::Mutex;
+use std::ffi::c_int;
+use std::sync::Arc;
+use tollgate_plugin::hooks::Alternate;
+
+const EVENT: c_int = 60010;
+
+static ALTERNATES: Slots<Shown> = Slots::new(Kind::Alternate);
+
+/// An alternate shown to a plugin.
+#[derive(Debug)]
+struct Shown {
+    number: u64,
+    request: (BufferId, Loc),
+    response: (BufferId, Loc),
+    quality: Mutex<Option<f32>>,
+}
+
+/// Asks a continuation about an alternate.
+pub(super) fn ask(cont: &Cont, alternate: &Alternate<'_>) {
+    let request = messages().open_request(alternate.client_request, Access::ReadOnly);
+    let response = messages().open_response(alternate.cached_response, Access::ReadOnly);
+    let (Ok(request), Ok(response)) = (request, response) else { return };
+    let shown =
+        ALTERNATES.insert(|number| Arc::new(Shown { number, request, response, quality: Mutex::new(None) }));
+    if let Some(shown) = shown {
+        let turn = cont.wait();
+        cont.call(&turn, EVENT, pointer(shown.number));
+        drop(turn);
+        drop(ALTERNATES.remove(shown.number));
+        if let Some(quality) = *shown.quality.lock() {
+            alternate.quality.set(quality);
+        }
+    }
+    for (id, _) in [request, response] {
+        // They were opened here; nobody else closes them.
+        let _closed: Result<(), crate::message::MessageError> = messages().close(id);
+    }
+}
+
+fn find(handle: Handle) -> Result<Arc<Shown>, Misuse> {
+    if handle.is_null() {
+        return Err(Misuse::Null);
+    }
+    ALTERNATES.get(number(handle)).ok_or(Misuse::Gone("alternate"))
+}
+
+/// # Safety
+/// Both places are null or writable.
+unsafe fn give((id, loc): (BufferId, Loc), bufp: *mut Handle, obj: *mut Handle) -> c_int {
+    for (place, raw) in [(bufp, id.raw()), (obj, loc.raw())] {
+        if !place.is_null() {
+            // SAFETY: as the caller vouches.
+            unsafe { place.write(pointer(raw)) };
+        }
+    }
+    0
+}
+
+/// The client's request.
+///
+/// # Safety
+/// `bufp` and `obj` are null or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn TSHttpAltInfoClientReqGet(
+    info: Handle,
+    bufp: *mut Handle,
+    obj: *mut Handle,
+) -> c_int {
+    fence("TSHttpAltInfoClientReqGet", -1, || {
+        let found = find(info)?.request;
+        // SAFETY: as the caller vouches.
+        Ok::<_, Misuse>(unsafe { give(found, bufp, obj) })
+    })
+}
+
+/// The stored response.
+///
+/// # Safety
+/// `bufp` and `obj` are null or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn TSHttpAltInfoCachedRespGet(
+    info: Handle,
+    bufp: *mut Handle,
+    obj: *mut Handle,
+) -> c_int {
+    fence("TSHttpAltInfoCachedRespGet", -1, || {
+        let found = find(info)?.response;
+        // SAFETY: as the caller vouches.
+        Ok::<_, Misuse>(unsafe { give(found, bufp, obj) })
+    })
+}
+
+/// Says how good the alternate is, from 0 to 1; 0: it is not to be served.
+#[unsafe(no_mangle)]
+pub extern "C" fn TSHttpAltInfoQualitySet(info: Handle, quality: f32) {
+    fence("TSHttpAltInfoQualitySet", (), || {
+        let shown = find(info)?;
+        *shown.quality.lock() = Some(if quality.is_nan() { 0.0 } else { quality.clamp(0.0, 1.0) });
+        Ok::<_, Misuse>(())
+    });
+}

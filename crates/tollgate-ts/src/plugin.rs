@@ -1,0 +1,158 @@
+//! Which plugin is at work.
+//!
+//! Responsible for: the identity of loaded plugins, and the plugin that this thread works for at the moment.
+//! Not responsible for: loading (`load`).
+//! Invariants: the plugin of a call is restored after it, however deep calls nest; an object made by a plugin keeps the
+//! plugin's program text loaded.
+
+use crate::load::dso::Dso;
+use parking_lot::Mutex;
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+/// The names of all plugins that were ever loaded, by number.
+static NAMES: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// The name of the plugin of that number.
+pub fn name_of(number: u32) -> String {
+    let names = NAMES.lock();
+    let index = (number as usize).checked_sub(1);
+    index.and_then(|index| names.get(index)).map_or_else(|| "(unknown)".to_string(), Clone::clone)
+}
+
+/// A loaded plugin.
+#[derive(Debug)]
+pub struct Plugin {
+    number: u32,
+    /// The file's name without `.so`.
+    name: String,
+    /// The registered name.
+    registered: OnceLock<String>,
+    /// Continuations and text kept by the plugin: how many live.
+    continuations: AtomicU32,
+    dso: Option<Dso>,
+    /// Whether the file is copied before it is loaded for remap rules.
+    reloads: AtomicBool,
+}
+
+impl Plugin {
+    /// A plugin in that file.
+    pub fn new(name: &str, dso: Option<Dso>) -> Arc<Plugin> {
+        let number = {
+            let mut names = NAMES.lock();
+            names.push(name.to_string());
+            names.len() as u32
+        };
+        Arc::new(Plugin {
+            number,
+            name: name.to_string(),
+            registered: OnceLock::new(),
+            continuations: AtomicU32::new(0),
+            dso,
+            reloads: AtomicBool::new(true),
+        })
+    }
+
+    /// A number of its own, from 1.
+    pub fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// The file's name without `.so`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The loaded file.
+    pub fn dso(&self) -> Option<&Dso> {
+        self.dso.as_ref()
+    }
+
+    /// Keeps the name that the plugin registers itself with; later ones are ignored.
+    pub fn register(&self, name: &str) {
+        // A plugin that is named on two lines registers twice.
+        let _again: Result<(), String> = self.registered.set(name.to_string());
+    }
+
+    /// The name that the plugin has registered itself with.
+    pub fn registered(&self) -> Option<&str> {
+        self.registered.get().map(String::as_str)
+    }
+
+    /// Says whether the file may be loaded anew for remap rules.
+    pub fn set_reloads(&self, reloads: bool) {
+        self.reloads.store(reloads, Ordering::Relaxed);
+    }
+
+    /// Whether the file may be loaded anew for remap rules.
+    pub fn reloads(&self) -> bool {
+        self.reloads.load(Ordering::Relaxed)
+    }
+
+    /// Counts continuations made (1) and destroyed (-1).
+    pub fn count_continuation(&self, by: i32) {
+        self.continuations.fetch_add(by as u32, Ordering::Relaxed);
+    }
+
+    /// How many of its continuations live.
+    pub fn continuations(&self) -> u32 {
+        self.continuations.load(Ordering::Relaxed)
+    }
+}
+
+thread_local! {
+    static CURRENT: RefCell<Option<Arc<Plugin>>> = const { RefCell::new(None) };
+}
+
+/// Restores the plugin that was at work before.
+#[must_use]
+#[derive(Debug)]
+pub struct Entered(Option<Arc<Plugin>>);
+
+/// From now on this thread works for `plugin`, until the guard is dropped.
+pub fn enter(plugin: Option<&Arc<Plugin>>) -> Entered {
+    Entered(swap(plugin.cloned()))
+}
+
+fn swap(plugin: Option<Arc<Plugin>>) -> Option<Arc<Plugin>> {
+    // At the end of a thread there is no plugin at work.
+    CURRENT.try_with(|current| current.replace(plugin)).ok().flatten()
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        // The plugin may go with it, and its file with the plugin: not within the borrow.
+        drop(swap(self.0.take()));
+    }
+}
+
+/// The plugin at work on this thread.
+pub fn current() -> Option<Arc<Plugin>> {
+    CURRENT.try_with(|current| current.borrow().clone()).ok().flatten()
+}
+
+/// The name of the plugin at work on this thread, for logs.
+pub fn current_name() -> String {
+    current().map_or_else(|| "(unknown)".to_string(), |plugin| plugin.name.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_plugin_at_work_is_restored_after_nested_calls() {
+        assert_eq!(current_name(), "(unknown)");
+        let (a, b) = (Plugin::new("a", None), Plugin::new("b", None));
+        let outer = enter(Some(&a));
+        {
+            let _inner = enter(Some(&b));
+            assert_eq!(current_name(), "b");
+        }
+        assert_eq!(current_name(), "a");
+        drop(outer);
+        assert!(current().is_none());
+    }
+}

@@ -1,0 +1,251 @@
+//! The messages of a transaction as buffers.
+//!
+//! Responsible for: showing each of the engine's messages as one buffer for the transaction's whole life, carrying
+//! changes back and forth around each hook point.
+//! Invariants: what a plugin did not touch is not written back; a stored response is read-only.
+
+use super::{change, with};
+use crate::fence::Misuse;
+use crate::message::{Access, BufferId, Loc, MessageError, messages};
+use crate::slots::{Handle, pointer};
+use std::ffi::c_int;
+use tollgate_plugin::{Transaction, TransactionHook};
+
+/// One of the messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Which {
+    ClientRequest = 0,
+    ProxyRequest = 1,
+    OriginResponse = 2,
+    CachedResponse = 3,
+    ProxyResponse = 4,
+}
+
+const ALL: [Which; 5] = [
+    Which::ClientRequest,
+    Which::ProxyRequest,
+    Which::OriginResponse,
+    Which::CachedResponse,
+    Which::ProxyResponse,
+];
+
+/// The buffers that are open.
+#[derive(Debug, Default)]
+pub(crate) struct Messages {
+    opened: [Option<(BufferId, Loc)>; 5],
+    pristine: Option<Loc>,
+}
+
+impl Messages {
+    /// The buffer of a message and its header; `None` if the transaction has no such message now.
+    pub(crate) fn open(
+        &mut self,
+        txn: &Transaction,
+        which: Which,
+    ) -> Result<Option<(BufferId, Loc)>, MessageError> {
+        if !has(txn, which) {
+            return Ok(None);
+        }
+        let slot = &mut self.opened[which as usize];
+        if slot.is_none() {
+            *slot = Some(match which {
+                Which::ClientRequest => messages().open_request(&txn.client_request, Access::Writable)?,
+                Which::ProxyRequest => match &txn.proxy_request {
+                    Some(request) => messages().open_request(request, Access::Writable)?,
+                    None => return Ok(None),
+                },
+                Which::OriginResponse => match &txn.origin_response {
+                    Some(response) => messages().open_response(response, Access::Writable)?,
+                    None => return Ok(None),
+                },
+                Which::CachedResponse => match &txn.cached_response {
+                    Some(response) => messages().open_response(response, Access::ReadOnly)?,
+                    None => return Ok(None),
+                },
+                Which::ProxyResponse => match &txn.proxy_response {
+                    Some(response) => messages().open_response(response, Access::Writable)?,
+                    None => return Ok(None),
+                },
+            });
+        }
+        Ok(*slot)
+    }
+
+    /// The client request's buffer with the URL of before remapping.
+    fn open_pristine(&mut self, txn: &Transaction) -> Result<Option<(BufferId, Loc)>, MessageError> {
+        let Some((id, _)) = self.open(txn, Which::ClientRequest)? else { return Ok(None) };
+        if let Some(loc) = self.pristine {
+            return Ok(Some((id, loc)));
+        }
+        let url = txn.pristine_url.as_ref();
+        let loc = messages().add_url(id, url.unwrap_or(&txn.client_request.url))?;
+        // Before there is a pristine URL plugins get the current one.
+        self.pristine = url.is_some().then_some(loc);
+        Ok(Some((id, loc)))
+    }
+
+    /// Brings open buffers up to date, after the engine has worked on its messages.
+    pub(super) fn reload(&mut self, txn: &Transaction) {
+        for which in ALL {
+            let Some((id, header)) = self.opened[which as usize] else { continue };
+            let done = match which {
+                Which::ClientRequest => messages().reload_request(id, header, &txn.client_request),
+                Which::ProxyRequest => match &txn.proxy_request {
+                    Some(request) => messages().reload_request(id, header, request),
+                    None => Ok(()),
+                },
+                Which::OriginResponse => reload_response(id, header, txn.origin_response.as_deref()),
+                Which::CachedResponse => reload_response(id, header, txn.cached_response.as_deref()),
+                Which::ProxyResponse => reload_response(id, header, txn.proxy_response.as_ref()),
+            };
+            report("reload", done);
+        }
+    }
+
+    /// Writes what plugins changed into the engine's messages.
+    pub(super) fn store(&mut self, txn: &mut Transaction) {
+        for which in ALL {
+            let Some((id, header)) = self.opened[which as usize] else { continue };
+            let done = match which {
+                Which::ClientRequest => {
+                    messages().store_request(id, header, &mut txn.client_request).map(drop)
+                }
+                Which::ProxyRequest => match &mut txn.proxy_request {
+                    Some(request) => messages().store_request(id, header, request).map(drop),
+                    None => Ok(()),
+                },
+                Which::OriginResponse => match &mut txn.origin_response {
+                    Some(response) => messages().store_response(id, header, response).map(drop),
+                    None => Ok(()),
+                },
+                Which::CachedResponse => Ok(()),
+                Which::ProxyResponse => match &mut txn.proxy_response {
+                    Some(response) => messages().store_response(id, header, response).map(drop),
+                    None => Ok(()),
+                },
+            };
+            report("store", done);
+        }
+    }
+
+    /// The transaction has ended.
+    pub(super) fn close(&mut self) {
+        for (id, _) in self.opened.iter_mut().filter_map(Option::take) {
+            report("close", messages().close(id));
+        }
+        self.pristine = None;
+    }
+}
+
+fn reload_response(
+    id: BufferId,
+    header: Loc,
+    response: Option<&tollgate_http::Response>,
+) -> Result<(), MessageError> {
+    response.map_or(Ok(()), |response| messages().reload_response(id, header, response))
+}
+
+fn report(what: &'static str, done: Result<(), MessageError>) {
+    if let Err(error) = done {
+        tracing::error!("cannot {what} a message for plugins: {error}");
+    }
+}
+
+fn has(txn: &Transaction, which: Which) -> bool {
+    match which {
+        Which::ClientRequest => true,
+        Which::ProxyRequest => txn.proxy_request.is_some(),
+        Which::OriginResponse => txn.origin_response.is_some(),
+        Which::CachedResponse => txn.cached_response.is_some(),
+        Which::ProxyResponse => txn.proxy_response.is_some(),
+    }
+}
+
+/// Gives C a buffer and a location in it.
+///
+/// # Safety
+/// Both places are null or writable.
+unsafe fn give(found: Option<(BufferId, Loc)>, buffer: *mut Handle, loc: *mut Handle) -> c_int {
+    let Some((id, at)) = found else { return -1 };
+    for (place, raw) in [(buffer, id.raw()), (loc, at.raw())] {
+        if !place.is_null() {
+            // SAFETY: as the caller vouches.
+            unsafe { place.write(pointer(raw)) };
+        }
+    }
+    0
+}
+
+fn opened(txn: Handle, which: Which) -> Result<Option<(BufferId, Loc)>, Misuse> {
+    with(txn, |txn, state| {
+        if which == Which::ClientRequest && state.hook == TransactionHook::TxnStart {
+            // Its request has not been read.
+            return Ok(None);
+        }
+        state.messages.open(txn, which).map_err(|_| Misuse::Text("there are too many message buffers"))
+    })
+}
+
+macro_rules! message_getters {
+    ($($(#[doc = $doc:literal])+ $name:ident = $which:ident;)+) => {
+        $(
+            $(#[doc = $doc])+
+            ///
+            /// # Safety
+            /// `bufp` and `obj` are null or writable.
+            #[unsafe(no_mangle)]
+            pub unsafe extern "C" fn $name(txn: Handle, bufp: *mut Handle, obj: *mut Handle) -> c_int {
+                crate::fence::fence(stringify!($name), -1, || {
+                    let found = opened(txn, Which::$which)?;
+                    // SAFETY: as the caller vouches.
+                    Ok::<_, Misuse>(unsafe { give(found, bufp, obj) })
+                })
+            }
+        )+
+
+        /// The names of these functions.
+        #[cfg(test)]
+        const NAMES: &[&str] = &[$(stringify!($name)),+];
+    };
+}
+
+message_getters! {
+    /// The client's request.
+    TSHttpTxnClientReqGet = ClientRequest;
+    /// The request to the next hop.
+    TSHttpTxnServerReqGet = ProxyRequest;
+    /// The origin's response.
+    TSHttpTxnServerRespGet = OriginResponse;
+    /// The stored response. Read-only.
+    TSHttpTxnCachedRespGet = CachedResponse;
+    /// The response to the client.
+    TSHttpTxnClientRespGet = ProxyResponse;
+}
+
+/// The URL as the client meant it, before remapping.
+///
+/// # Safety
+/// `bufp` and `url` are null or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn TSHttpTxnPristineUrlGet(txn: Handle, bufp: *mut Handle, url: *mut Handle) -> c_int {
+    change("TSHttpTxnPristineUrlGet", txn, |txn, state| {
+        let found = state.messages.open_pristine(txn);
+        let found = found.map_err(|_| Misuse::Text("there are too many message buffers"))?;
+        // SAFETY: as the caller vouches.
+        Ok(unsafe { give(found, bufp, url) })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::ptr::null_mut;
+
+    #[test]
+    fn without_a_transaction_there_are_no_messages() {
+        assert_eq!(NAMES.len(), 5);
+        // SAFETY: null places are allowed.
+        let found = unsafe { TSHttpTxnClientReqGet(null_mut(), null_mut(), null_mut()) };
+        assert_eq!(found, -1);
+    }
+}

@@ -1,0 +1,311 @@
+//! Transactions as C plugins see them.
+//!
+//! Responsible for: what `TSHttpTxn` stands for; lending the engine's transaction to plugins while one of their hooks
+//! is open; the ticket by which a plugin says that it is done.
+//! Not responsible for: which functions there are (the modules below), running hook points (the engine).
+//! Invariants: the engine's transaction is reached only while it is lent, under the lock of its cell; the engine leaves
+//! it alone for as long; nothing of ours is locked while plugin code runs; what plugins changed in message buffers is
+//! in the engine's messages before the engine goes on.
+
+pub mod addresses;
+pub mod cache;
+pub mod control;
+pub mod hooks;
+pub mod messages;
+pub mod overrides;
+pub mod sockets;
+pub mod state;
+
+use crate::fence::{Misuse, fence};
+use crate::services::user_args::{ArgKind, ArgStore};
+use crate::slots::{Handle, Kind, Slots, number, pointer};
+use crate::ssn::SsnCell;
+use crate::threads;
+use messages::Messages;
+use parking_lot::Mutex;
+use std::ffi::c_int;
+use std::marker::PhantomData;
+use std::ptr::null_mut;
+use std::sync::{Arc, OnceLock};
+use std::task::Waker;
+use tollgate_plugin::{Transaction, TransactionHook};
+
+static TRANSACTIONS: Slots<TxnCell> = Slots::new(Kind::Transaction);
+
+/// What is known of a transaction while it is not lent, and the way to it while it is.
+#[derive(Debug)]
+pub struct TxnCell {
+    number: u64,
+    id: u64,
+    ssn: Arc<SsnCell>,
+    event_thread: Option<usize>,
+    args: LazyArgs,
+    state: Mutex<TxnState>,
+}
+
+/// The part of a transaction's cell that changes.
+#[derive(Debug)]
+pub struct TxnState {
+    /// The engine's transaction while it is lent, else null.
+    lent: *mut Transaction,
+    /// The hook point that is open, or was last.
+    pub(crate) hook: TransactionHook,
+    ticket: Ticket,
+    pub(crate) messages: Messages,
+    /// Addresses that plugins hold pointers to.
+    #[expect(clippy::vec_box, reason = "they must not move when others are added")]
+    pub(crate) addresses: Vec<Box<libc::sockaddr_storage>>,
+    /// Texts that plugins hold pointers to.
+    pub(crate) texts: Vec<std::ffi::CString>,
+    /// Hook number and continuation of what was added to this transaction.
+    pub(crate) hooks: Vec<(c_int, usize)>,
+    /// Overrides of records that this server does not have.
+    pub(crate) overrides: overrides::Foreign,
+    /// The plugin wants debug messages about this transaction.
+    pub(crate) debug: bool,
+    /// The URL that parents are chosen by, if a plugin has said one.
+    pub(crate) parent_url: Option<tollgate_http::Url>,
+    /// The rule's URLs, while and after its plugins run.
+    pub(crate) rule_urls: Option<(u64, u64)>,
+}
+
+// SAFETY: the pointer is followed only under the cell's lock, while the engine's event thread has lent the transaction
+// and waits; what runs then touches the transaction's own fields and clones nothing that is counted without locks.
+unsafe impl Send for TxnState {}
+
+/// User arguments, made when they are first asked for.
+#[derive(Debug, Default)]
+pub(crate) struct LazyArgs(OnceLock<Arc<ArgStore>>);
+
+impl LazyArgs {
+    pub(crate) fn of(&self, kind: ArgKind) -> &Arc<ArgStore> {
+        self.0.get_or_init(|| Arc::new(ArgStore::new(kind)))
+    }
+}
+
+/// Whether a plugin still has to say that it is done.
+#[derive(Debug)]
+pub(crate) enum Ticket {
+    /// Nobody is asked.
+    None,
+    /// Not yet.
+    Open(Option<Waker>),
+    /// It has said so, with this event.
+    Done(c_int),
+}
+
+impl Ticket {
+    /// Completes the ticket. What is to be woken, outside of locks.
+    pub(crate) fn complete(&mut self, event: c_int) -> Result<Option<Waker>, Misuse> {
+        match std::mem::replace(self, Ticket::Done(event)) {
+            Ticket::Open(waker) => Ok(waker),
+            Ticket::Done(first) => {
+                *self = Ticket::Done(first);
+                Err(Misuse::Text("it was reenabled already at this hook point; the second time is ignored"))
+            }
+            Ticket::None => {
+                *self = Ticket::None;
+                Err(Misuse::Text("no hook point waits for it; the call is ignored"))
+            }
+        }
+    }
+
+    /// The event of a completed ticket; else `waker` is kept for its completion.
+    pub(crate) fn poll(&mut self, waker: Option<&Waker>) -> Option<c_int> {
+        match self {
+            Ticket::Done(event) => Some(*event),
+            Ticket::Open(kept) => {
+                *kept = waker.cloned();
+                None
+            }
+            Ticket::None => None,
+        }
+    }
+}
+
+/// Ties a cell to the engine's transaction: when that goes, the handle is nobody's.
+struct TxnLink(Arc<TxnCell>);
+
+impl Drop for TxnLink {
+    fn drop(&mut self) {
+        drop(TRANSACTIONS.remove(self.0.number));
+        let mut state = self.0.state.lock();
+        state.lent = null_mut();
+        state.ticket = Ticket::None;
+        state.messages.close();
+    }
+}
+
+impl TxnCell {
+    /// The cell of the engine's transaction, made when it is first needed.
+    pub(crate) fn of(txn: &mut Transaction, hook: TransactionHook) -> Option<Arc<TxnCell>> {
+        if let Some(link) = txn.contexts().get::<TxnLink>() {
+            return Some(Arc::clone(&link.0));
+        }
+        let ssn = SsnCell::of(txn.session())?;
+        let cell = TRANSACTIONS.insert(|number| {
+            Arc::new(TxnCell {
+                number,
+                id: txn.id(),
+                ssn,
+                event_thread: threads::current_event_thread(),
+                args: LazyArgs::default(),
+                state: Mutex::new(TxnState {
+                    lent: null_mut(),
+                    hook,
+                    ticket: Ticket::None,
+                    messages: Messages::default(),
+                    addresses: Vec::new(),
+                    texts: Vec::new(),
+                    hooks: Vec::new(),
+                    overrides: overrides::Foreign::default(),
+                    debug: false,
+                    parent_url: None,
+                    rule_urls: None,
+                }),
+            })
+        })?;
+        txn.contexts().insert(TxnLink(Arc::clone(&cell)));
+        Some(cell)
+    }
+
+    /// The transaction that C means.
+    pub fn find(handle: Handle) -> Result<Arc<TxnCell>, Misuse> {
+        if handle.is_null() {
+            return Err(Misuse::Null);
+        }
+        TRANSACTIONS.get(number(handle)).ok_or(Misuse::Gone("transaction"))
+    }
+
+    /// What C gets.
+    pub fn handle(&self) -> Handle {
+        pointer(self.number)
+    }
+
+    /// The engine's number of the transaction.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// What plugins attach to the transaction.
+    pub(crate) fn args(&self) -> &Arc<ArgStore> {
+        self.args.of(ArgKind::Transaction)
+    }
+
+    /// The transaction's session.
+    pub fn ssn(&self) -> &Arc<SsnCell> {
+        &self.ssn
+    }
+}
+
+/// Works on a transaction that is at a hook point.
+pub(crate) fn with<R>(
+    handle: Handle,
+    work: impl FnOnce(&mut Transaction, &mut TxnState) -> Result<R, Misuse>,
+) -> Result<R, Misuse> {
+    let cell = TxnCell::find(handle)?;
+    let mut state = cell.state.lock();
+    // SAFETY: while it is not null the engine has lent the transaction and does not touch it; the lock keeps every
+    // other thread away.
+    let txn = unsafe { state.lent.as_mut() }.ok_or(Misuse::NotAtHook)?;
+    work(txn, &mut state)
+}
+
+/// The same for a function that gives nothing but success or failure.
+pub(crate) fn change(
+    function: &'static str,
+    handle: Handle,
+    work: impl FnOnce(&mut Transaction, &mut TxnState) -> Result<c_int, Misuse>,
+) -> c_int {
+    fence(function, -1, || with(handle, work))
+}
+
+/// The same for a function that gives a value.
+pub(crate) fn get<R: Copy>(
+    function: &'static str,
+    handle: Handle,
+    failed: R,
+    work: impl FnOnce(&mut Transaction, &mut TxnState) -> Result<R, Misuse>,
+) -> R {
+    fence(function, failed, || with(handle, work))
+}
+
+/// The event thread of a transaction.
+pub(crate) fn event_thread(handle: Handle) -> Result<usize, Misuse> {
+    TxnCell::find(handle)?.event_thread.ok_or(Misuse::Text("the transaction runs on no event thread"))
+}
+
+/// A transaction in the hands of plugins. When dropped, the engine has it back with what plugins changed.
+#[must_use]
+pub(crate) struct Lent<'t> {
+    cell: Arc<TxnCell>,
+    _txn: PhantomData<&'t mut Transaction>,
+}
+
+impl<'t> Lent<'t> {
+    /// Lends the transaction for one handler. `None`: there are too many transactions.
+    pub(crate) fn new(txn: &'t mut Transaction, hook: TransactionHook) -> Option<Lent<'t>> {
+        let cell = TxnCell::of(txn, hook)?;
+        {
+            let mut state = cell.state.lock();
+            state.hook = hook;
+            state.messages.reload(txn);
+            state.ticket = Ticket::Open(None);
+            state.lent = std::ptr::from_mut(txn);
+        }
+        Some(Lent { cell, _txn: PhantomData })
+    }
+
+    pub(crate) fn handle(&self) -> Handle {
+        self.cell.handle()
+    }
+
+    /// A message for a rule's plugin, which may ask for the rule's URLs.
+    pub(crate) fn open_for_remap(
+        &self,
+        which: messages::Which,
+        urls: (u64, u64),
+    ) -> Option<(crate::message::BufferId, crate::message::Loc)> {
+        let mut state = self.cell.state.lock();
+        state.rule_urls = Some(urls);
+        let state = &mut *state;
+        // SAFETY: lent by `self`, under the lock.
+        let txn = unsafe { state.lent.as_mut() }?;
+        state.messages.open(txn, which).ok().flatten()
+    }
+
+    /// The event that the plugin has reenabled with; else `waker` is woken when it does.
+    pub(crate) fn poll_done(&self, waker: Option<&Waker>) -> Option<c_int> {
+        self.cell.state.lock().ticket.poll(waker)
+    }
+}
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        let mut state = self.cell.state.lock();
+        state.ticket = Ticket::None;
+        let lent = std::mem::replace(&mut state.lent, null_mut());
+        // SAFETY: the reference this was made of is borrowed by `self`, and nobody else follows the pointer.
+        if let Some(txn) = unsafe { lent.as_mut() } {
+            state.messages.store(txn);
+        }
+    }
+}
+
+/// The plugin is done with a hook point of a transaction.
+#[unsafe(no_mangle)]
+pub extern "C" fn TSHttpTxnReenable(txn: Handle, event: c_int) {
+    fence("TSHttpTxnReenable", (), || {
+        let cell = TxnCell::find(txn)?;
+        let waker = cell.state.lock().ticket.complete(event)?;
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        Ok::<_, Misuse>(())
+    });
+}
+
+/// How many transactions are known to plugins.
+pub fn count() -> usize {
+    TRANSACTIONS.count()
+}

@@ -1,0 +1,8 @@
+//! C plugins in the real program.
+
+mod debian;
+mod loading;
+mod remap;
+mod support;
+mod symbols;
+mod transactions;

@@ -1,0 +1,230 @@
+//! Compiled plugins, a server of its own for each test, an origin, a client.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// How long anything may take that a test waits for.
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// Between two looks at what a test waits for.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// Compiles a plugin of this folder.
+pub(crate) fn compile(dir: &Path, name: &str) -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let out = dir.join(format!("{name}.so"));
+    let compiled = Command::new("cc")
+        .args(["-std=gnu11", "-O1", "-Wall", "-shared", "-fPIC", "-o"])
+        .arg(&out)
+        .arg(here.join(format!("tests/c_plugins/c/{name}.c")))
+        // The project's own headers come before the system's.
+        .arg("-I")
+        .arg(here.join("../../include"))
+        .output()
+        .expect("a C compiler");
+    assert!(compiled.status.success(), "{}", String::from_utf8_lossy(&compiled.stderr));
+    out
+}
+
+/// An origin that gives every request the same answer and remembers the requests.
+pub(crate) struct Origin {
+    pub(crate) addr: SocketAddr,
+    requests: Arc<Mutex<Vec<String>>>,
+}
+
+impl Origin {
+    pub(crate) fn start(answer: &str) -> Origin {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let addr = listener.local_addr().expect("an address");
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let (kept, answer) = (Arc::clone(&requests), answer.to_string());
+        std::thread::spawn(move || {
+            for conn in listener.incoming() {
+                let Ok(conn) = conn else { return };
+                let (kept, answer) = (Arc::clone(&kept), answer.clone());
+                std::thread::spawn(move || serve(conn, &kept, &answer));
+            }
+        });
+        Origin { addr, requests }
+    }
+
+    pub(crate) fn requests(&self) -> Vec<String> {
+        self.requests.lock().expect("requests").clone()
+    }
+}
+
+fn serve(conn: TcpStream, requests: &Mutex<Vec<String>>, answer: &str) {
+    let mut out = conn.try_clone().expect("a second handle");
+    let mut lines = BufReader::new(conn);
+    loop {
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            if lines.read_line(&mut head).is_ok_and(|n| n > 0) {
+                continue;
+            }
+            return;
+        }
+        requests.lock().expect("requests").push(head);
+        if out.write_all(answer.as_bytes()).is_err() {
+            return;
+        }
+    }
+}
+
+/// A running server; killed at the end if it still runs.
+pub(crate) struct Server {
+    pub(crate) dir: tempfile::TempDir,
+    pub(crate) addr: SocketAddr,
+    child: Child,
+}
+
+/// What a server is started with.
+pub(crate) struct Setup {
+    pub(crate) dir: tempfile::TempDir,
+    sets: Vec<String>,
+}
+
+impl Setup {
+    pub(crate) fn new() -> Setup {
+        Setup { dir: tempfile::tempdir().expect("a folder"), sets: Vec::new() }
+    }
+
+    pub(crate) fn file(&self, name: &str, text: &str) -> &Setup {
+        std::fs::write(self.dir.path().join(name), text).expect("written");
+        self
+    }
+
+    pub(crate) fn set(mut self, record: &str) -> Setup {
+        self.sets.push(record.to_string());
+        self
+    }
+
+    fn command(&self, command: &str) -> Command {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_tollgate"));
+        program.arg(command).arg("--config").arg(self.dir.path());
+        for set in &self.sets {
+            program.args(["--set", set]);
+        }
+        program
+    }
+
+    /// `tollgate check`.
+    pub(crate) fn check(&self) -> Output {
+        self.command("check").output().expect("run")
+    }
+
+    /// A start that is expected to fail: what it says.
+    pub(crate) fn fails(&self) -> String {
+        let output = self.command("run").args(["--listen", "127.0.0.1:0"]).output().expect("run");
+        assert!(!output.status.success());
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    }
+
+    pub(crate) fn start(self) -> Server {
+        let errors = std::fs::File::create(self.dir.path().join("stderr")).expect("a file");
+        let mut child = self
+            .command("run")
+            .args(["--listen", "127.0.0.1:0", "--threads", "1"])
+            .stdout(Stdio::piped())
+            .stderr(errors)
+            .spawn()
+            .expect("start");
+        let out = BufReader::new(child.stdout.take().expect("stdout"));
+        let mut addr = None;
+        for line in out.lines().map_while(Result::ok) {
+            if let Some(text) = line.strip_prefix("listening http ") {
+                addr = text.parse().ok();
+            }
+            if line == "ready" {
+                break;
+            }
+        }
+        let said = std::fs::read_to_string(self.dir.path().join("stderr")).unwrap_or_default();
+        let server = Server { addr: addr.unwrap_or(([0, 0, 0, 0], 0).into()), dir: self.dir, child };
+        assert!(addr.is_some(), "the server did not start: {said}");
+        server
+    }
+}
+
+/// A response.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: String,
+}
+
+impl Answer {
+    pub(crate) fn has(&self, line: &str) -> bool {
+        self.head.lines().any(|l| l.eq_ignore_ascii_case(line))
+    }
+}
+
+impl Server {
+    /// One request on a connection of its own.
+    pub(crate) fn get(&self, path: &str) -> Answer {
+        self.get_with(path, "")
+    }
+
+    pub(crate) fn get_with(&self, path: &str, fields: &str) -> Answer {
+        let mut conn = TcpStream::connect(self.addr).expect("connect");
+        conn.set_read_timeout(Some(LIMIT)).expect("a limit");
+        let request = format!("GET {path} HTTP/1.1\r\nHost: site\r\nConnection: close\r\n{fields}\r\n");
+        conn.write_all(request.as_bytes()).expect("send");
+        let mut text = String::new();
+        conn.read_to_string(&mut text).expect("an answer");
+        let (head, body) = text.split_once("\r\n\r\n").expect("a head");
+        let status = head.split(' ').nth(1).and_then(|s| s.parse().ok()).expect("a status");
+        Answer { status, head: head.to_string(), body: body.to_string() }
+    }
+
+    /// A file of the server's folder, as soon as `is_enough` says so.
+    pub(crate) fn await_file(&self, name: &str, is_enough: impl Fn(&str) -> bool) -> String {
+        let start = Instant::now();
+        loop {
+            let text = std::fs::read_to_string(self.dir.path().join(name)).unwrap_or_default();
+            if is_enough(&text) {
+                return text;
+            }
+            assert!(start.elapsed() < LIMIT, "{name} stays {text}\n{}", self.stderr());
+            std::thread::park_timeout(PAUSE);
+        }
+    }
+
+    pub(crate) fn stderr(&self) -> String {
+        std::fs::read_to_string(self.dir.path().join("stderr")).unwrap_or_default()
+    }
+
+    pub(crate) fn ctl(&self, args: &[&str]) -> Output {
+        let program = env!("CARGO_BIN_EXE_tollgate");
+        Command::new(program).args(["ctl", "--config"]).arg(self.dir.path()).args(args).output().expect("run")
+    }
+
+    /// Ends the server in good order; what it wrote to standard error.
+    pub(crate) fn stop(mut self) -> String {
+        assert!(self.ctl(&["server", "stop"]).status.success());
+        let start = Instant::now();
+        while self.child.try_wait().expect("a child").is_none() {
+            assert!(start.elapsed() < LIMIT, "the server does not stop");
+            std::thread::park_timeout(PAUSE);
+        }
+        self.stderr()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// `line` stands in `text` as often as said.
+pub(crate) fn times(text: &str, line: &str) -> usize {
+    text.lines().filter(|l| *l == line).count()
+}
