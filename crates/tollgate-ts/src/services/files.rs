@@ -16,8 +16,8 @@ const BUFFER: usize = 1024;
 
 /// An open file.
 enum Open {
-    /// What is buffered was read.
-    Reading(File, Vec<u8>),
+    /// What is buffered was read; none before the first reading.
+    Reading(File, Option<Vec<u8>>),
     /// What is buffered is to be written.
     Writing(File, Vec<u8>),
 }
@@ -27,7 +27,7 @@ impl Open {
     fn new(path: &Path, mode: &[u8]) -> Option<Open> {
         let mut options = OpenOptions::new();
         match mode {
-            b"r" => return Some(Open::Reading(File::open(path).ok()?, Vec::new())),
+            b"r" => return Some(Open::Reading(File::open(path).ok()?, None)),
             b"w" => options.write(true).create(true).truncate(false),
             b"a" => options.append(true).create(true),
             _ => return None,
@@ -38,6 +38,7 @@ impl Open {
     /// Buffers at least `wanted` bytes, if the file has them. `None`: it is not for reading, or that failed.
     fn fill(&mut self, wanted: usize) -> Option<&mut Vec<u8>> {
         let Open::Reading(file, buffer) = self else { return None };
+        let buffer = buffer.get_or_insert_default();
         if let Some(missing) = wanted.checked_sub(buffer.len()).filter(|n| *n > 0) {
             file.take(missing.max(BUFFER) as u64).read_to_end(buffer).ok()?;
         }
@@ -49,10 +50,12 @@ impl Open {
         Some(buffer.drain(..wanted.min(buffer.len())).collect())
     }
 
-    /// The rest of the line, its end included, but at most `wanted` bytes. `None` at the end.
+    /// The rest of the line, its end included, but at most `wanted` bytes. `None` at the end, and for no bytes before
+    /// the first reading.
     fn line(&mut self, wanted: usize) -> Option<Vec<u8>> {
+        let is_first = matches!(self, Open::Reading(_, None));
         let buffer = self.fill(wanted)?;
-        if buffer.is_empty() && wanted > 0 {
+        if buffer.is_empty() && wanted > 0 || wanted == 0 && is_first {
             return None;
         }
         let most = wanted.min(buffer.len());

@@ -93,7 +93,7 @@ pub trait Host: Send + Sync {
     /// Calls for each record of the configuration.
     fn each_record(&self, visit: &mut dyn FnMut(&str, &RecordValue));
     /// What the records file says of a name that is no record of the server: the value of a plugin's own.
-    fn given(&self, name: &str) -> Option<String>;
+    fn given(&self, name: &str) -> Option<RecordValue>;
     /// Sets an integer record; whether that worked.
     fn set_record(&self, name: &str, value: i64) -> bool;
     /// Has `file` watched: when it changes, `parent` is loaded anew. Whether that worked.
@@ -132,7 +132,7 @@ impl Host for Nobody {
 
     fn each_record(&self, _: &mut dyn FnMut(&str, &RecordValue)) {}
 
-    fn given(&self, _: &str) -> Option<String> {
+    fn given(&self, _: &str) -> Option<RecordValue> {
         None
     }
 

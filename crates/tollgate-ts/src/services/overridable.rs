@@ -3,7 +3,7 @@
 //! Responsible for: key, name, type and storage of each. Not responsible for: the values of a transaction.
 //! Invariants: sorted by key; key 112 has no record, its functions give errors.
 
-use Storage::{Byte, Float, Int, ReadableText, Text};
+use Storage::{Byte, Float, Int, ReadableText, Text, Word};
 
 /// How Traffic Server keeps the value, which decides what setters accept and getters give.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub enum Storage {
     Int,
     /// A floating point number.
     Float,
+    /// An integer of 8 bits that is set and read as a word, too.
+    Word,
     /// A text that can be set and not read.
     Text,
     /// A text that can be set and read.
@@ -26,14 +28,14 @@ impl Storage {
         match self {
             Byte | Int => 1,
             Float => 2,
-            Text | ReadableText => 3,
+            Word | Text | ReadableText => 3,
         }
     }
 
     /// What an integer becomes; `None`: this is no integer.
     pub fn stored(self, value: i64) -> Option<i64> {
         match self {
-            Byte => Some(i64::from(value as i8)),
+            Byte | Word => Some(i64::from(value as i8)),
             Int => Some(value),
             Float | Text | ReadableText => None,
         }
@@ -49,6 +51,13 @@ pub struct Overridable {
     pub name: &'static str,
     /// How the value is kept.
     pub storage: Storage,
+}
+
+impl Overridable {
+    /// Whether the integer is set and read as a word, too.
+    pub fn has_words(&self) -> bool {
+        self.storage == Word || self.name == "proxy.config.http.per_server.connection.match"
+    }
 }
 
 /// The record of that name.
@@ -75,7 +84,7 @@ static TABLE: &[Overridable] = &[
     row(5, "proxy.config.http.keep_alive_enabled_in", Byte),
     row(6, "proxy.config.http.keep_alive_enabled_out", Byte),
     row(7, "proxy.config.http.keep_alive_post_out", Byte),
-    row(8, "proxy.config.http.server_session_sharing.match", Byte),
+    row(8, "proxy.config.http.server_session_sharing.match", Word),
     row(9, "proxy.config.net.sock_recv_buffer_size_out", Int),
     row(10, "proxy.config.net.sock_send_buffer_size_out", Int),
     row(11, "proxy.config.net.sock_option_flag_out", Int),

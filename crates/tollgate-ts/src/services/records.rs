@@ -55,6 +55,12 @@ impl Records {
         made.or_else(|| self.host.record(name))
     }
 
+    /// Where a record's value came from; known as well for what the records file says of records not made yet.
+    pub fn source(&self, name: &str) -> Option<RecordSource> {
+        let given = || self.host.given(name).map(|_| RecordSource::Explicit);
+        self.get(name).map(|(_, source)| source).or_else(given)
+    }
+
     /// Makes a record, unless there is one of that name; whether there is one of that type then.
     pub fn create(&self, kind: i32, name: &str, default: RecordValue) -> bool {
         if !TYPES.contains(&kind) || name.is_empty() {
@@ -63,7 +69,7 @@ impl Records {
         if let Some((value, _)) = self.get(name) {
             return value.data_type() == default.data_type();
         }
-        let given = self.host.given(name).and_then(|text| read_as(&default, &text));
+        let given = self.host.given(name).and_then(|value| convert(&default, value));
         let source = if given.is_some() { RecordSource::Explicit } else { RecordSource::Plugin };
         let mut made = self.made.write();
         let fits = made.len() < MOST_RECORDS;
@@ -88,7 +94,7 @@ impl Records {
     /// Reads the records file's values of made records again. Called when there is a new configuration.
     pub fn reread(&self) {
         for made in self.made.write().iter_mut() {
-            if let Some(value) = self.host.given(&made.name).and_then(|text| read_as(&made.value, &text)) {
+            if let Some(value) = self.host.given(&made.name).and_then(|value| convert(&made.value, value)) {
                 (made.value, made.source) = (value, RecordSource::Explicit);
             }
         }
@@ -122,13 +128,21 @@ impl Records {
     }
 }
 
-/// A text of the records file as a value of the type that `like` has.
-fn read_as(like: &RecordValue, text: &str) -> Option<RecordValue> {
+/// A value of the records file as one of the type that `like` has.
+fn convert(like: &RecordValue, value: RecordValue) -> Option<RecordValue> {
+    if like.data_type() == value.data_type() {
+        return Some(value);
+    }
+    let text = match value {
+        RecordValue::Int(number) | RecordValue::Counter(number) => number.to_string(),
+        RecordValue::Float(number) => number.to_string(),
+        RecordValue::Text(text) => text?,
+    };
     match like {
         RecordValue::Int(_) => Some(RecordValue::Int(text.trim().parse().ok()?)),
         RecordValue::Counter(_) => Some(RecordValue::Counter(text.trim().parse().ok()?)),
         RecordValue::Float(_) => Some(RecordValue::Float(text.trim().parse().ok()?)),
-        RecordValue::Text(_) => Some(RecordValue::Text((text != "NULL").then(|| text.to_owned()))),
+        RecordValue::Text(_) => Some(RecordValue::Text(Some(text))),
     }
 }
 
@@ -156,11 +170,13 @@ mod tests {
     }
 
     #[test]
-    fn texts_of_the_file_are_read_by_the_type_of_the_default() {
-        assert_eq!(read_as(&RecordValue::Int(0), " 7 "), Some(RecordValue::Int(7)));
-        assert_eq!(read_as(&RecordValue::Int(0), "seven"), None);
-        assert_eq!(read_as(&RecordValue::Float(0.0), "0.5"), Some(RecordValue::Float(0.5)));
-        assert_eq!(read_as(&RecordValue::Text(None), "NULL"), Some(RecordValue::Text(None)));
+    fn values_of_the_file_become_those_of_the_defaults_type() {
+        let text = |text: &str| RecordValue::Text(Some(text.to_owned()));
+        assert_eq!(convert(&RecordValue::Int(0), text(" 7 ")), Some(RecordValue::Int(7)));
+        assert_eq!(convert(&RecordValue::Int(0), text("seven")), None);
+        assert_eq!(convert(&RecordValue::Float(0.0), RecordValue::Int(5)), Some(RecordValue::Float(5.0)));
+        assert_eq!(convert(&text(""), RecordValue::Int(5)), Some(text("5")));
+        assert_eq!(convert(&text(""), RecordValue::Text(None)), Some(RecordValue::Text(None)));
     }
 
     #[test]

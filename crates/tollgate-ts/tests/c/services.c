@@ -3,6 +3,7 @@
 
 FILE *report;
 const char *scratch;
+const char *log_folder;
 
 void
 say(const char *label, const char *text, int length)
@@ -48,7 +49,7 @@ later(void *nothing)
   return NULL;
 }
 
-/* The argument is the report's path; it is written beside files of its own. */
+/* The arguments are the report's path, beside which files of its own are written, and the directory of logs. */
 void
 TSPluginInit(int argc, const char *argv[])
 {
@@ -57,12 +58,13 @@ TSPluginInit(int argc, const char *argv[])
   pthread_t thread;
 
   TSPluginRegister(&info);
-  if (argc < 2 || (report = fopen(argv[1], "w")) == NULL) {
+  if (argc < 3 || (report = fopen(argv[1], "w")) == NULL) {
     return;
   }
   setvbuf(report, NULL, _IOLBF, 0);
   snprintf(directory, sizeof directory, "%s.d", argv[1]);
-  scratch = directory;
+  scratch    = directory;
+  log_folder = strdup(argv[2]);
   run_user_args();
   run_stats();
   run_records();

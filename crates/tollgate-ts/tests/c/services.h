@@ -10,6 +10,8 @@
 extern FILE *report;
 /* A directory that may be written to. */
 extern const char *scratch;
+/* The directory of logs. */
+extern const char *log_folder;
 
 void run_user_args(void);
 void run_stats(void);

@@ -63,6 +63,9 @@ void
 run_created_records(void)
 {
   fprintf(report, "created records\n");
+  get("proxy.config.plugin.services.given");
+  create_int(TS_RECORDTYPE_CONFIG, "proxy.config.plugin.services.given", 1, TS_RECORDCHECK_NULL, NULL);
+  create_string(TS_RECORDTYPE_CONFIG, "proxy.config.plugin.services.giventext", "default", TS_RECORDCHECK_NULL, NULL);
   create_int(TS_RECORDTYPE_CONFIG, "proxy.config.plugin.services.number", 12, TS_RECORDCHECK_NULL, NULL);
   create_int(TS_RECORDTYPE_CONFIG, "proxy.config.plugin.services.number", 13, TS_RECORDCHECK_NULL, NULL);
   create_int(TS_RECORDTYPE_LOCAL, "proxy.config.plugin.services.local", -3, TS_RECORDCHECK_NULL, NULL);
@@ -74,6 +77,4 @@ run_created_records(void)
   create_string(TS_RECORDTYPE_CONFIG, "proxy.config.plugin.services.null", NULL, TS_RECORDCHECK_NULL, NULL);
   create_string(TS_RECORDTYPE_LOCAL, "proxy.config.plugin.services.localtext", "", TS_RECORDCHECK_NULL, NULL);
   create_string(TS_RECORDTYPE_CONFIG, "proxy.config.plugin.services.strcheck", "no", TS_RECORDCHECK_STR, "^yes$");
-  create_int(TS_RECORDTYPE_CONFIG, "proxy.config.plugin.services.given", 1, TS_RECORDCHECK_NULL, NULL);
-  create_string(TS_RECORDTYPE_CONFIG, "proxy.config.plugin.services.giventext", "default", TS_RECORDCHECK_NULL, NULL);
 }

@@ -32,8 +32,8 @@ count(TSCont cont, TSEvent event, void *data)
   (void)cont;
   (void)event;
   (void)data;
-  TSStatIntIncrement(first, 3);
-  TSStatIntDecrement(first, 10);
+  TSStatIntIncrement(first, 10);
+  TSStatIntDecrement(first, 3);
   TSStatIntIncrement(counted, 20);
   TSStatIntIncrement(counted, 22);
   TSStatIntIncrement(averaged, 20);
@@ -86,6 +86,22 @@ say_record(const char *name)
   say_text("  string", text);
 }
 
+static void
+dumped(TSRecordType kind, void *data, int registered, const char *name, TSRecordDataType type, TSRecordData *datum)
+{
+  if (strncmp(name, data, strlen(data)) == 0) {
+    say_text("dumped", name);
+    fprintf(report, "  %d %d %d\n", kind, registered, type);
+    if (type == TS_RECORDDATATYPE_INT) {
+      say_number("  int", datum->rec_int);
+    } else if (type == TS_RECORDDATATYPE_COUNTER) {
+      say_number("  counter", datum->rec_counter);
+    } else if (type == TS_RECORDDATATYPE_STRING) {
+      say_text("  string", datum->rec_string);
+    }
+  }
+}
+
 void
 wait_for_stats(void)
 {
@@ -106,6 +122,9 @@ wait_for_stats(void)
   say_record("services.counted");
   say_record("services.averaged");
   say_record("services.counter");
+  TSRecordDump(TS_RECORDTYPE_PLUGIN, dumped, "services.");
+  TSRecordDump(TS_RECORDTYPE_PROCESS, dumped, "services.");
+  TSRecordDump(TS_RECORDTYPE_CONFIG | TS_RECORDTYPE_LOCAL, dumped, "proxy.config.plugin.services.");
   for (; created < 2000; created++) {
     char name[64];
     snprintf(name, sizeof name, "services.fill.%d", created);

@@ -3,7 +3,7 @@
 #include <dirent.h>
 #include <unistd.h>
 
-static TSTextLogObject plain, stamped, named, headed, removed;
+static TSTextLogObject plain, stamped, named, headed, removed, second;
 
 static TSTextLogObject
 create(const char *name, int mode)
@@ -48,7 +48,7 @@ run_text_logs(void)
   create("services-bad", TS_LOG_MODE_INVALID_FLAG);
   create("services-bad", 8);
   create("services-plain", TS_LOG_MODE_DO_NOT_RENAME);
-  create("services-plain", 0);
+  second = create("services-plain", 0);
   TSTextLogObjectHeaderSet(headed, "the header");
   say_number("write", TSTextLogObjectWrite(plain, "first %s %d", "line", 1));
   say_number("write", TSTextLogObjectWrite(plain, "ends itself\n"));
@@ -58,6 +58,7 @@ run_text_logs(void)
   say_number("write", TSTextLogObjectWrite(named, "named"));
   say_number("write", TSTextLogObjectWrite(headed, "below the header"));
   say_number("write", TSTextLogObjectWrite(removed, "written before the end"));
+  say_number("write", TSTextLogObjectWrite(second, "to the second"));
   say_largest("largest", headed);
   say_largest("largest with time", stamped);
   say_number("rolling", TSTextLogObjectRollingEnabledSet(plain, 0));
@@ -74,14 +75,13 @@ run_text_logs(void)
   TSTextLogObjectFlush(named);
   TSTextLogObjectFlush(headed);
   TSTextLogObjectFlush(removed);
+  TSTextLogObjectFlush(second);
 }
 
 static void
 log_path(char *path, size_t size, const char *name)
 {
-  const char *folder = getenv("SERVICES_LOG_DIR");
-
-  snprintf(path, size, "%s/%s", folder == NULL ? TSRuntimeDirGet() : folder, name);
+  snprintf(path, size, "%s/%s", log_folder, name);
 }
 
 /* Writes a log's lines to the report once there are that many; digits of time stamps are masked. */
@@ -156,6 +156,7 @@ wait_for_text_logs(void)
 {
   fprintf(report, "text log files\n");
   show("services-plain.log", 5, 0);
+  show("services-plain.log_1", 1, 0);
   show("services-stamped.log", 1, 1);
   show("services.dotted.name", 1, 0);
   show("services-headed.log", 3, 0);

@@ -5,11 +5,10 @@ use crate::services::records::{CONFIG, PLUGIN, PROCESS};
 use crate::services::{RecordSource, RecordValue, ServiceError, overridable, services};
 use std::ffi::{CString, c_char, c_float, c_int, c_void};
 
-/// A record, a metric or a statistic.
-fn value(name: &str) -> Option<(RecordValue, RecordSource)> {
+/// The value of a record, a metric or a statistic.
+fn value(name: &str) -> Option<RecordValue> {
     let services = services();
-    let metric = || Some((services.stats.record(name)?, RecordSource::Null));
-    services.records.get(name).or_else(metric)
+    services.records.get(name).map(|(value, _)| value).or_else(|| services.stats.record(name))
 }
 
 /// Gives what `pick` finds in a record's value.
@@ -20,11 +19,11 @@ unsafe fn give<T>(
     function: &'static str,
     text: *const c_char,
     out: *mut T,
-    pick: impl FnOnce(RecordValue, RecordSource) -> Option<T>,
+    pick: impl FnOnce(RecordValue) -> Option<T>,
 ) -> c_int {
     fence(function, ERROR, || {
         // SAFETY: as the caller vouches.
-        let found = value(&unsafe { name(text) }?).and_then(|(value, source)| pick(value, source));
+        let found = value(&unsafe { name(text) }?).and_then(pick);
         let Some(found) = found else { return Ok(ERROR) };
         // SAFETY: as the caller vouches.
         unsafe { put(out, found) };
@@ -38,7 +37,7 @@ unsafe fn give<T>(
 /// `name` is null or ends with NUL, `result` is null or writable.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn TSMgmtIntGet(name: *const c_char, result: *mut i64) -> c_int {
-    let pick = |value, _| if let RecordValue::Int(value) = value { Some(value) } else { None };
+    let pick = |value| if let RecordValue::Int(value) = value { Some(value) } else { None };
     // SAFETY: as the caller vouches.
     unsafe { give("TSMgmtIntGet", name, result, pick) }
 }
@@ -49,7 +48,7 @@ pub unsafe extern "C" fn TSMgmtIntGet(name: *const c_char, result: *mut i64) -> 
 /// `name` is null or ends with NUL, `result` is null or writable.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn TSMgmtCounterGet(name: *const c_char, result: *mut i64) -> c_int {
-    let pick = |value, _| if let RecordValue::Counter(value) = value { Some(value) } else { None };
+    let pick = |value| if let RecordValue::Counter(value) = value { Some(value) } else { None };
     // SAFETY: as the caller vouches.
     unsafe { give("TSMgmtCounterGet", name, result, pick) }
 }
@@ -60,7 +59,7 @@ pub unsafe extern "C" fn TSMgmtCounterGet(name: *const c_char, result: *mut i64)
 /// `name` is null or ends with NUL, `result` is null or writable.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn TSMgmtFloatGet(name: *const c_char, result: *mut c_float) -> c_int {
-    let pick = |value, _| if let RecordValue::Float(value) = value { Some(value) } else { None };
+    let pick = |value| if let RecordValue::Float(value) = value { Some(value) } else { None };
     // SAFETY: as the caller vouches.
     unsafe { give("TSMgmtFloatGet", name, result, pick) }
 }
@@ -71,7 +70,7 @@ pub unsafe extern "C" fn TSMgmtFloatGet(name: *const c_char, result: *mut c_floa
 /// `name` is null or ends with NUL, `result` is null or writable.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn TSMgmtStringGet(name: *const c_char, result: *mut *mut c_char) -> c_int {
-    let pick = |value, _| match value {
+    let pick = |value| match value {
         RecordValue::Text(Some(text)) => Some(copy_for_c(text.as_bytes())),
         _ => None,
     };
@@ -86,17 +85,25 @@ pub unsafe extern "C" fn TSMgmtStringGet(name: *const c_char, result: *mut *mut 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn TSMgmtDataTypeGet(name: *const c_char, result: *mut c_int) -> c_int {
     // SAFETY: as the caller vouches.
-    unsafe { give("TSMgmtDataTypeGet", name, result, |value, _| Some(value.data_type())) }
+    unsafe { give("TSMgmtDataTypeGet", name, result, |value| Some(value.data_type())) }
 }
 
 /// `TSMgmtSourceGet`.
 ///
 /// # Safety
-/// `name` is null or ends with NUL, `source` is null or writable.
+/// `text` is null or ends with NUL, `source` is null or writable.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn TSMgmtSourceGet(name: *const c_char, source: *mut c_int) -> c_int {
-    // SAFETY: as the caller vouches.
-    unsafe { give("TSMgmtSourceGet", name, source, |_, source| Some(source as c_int)) }
+pub unsafe extern "C" fn TSMgmtSourceGet(text: *const c_char, source: *mut c_int) -> c_int {
+    fence("TSMgmtSourceGet", ERROR, || {
+        let services = services();
+        // SAFETY: as the caller vouches.
+        let name = unsafe { name(text) }?;
+        let metric = || services.stats.record(&name).map(|_| RecordSource::Null);
+        let Some(found) = services.records.source(&name).or_else(metric) else { return Ok(ERROR) };
+        // SAFETY: as the caller vouches.
+        unsafe { put(source, found as c_int) };
+        Ok(SUCCESS)
+    })
 }
 
 /// `TSMgmtIntCreate`. The checks are for those who set the record, which nobody can.
