@@ -83,6 +83,19 @@ pub extern "C" fn TSHttpTxnCacheLookupStatusSet(txn: Handle, result: c_int) -> c
     })
 }
 
+/// Has the cache looked up again, under another URL, and CACHE_LOOKUP_COMPLETE run again. Only there.
+#[unsafe(no_mangle)]
+pub extern "C" fn TSHttpTxnRedoCacheLookup(txn: Handle, url: *const c_char, length: c_int) -> c_int {
+    change("TSHttpTxnRedoCacheLookup", txn, |txn, state| {
+        if state.hook != TransactionHook::CacheLookupComplete {
+            return Err(Misuse::Text("only at CACHE_LOOKUP_COMPLETE"));
+        }
+        let Some(url) = url_of(url, length)? else { return Ok(-1) };
+        txn.redo_cache_lookup = Some(Box::new(url));
+        Ok(0)
+    })
+}
+
 /// Gives the transaction another cache key. Once, before the look-up.
 #[unsafe(no_mangle)]
 pub extern "C" fn TSCacheUrlSet(txn: Handle, url: *const c_char, length: c_int) -> c_int {
