@@ -49,6 +49,18 @@ impl Seen {
         }
     }
 
+    /// Of a line that a program has written.
+    pub fn of_line(by: &str, line: &str) -> Self {
+        Self {
+            by: by.to_owned(),
+            start: line.to_owned(),
+            fields: Vec::new(),
+            size: 0,
+            body: String::new(),
+            is_complete: true,
+        }
+    }
+
     /// The same without what cannot agree between two programs.
     pub fn masked(mut self, vars: &Vars, masks: &[String]) -> Self {
         let is_masked = |name: &str| {
