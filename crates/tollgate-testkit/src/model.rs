@@ -53,7 +53,8 @@ fn default_deadline() -> u64 {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CompareSpec {
-    /// Fields whose values are not compared, besides Date, Age, Via and Server.
+    /// Fields whose values are not compared, besides Date, Age, Via and Server; `:pages`: the words of error pages and
+    /// redirects that the proxies make themselves.
     pub mask: Vec<String>,
     /// Neither program starts, and each of these regular expressions is found in what either says.
     pub fails: Vec<String>,
