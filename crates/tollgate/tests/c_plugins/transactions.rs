@@ -204,3 +204,24 @@ fn a_global_hook_added_late_is_called_soon() {
     assert_eq!(server.get("/a").status, 200);
     server.await_file("report", |text| times(text, "late 60007") == 1);
 }
+
+#[test]
+fn records_statistics_text_logs_and_user_arguments_are_the_servers() {
+    let origin = Origin::start(ANSWER);
+    let server = start(&origin, &[]);
+    assert_eq!(server.get("/services").status, 200);
+    let log = server.await_file("report", |text| times(text, "TS_EVENT_HTTP_SSN_CLOSE") == 1);
+    let folder = format!("folder {}", server.dir.path().display());
+    for line in [
+        "user arg a transaction's, of the session (nil)",
+        "record 0 2",
+        "stack 3 http/1.1 tcp ipv4 same 1",
+        "uuid 0 1",
+        &folder,
+    ] {
+        assert_eq!(times(&log, line), 1, "{line} in {log}\n{}", server.stderr());
+    }
+    let said = server.ctl(&["metric", "get", "plugin.probe.count"]);
+    assert_eq!(String::from_utf8_lossy(&said.stdout), "plugin.probe.count: 3\n");
+    server.await_file("probe.log", |text| text == "line 1\n");
+}
