@@ -48,7 +48,7 @@ impl Host for Server {
         }
     }
 
-    fn given(&self, _name: &str) -> Option<String> {
+    fn given(&self, _name: &str) -> Option<RecordValue> {
         None
     }
 

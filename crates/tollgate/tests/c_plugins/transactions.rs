@@ -225,3 +225,36 @@ fn records_statistics_text_logs_and_user_arguments_are_the_servers() {
     assert_eq!(String::from_utf8_lossy(&said.stdout), "plugin.probe.count: 3\n");
     server.await_file("probe.log", |text| text == "line 1\n");
 }
+
+#[test]
+fn mistakes_are_refused_and_named_and_harm_nobody() {
+    let origin = Origin::start(ANSWER);
+    let server = start(&origin, &[]);
+    assert_eq!(server.get("/misuse").status, 200);
+    let log = server.await_file("report", |text| times(text, "TS_EVENT_HTTP_SSN_CLOSE") == 1);
+    let refused = ["destroy -1", "release -1", "kind -1", "number -1", "null -1", "missing -1", "avail 0"];
+    for line in refused {
+        assert_eq!(times(&log, line), 1, "{line} in {log}");
+    }
+    assert!(!log.contains("called after its end"), "{log}");
+    let said = server.stderr();
+    for line in [
+        "TSContDestroy: the continuation does not exist any more, or never did",
+        "TSContDataSet: the continuation does not exist any more, or never did",
+        "TSContCall: the continuation does not exist any more, or never did",
+        "TSContSchedule: the continuation does not exist any more, or never did",
+        "TSActionCancel: the action does not exist any more, or never did",
+        "TSMutexUnlock: the mutex does not exist any more, or never did",
+        "TSMutexLock: the handle is null",
+        "TSMBufferDestroy: the message is read-only",
+        "TSHttpTxnClientReqGet: the transaction does not exist any more, or never did",
+        "TSHttpTxnClientReqGet: the handle is null",
+        "TSIOBufferReaderConsume: more is consumed than there is",
+        "TSIOBufferReaderAvail: the reader does not exist any more, or never did",
+        "TSHttpTxnHookAdd: hook 99 (no hook point) is never called in this scope",
+        "TSHttpTxnCacheLookupStatusSet: only at CACHE_LOOKUP_COMPLETE",
+    ] {
+        assert!(said.contains(&format!("plugin probe: {line}")), "{line} in {said}");
+    }
+    assert_eq!(server.get("/a").status, 200);
+}

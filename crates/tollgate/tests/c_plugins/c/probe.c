@@ -125,6 +125,49 @@ static void services(TSHttpTxn txn)
   REPORT("folder %s", TSConfigDirGet());
 }
 
+static int never_called(TSCont cont, TSEvent event, void *edata)
+{
+  (void)edata;
+  REPORT("called after its end: %p %d", (void *)cont, event);
+  return 0;
+}
+
+/* Mistakes that plugin authors make: each must be refused, and none may harm the server. */
+static void misuse(TSHttpTxn txn)
+{
+  TSMBuffer buf    = NULL;
+  TSMLoc hdr       = TS_NULL_MLOC;
+  TSMutex mutex    = TSMutexCreate();
+  TSCont cont      = TSContCreate(never_called, mutex);
+  TSAction action  = TSContSchedule(cont, 1);
+  TSAction every   = TSContScheduleEvery(cont, 1);
+  TSIOBuffer bytes = TSIOBufferCreate();
+  TSIOBufferReader reader = TSIOBufferReaderAlloc(bytes);
+
+  /* The timers go with their continuation. */
+  TSContDestroy(cont);
+  TSContDestroy(cont);
+  TSContDataSet(cont, NULL);
+  TSContCall(cont, TS_EVENT_IMMEDIATE, NULL);
+  TSContSchedule(cont, 0);
+  TSActionCancel(action);
+  TSActionCancel(every);
+  TSMutexUnlock(mutex);
+  TSMutexLock(NULL);
+  TSHttpTxnClientReqGet(txn, &buf, &hdr);
+  REPORT("destroy %d", TSMBufferDestroy(buf));
+  REPORT("release %d", TSHandleMLocRelease(buf, hdr, (TSMLoc)txn));
+  REPORT("kind %d", TSHttpTxnClientReqGet((TSHttpTxn)cont, &buf, &hdr));
+  REPORT("number %d", TSHttpTxnClientReqGet((TSHttpTxn)0x1234, &buf, &hdr));
+  REPORT("null %d", TSHttpTxnClientReqGet(NULL, &buf, &hdr));
+  REPORT("missing %d", TSHttpTxnServerRespGet(txn, &buf, &hdr));
+  TSIOBufferReaderConsume(reader, 10);
+  TSIOBufferDestroy(bytes);
+  REPORT("avail %d", (int)TSIOBufferReaderAvail(reader));
+  TSHttpTxnHookAdd(txn, (TSHttpHookID)99, TSContCreate(never_called, NULL));
+  TSHttpTxnCacheLookupStatusSet(txn, TS_CACHE_LOOKUP_MISS);
+}
+
 /* Whether the transaction goes on by other means than the caller's. */
 static int at_request(TSHttpTxn txn)
 {
@@ -170,6 +213,8 @@ static int at_request(TSHttpTxn txn)
     TSHttpTxnReenable(txn, TS_EVENT_HTTP_CONTINUE);
     REPORT("missing %p", (void *)TSNetAccept(NULL, 0, 0, 0));
     return 1;
+  } else if (path_is(txn, "misuse")) {
+    misuse(txn);
   } else if (path_is(txn, "services")) {
     services(txn);
   } else if (path_is(txn, "block")) {
