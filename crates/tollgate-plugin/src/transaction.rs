@@ -93,7 +93,7 @@ pub struct Transaction {
     /// resolves to (TSHttpTxnServerAddrSet).
     pub origin_addr: Option<SocketAddr>,
     /// Where to ask instead of passing the origin's response on, whatever that is (TSHttpTxnRedirectUrlSet). In
-    /// READ_RESPONSE_HDR.
+    /// READ_RESPONSE_HDR, and in SEND_RESPONSE_HDR when the origin could not be asked.
     pub redirect_url: Option<Box<Url>>,
     /// How many redirects were followed so far.
     pub redirects: u32,

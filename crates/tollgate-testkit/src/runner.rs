@@ -200,7 +200,7 @@ fn run(scenario: &Scenario, target: &Target) -> Outcome {
 }
 
 fn play(scenario: &Scenario, target: &Target, stage: &Stage, origins: &[Origin]) {
-    stage.with_vars(|vars| origins.iter().for_each(|o| vars.set_server(o.name(), o.addr.port())));
+    stage.with_vars(|vars| origins.iter().for_each(|o| vars.set_address(o.name(), o.addr)));
     std::thread::scope(|scope| {
         for origin in origins {
             scope.spawn(|| origin.run(stage));

@@ -307,7 +307,7 @@ impl<S: ClientStream> Exchange<'_, S> {
     }
 
     /// Replaces the URL by a redirect's target, if redirects are to be followed.
-    fn follow_redirect(&mut self, response: &Response) -> bool {
+    pub(crate) fn follow_redirect(&mut self, response: &Response) -> bool {
         let most = self.txn.records.int(ids::HTTP_NUMBER_OF_REDIRECTIONS);
         if self.txn.cache_lookup.is_none() || !is_get_like(&self.txn.client_request.method) {
             return false;

@@ -71,6 +71,8 @@ pub(crate) enum Stop {
     Answer(Box<Answer>),
     /// Nothing can be sent (any more).
     Abort(TransactionEnd),
+    /// A handler of SEND_RESPONSE_HDR has the next hop replaced: look its URL up.
+    Redirected,
 }
 
 /// What a fetch led to.
@@ -272,6 +274,11 @@ impl<S: ClientStream> Exchange<'_, S> {
         if self.resolves_early() {
             Box::pin(self.resolve_early()).await?;
         }
+        self.serve().await
+    }
+
+    /// From the look-up on, once more after each redirect.
+    async fn serve(&mut self) -> Result<TransactionEnd, Stop> {
         loop {
             let progress = match self.look_up().await? {
                 Plan::Serve(object) => Progress::Ended(self.serve_stored(object).await?),
@@ -307,16 +314,22 @@ impl<S: ClientStream> Exchange<'_, S> {
     async fn conclude(&mut self, stop: Stop) -> TransactionEnd {
         match stop {
             Stop::Abort(end) => end,
+            Stop::Redirected => match self.serve().await {
+                Ok(end) => end,
+                Err(stop) => Box::pin(self.conclude(stop)).await,
+            },
             Stop::Answer(answer) if self.head_sent => {
                 self.keep = false;
                 answer.end
             }
             Stop::Answer(answer) => match self.answer(*answer).await {
                 Ok(end) | Err(Stop::Abort(end)) => end,
+                Err(Stop::Redirected) => Box::pin(self.conclude(Stop::Redirected)).await,
                 // A handler of SEND_RESPONSE_HDR answers in place of the answer; it does not run again.
                 Err(Stop::Answer(answer)) => match self.answer(*answer).await {
                     Ok(end) | Err(Stop::Abort(end)) => end,
                     Err(Stop::Answer(answer)) => answer.end,
+                    Err(Stop::Redirected) => Box::pin(self.conclude(Stop::Redirected)).await,
                 },
             },
         }

@@ -399,6 +399,10 @@ impl<S: ClientStream> Exchange<'_, S> {
         self.txn.proxy_response = Some(response);
         self.hook_send_response().await?;
         let mut response = self.txn.proxy_response.take().unwrap_or_else(|| Response::new(500));
+        if self.txn.redirect_url.is_some() && self.follow_redirect(&response) {
+            self.send_hook_ran = false;
+            return Err(Stop::Redirected);
+        }
         let body = match self.txn.take_error_body() {
             Some((content_type, body)) => {
                 if !content_type.is_empty() {
