@@ -92,6 +92,10 @@ pub struct Transaction {
     /// The origin's address, from OS_DNS on. Set earlier, or changed in OS_DNS, it is used instead of what the name
     /// resolves to (TSHttpTxnServerAddrSet).
     pub origin_addr: Option<SocketAddr>,
+    /// Our address on the origin's connection, from SEND_REQUEST_HDR on, if there are global handlers.
+    pub outgoing_addr: Option<SocketAddr>,
+    /// Requests sent on the origin's connection so far, this one included; 0: there is none.
+    pub origin_uses: u32,
     /// Where to ask instead of passing the origin's response on, whatever that is (TSHttpTxnRedirectUrlSet). In
     /// READ_RESPONSE_HDR, and in SEND_RESPONSE_HDR when the origin could not be asked.
     pub redirect_url: Option<Box<Url>>,
@@ -153,6 +157,8 @@ impl Transaction {
             cache_lookup: None,
             cache_url: None,
             origin_addr: None,
+            outgoing_addr: None,
+            origin_uses: 0,
             redirect_url: None,
             redirects: 0,
             bytes: ByteCounts::default(),

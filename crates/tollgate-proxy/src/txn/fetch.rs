@@ -384,6 +384,11 @@ impl<S: ClientStream> Exchange<'_, S> {
 
     /// Sends header and body and reads the final response header, or a 101 that was asked for.
     async fn send_and_receive(&mut self, conn: &mut OriginConn, sent: &mut Sent) -> Result<Response, Fault> {
+        self.txn.origin_uses = conn.used.saturating_add(1);
+        if self.generation.hooks.mask() != 0 {
+            // Only where somebody may ask: it is a call to the system.
+            self.txn.outgoing_addr = conn.wire.conn().local_addr().ok();
+        }
         let has_body =
             self.buffered.as_ref().is_some_and(|b| !b.is_empty()) || self.client.body_remaining() != Some(0);
         let transforms = if has_body { self.txn.take_request_transforms() } else { Vec::new() };

@@ -76,9 +76,14 @@ pub extern "C" fn TSHttpTxnIncomingAddrGet(txn: Handle) -> *const libc::sockaddr
     fence("TSHttpTxnIncomingAddrGet", null(), || Ok::<_, Misuse>(TxnCell::find(txn)?.ssn().storages().1))
 }
 
-fn origin(function: &'static str, txn: Handle) -> *const libc::sockaddr {
+/// An address for C, kept as long as the transaction.
+fn kept(
+    function: &'static str,
+    txn: Handle,
+    of: fn(&Transaction) -> Option<SocketAddr>,
+) -> *const libc::sockaddr {
     get(function, txn, null(), |txn, state| {
-        let Some(addr) = txn.origin_addr else { return Ok(null()) };
+        let Some(addr) = of(txn) else { return Ok(null()) };
         let made = Box::new(storage(addr));
         // Kept as long as the transaction: the plugin may keep the pointer.
         let pointer = (&raw const *made).cast();
@@ -90,13 +95,25 @@ fn origin(function: &'static str, txn: Handle) -> *const libc::sockaddr {
 /// The origin's address; null: not known yet.
 #[unsafe(no_mangle)]
 pub extern "C" fn TSHttpTxnServerAddrGet(txn: Handle) -> *const libc::sockaddr {
-    origin("TSHttpTxnServerAddrGet", txn)
+    kept("TSHttpTxnServerAddrGet", txn, |txn| txn.origin_addr)
 }
 
 /// The next hop's address; null: not known yet.
 #[unsafe(no_mangle)]
 pub extern "C" fn TSHttpTxnNextHopAddrGet(txn: Handle) -> *const libc::sockaddr {
-    origin("TSHttpTxnNextHopAddrGet", txn)
+    kept("TSHttpTxnNextHopAddrGet", txn, |txn| txn.origin_addr)
+}
+
+/// Our address on the origin's connection; null: there is none yet.
+#[unsafe(no_mangle)]
+pub extern "C" fn TSHttpTxnOutgoingAddrGet(txn: Handle) -> *const libc::sockaddr {
+    kept("TSHttpTxnOutgoingAddrGet", txn, |txn| txn.outgoing_addr)
+}
+
+/// Requests sent on the origin's connection so far, this one included; 0: there is none.
+#[unsafe(no_mangle)]
+pub extern "C" fn TSHttpTxnServerSsnTransactionCount(txn: Handle) -> c_int {
+    get("TSHttpTxnServerSsnTransactionCount", txn, 0, |txn, _| Ok(txn.origin_uses as c_int))
 }
 
 /// Says where the origin is.
