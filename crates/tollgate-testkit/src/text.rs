@@ -5,6 +5,7 @@
 //! Not responsible for: YAML's own escapes, which the YAML parser has already resolved.
 
 use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
 
 /// The bytes that `text` stands for; characters beyond U+00FF are sent as UTF-8.
 pub fn bytes_of(text: &str) -> Vec<u8> {
@@ -54,9 +55,14 @@ impl Vars {
 
     /// Sets `NAME` (a URL), `NAME.addr` (host:port) and `NAME.port` for a server on the loopback.
     pub fn set_server(&mut self, name: &str, port: u16) {
-        self.set(name, format!("http://127.0.0.1:{port}"));
-        self.set(format!("{name}.addr"), format!("127.0.0.1:{port}"));
-        self.set(format!("{name}.port"), port.to_string());
+        self.set_address(name, SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    }
+
+    /// The same for a server with this address.
+    pub fn set_address(&mut self, name: &str, addr: SocketAddr) {
+        self.set(name, format!("http://{addr}"));
+        self.set(format!("{name}.addr"), addr.to_string());
+        self.set(format!("{name}.port"), addr.port().to_string());
     }
 
     /// The inverse of [`Vars::expand`] for addresses and directories: their values become their names.

@@ -241,7 +241,8 @@ impl Buffer {
             host,
             port: self.url_raw_port(index),
             path: path.into(),
-            query: bytes(Part::Query),
+            // An empty query is none, as Traffic Server prints it.
+            query: bytes(Part::Query).filter(|query| !query.is_empty()),
             fragment: bytes(Part::Fragment),
         })
     }

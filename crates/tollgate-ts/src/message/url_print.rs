@@ -16,10 +16,11 @@ impl Buffer {
         text
     }
 
+    /// ATS: a host is an IPv6 address if there is a colon among its first five characters.
     fn adds_brackets(&self, url: u32) -> bool {
         self.urls[url as usize].part(Part::Host).is_some_and(|h| {
             let host = self.text(h);
-            host.first() != Some(&b'[') && host.contains(&b':')
+            host.first() != Some(&b'[') && host[..host.len().min(5)].contains(&b':')
         })
     }
 

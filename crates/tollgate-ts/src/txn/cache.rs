@@ -214,7 +214,7 @@ pub extern "C" fn TSHttpTxnUntransformedRespCache(txn: Handle, on: c_int) {
 pub extern "C" fn TSHttpTxnIsCacheable(txn: Handle, _request: Handle, _response: Handle) -> c_int {
     get("TSHttpTxnIsCacheable", txn, 0, |txn, state| {
         // What the plugin has changed at this very hook point counts.
-        state.messages.store(txn);
+        state.store_messages(txn);
         let Some(response) = &txn.origin_response else { return Ok(0) };
         if txn.no_store {
             return Ok(0);

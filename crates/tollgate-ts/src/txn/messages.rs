@@ -9,6 +9,8 @@ use crate::fence::Misuse;
 use crate::message::{Access, BufferId, Loc, MessageError, messages};
 use crate::slots::{Handle, pointer};
 use std::ffi::c_int;
+use tollgate_http::url::Form;
+use tollgate_http::{Request, names};
 use tollgate_plugin::{Transaction, TransactionHook};
 
 /// One of the messages.
@@ -103,12 +105,19 @@ impl Messages {
     }
 
     /// Writes what plugins changed into the engine's messages.
-    pub(super) fn store(&mut self, txn: &mut Transaction) {
+    ///
+    /// Before remapping, a Host that a plugin has changed is the host that is asked for.
+    pub(super) fn store(&mut self, txn: &mut Transaction, before_remap: bool) {
         for which in ALL {
             let Some((id, header)) = self.opened[which as usize] else { continue };
             let done = match which {
                 Which::ClientRequest => {
-                    messages().store_request(id, header, &mut txn.client_request).map(drop)
+                    let request = &mut txn.client_request;
+                    messages().store_request(id, header, request).map(|changed| {
+                        if before_remap && changed.fields && !changed.url {
+                            adopt_host(request);
+                        }
+                    })
                 }
                 Which::ProxyRequest => match &mut txn.proxy_request {
                     Some(request) => messages().store_request(id, header, request).map(drop),
@@ -134,6 +143,20 @@ impl Messages {
             report("close", messages().close(id));
         }
         self.pristine = None;
+    }
+}
+
+/// A target without a host has that of the Host field.
+fn adopt_host(request: &mut Request) {
+    if !matches!(request.url.form, Form::Origin | Form::Asterisk) {
+        return;
+    }
+    let Some(host) = request.headers.get_bytes(names::HOST) else { return };
+    if let Ok((name, port)) = tollgate_http::url::split_host_port(&host)
+        && !name.is_empty()
+    {
+        request.url.host = host.slice(..name.len());
+        request.url.port = port.unwrap_or(0);
     }
 }
 

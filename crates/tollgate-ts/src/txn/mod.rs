@@ -83,6 +83,14 @@ impl LazyArgs {
     }
 }
 
+impl TxnState {
+    /// Writes what plugins changed into the engine's messages.
+    pub(crate) fn store_messages(&mut self, txn: &mut Transaction) {
+        let before_remap = self.hook <= TransactionHook::PreRemap && self.rule_urls.is_none();
+        self.messages.store(txn, before_remap);
+    }
+}
+
 /// Whether a plugin still has to say that it is done.
 #[derive(Debug)]
 pub(crate) enum Ticket {
@@ -287,7 +295,7 @@ impl Drop for Lent<'_> {
         let lent = std::mem::replace(&mut state.lent, null_mut());
         // SAFETY: the reference this was made of is borrowed by `self`, and nobody else follows the pointer.
         if let Some(txn) = unsafe { lent.as_mut() } {
-            state.messages.store(txn);
+            state.store_messages(txn);
         }
     }
 }

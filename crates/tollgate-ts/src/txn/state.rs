@@ -45,7 +45,7 @@ pub extern "C" fn TSHttpTxnIsWebsocket(txn: Handle) -> c_int {
 pub unsafe extern "C" fn TSHttpTxnEffectiveUrlStringGet(txn: Handle, length: *mut c_int) -> *mut c_char {
     get("TSHttpTxnEffectiveUrlStringGet", txn, null_mut(), |txn, state| {
         // The plugin may have changed the request at this very hook point.
-        state.messages.store(txn);
+        state.store_messages(txn);
         let text = effective_url(txn);
         if !length.is_null() {
             // SAFETY: as the caller vouches.
