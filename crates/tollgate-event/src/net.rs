@@ -14,6 +14,7 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use std::future::poll_fn;
 use std::io::{self, ErrorKind, IoSlice};
 use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -172,6 +173,11 @@ impl Conn {
     /// The peer's address.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
         self.stream()?.peer_addr()
+    }
+
+    /// The descriptor of the socket, for options of it; -1: it is closed.
+    pub fn raw_fd(&self) -> i32 {
+        self.stream().map_or(-1, |stream| stream.as_raw_fd())
     }
 
     /// The local address.

@@ -15,6 +15,7 @@ pub struct Session {
     local_addr: SocketAddr,
     is_internal: bool,
     transactions: Cell<u64>,
+    client_fd: Cell<i32>,
     mask: Cell<u32>,
     handlers: RefCell<Vec<(TransactionHook, NamedHandler)>>,
     contexts: RefCell<Contexts>,
@@ -30,6 +31,7 @@ impl Session {
             local_addr,
             is_internal,
             transactions: Cell::new(0),
+            client_fd: Cell::new(-1),
             mask: Cell::new(0),
             handlers: RefCell::default(),
             contexts: RefCell::default(),
@@ -55,6 +57,16 @@ impl Session {
     /// The address the client connected to.
     pub fn local_addr(&self) -> SocketAddr {
         self.local_addr
+    }
+
+    /// The descriptor of the client's socket, for options of it; -1: there is none. Not to be read, written or closed.
+    pub fn client_fd(&self) -> i32 {
+        self.client_fd.get()
+    }
+
+    /// Says which socket it is; the engine calls it.
+    pub fn set_client_fd(&self, fd: i32) {
+        self.client_fd.set(fd);
     }
 
     /// Whether a plugin made it.

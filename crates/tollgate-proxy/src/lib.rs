@@ -26,4 +26,5 @@ mod wire;
 
 pub use engine::Engine;
 pub use generation::{Generation, GenerationParts, PluginLoader, PluginSet, PluginUse};
+pub use policy::of as cache_policy;
 pub use server::{ListenerSet, serve};

@@ -15,7 +15,7 @@ pub(crate) fn base(records: &Records) -> Policy {
 }
 
 /// The policy of a transaction.
-pub(crate) fn of(r: &TxnRecords) -> Policy {
+pub fn of(r: &TxnRecords) -> Policy {
     Policy {
         enabled: r.flag(ids::HTTP_CACHE_HTTP),
         ignore_client_no_cache: r.flag(ids::HTTP_CACHE_IGNORE_CLIENT_NO_CACHE),

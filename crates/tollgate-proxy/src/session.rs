@@ -29,6 +29,7 @@ pub(crate) async fn serve_connection(
 ) {
     let open = OpenConnection::new(&thread);
     let session = Session::new(thread.next_id(), peer, local, false);
+    session.set_client_fd(conn.raw_fd());
     let host = EngineHost::shared(&thread);
     let mut client = H1Client::new(Wire::new(conn), open);
     let has_hooks = thread.generation().hooks.mask() & TransactionHook::SsnStart.bit() != 0;

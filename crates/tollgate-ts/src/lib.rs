@@ -13,6 +13,7 @@ pub mod diags;
 pub mod dirs;
 pub mod fence;
 pub mod hook;
+pub mod iobuf;
 pub mod load;
 pub mod message;
 pub mod mutex;
@@ -35,6 +36,7 @@ pub use symbols::{SYMBOLS, State, Symbol};
 
 /// Tells plugins about the configuration, before the first is started and after each reload.
 pub fn prepare(records: &Records, config: &Path) {
+    message::ffi::set_io_writer(iobuf::append);
     dirs::set_folders(config, Path::new(records.str(ids::PLUGIN_PLUGIN_DIR)));
     let tags = records.str(ids::DIAGS_DEBUG_TAGS);
     let wanted = records.flag(ids::DIAGS_DEBUG_ENABLED).then(|| regex::Regex::new(tags)).and_then(Result::ok);

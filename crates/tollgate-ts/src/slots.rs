@@ -41,13 +41,21 @@ pub enum Kind {
     Thread = 0xa5,
     /// `TSHttpAltInfo`.
     Alternate = 0xa6,
+    /// `TSIOBuffer`.
+    IoBuffer = 0xa7,
+    /// `TSIOBufferReader`.
+    IoReader = 0xa8,
+    /// `TSIOBufferBlock`.
+    IoBlock = 0xa9,
 }
 
 impl Kind {
     /// The kind of a handle, if it is one of these.
     pub fn of(raw: u64) -> Option<Kind> {
-        use Kind::{Action, Alternate, Continuation, Mutex, Session, Thread, Transaction};
-        [Transaction, Session, Continuation, Mutex, Action, Thread, Alternate]
+        use Kind::{
+            Action, Alternate, Continuation, IoBlock, IoBuffer, IoReader, Mutex, Session, Thread, Transaction,
+        };
+        [Transaction, Session, Continuation, Mutex, Action, Thread, Alternate, IoBuffer, IoReader, IoBlock]
             .into_iter()
             .find(|kind| *kind as u8 == (raw >> 56) as u8)
     }

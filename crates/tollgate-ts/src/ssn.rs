@@ -121,6 +121,11 @@ impl SsnCell {
         ((&raw const *self.client_storage).cast(), (&raw const *self.local_storage).cast())
     }
 
+    /// The client's socket. `None` on another thread than the session's.
+    pub(crate) fn client_fd(&self) -> Option<c_int> {
+        self.session.get().map(|session| session.client_fd())
+    }
+
     /// A session hook point is open.
     pub(crate) fn open_ticket(&self) {
         *self.ticket.lock() = Ticket::Open(None);

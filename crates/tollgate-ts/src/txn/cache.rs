@@ -100,7 +100,7 @@ pub extern "C" fn TSHttpTxnCacheLookupUrlGet(txn: Handle, bufp: Handle, obj: Han
 }
 
 /// Copies a URL of the engine's to one of the plugin's.
-fn copy_url(url: &Url, bufp: Handle, obj: Handle) -> Result<c_int, Misuse> {
+pub(super) fn copy_url(url: &Url, bufp: Handle, obj: Handle) -> Result<c_int, Misuse> {
     let mut text = Vec::new();
     url.write_full(&mut text);
     let start: *const c_char = text.as_ptr().cast();
@@ -183,4 +183,22 @@ pub extern "C" fn TSHttpTxnUntransformedRespCache(txn: Handle, on: c_int) {
             Ok(())
         })
     });
+}
+
+/// Whether the transaction's response may be stored, by the rules of caching and the records. The transaction's own
+/// messages are judged.
+#[unsafe(no_mangle)]
+pub extern "C" fn TSHttpTxnIsCacheable(txn: Handle, _request: Handle, _response: Handle) -> c_int {
+    get("TSHttpTxnIsCacheable", txn, 0, |txn, state| {
+        // What the plugin has changed at this very hook point counts.
+        state.messages.store(txn);
+        let Some(response) = &txn.origin_response else { return Ok(0) };
+        if txn.no_store {
+            return Ok(0);
+        }
+        let now = tollgate_event::clock::unix_seconds();
+        let policy = tollgate_proxy::cache_policy(&txn.records);
+        let decision = tollgate_cache::rules::store_decision(&txn.client_request, response, now, &policy);
+        Ok(c_int::from(decision.reason().is_none() || txn.response_is_cacheable))
+    })
 }

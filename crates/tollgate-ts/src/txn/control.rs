@@ -186,3 +186,13 @@ pub extern "C" fn TSHttpTxnNoActivityTimeoutSet(txn: Handle, milliseconds: c_int
     ];
     limit("TSHttpTxnNoActivityTimeoutSet", txn, milliseconds, &records);
 }
+
+/// How long looking the origin's name up may take. This server has one limit for all transactions
+/// (`proxy.config.hostdb.lookup_timeout`): the call is taken note of in the debug log.
+#[unsafe(no_mangle)]
+pub extern "C" fn TSHttpTxnDNSTimeoutSet(txn: Handle, milliseconds: c_int) {
+    get("TSHttpTxnDNSTimeoutSet", txn, (), |txn, _| {
+        tracing::debug!("transaction {}: {milliseconds} ms for names are not kept", txn.id());
+        Ok(())
+    });
+}

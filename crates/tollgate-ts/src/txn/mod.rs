@@ -13,6 +13,7 @@ pub mod control;
 pub mod hooks;
 pub mod messages;
 pub mod overrides;
+pub mod sockets;
 pub mod state;
 
 use crate::fence::{Misuse, fence};
@@ -60,6 +61,8 @@ pub struct TxnState {
     pub(crate) overrides: overrides::Foreign,
     /// The plugin wants debug messages about this transaction.
     pub(crate) debug: bool,
+    /// The URL that parents are chosen by, if a plugin has said one.
+    pub(crate) parent_url: Option<tollgate_http::Url>,
     /// The rule's URLs, while and after its plugins run.
     pub(crate) rule_urls: Option<(u64, u64)>,
 }
@@ -144,6 +147,7 @@ impl TxnCell {
                     hooks: Vec::new(),
                     overrides: overrides::Foreign::default(),
                     debug: false,
+                    parent_url: None,
                     rule_urls: None,
                 }),
             })
