@@ -65,7 +65,7 @@ fn words_of(dir: &Path) -> io::Result<HashSet<String>> {
             found.extend(words_of(&path)?);
         } else if path.extension().is_some_and(|e| e == "rs") {
             let text = fs::read_to_string(&path)?;
-            if path.ends_with("message/ffi/constants.rs") || path.ends_with("message/ffi/symbols.rs") {
+            if path.ends_with("message/ffi/constants.rs") || path.ends_with("ffi/symbols.rs") {
                 found.extend(words(&text));
             }
             // Rows of macros that define functions: `NAME = …`.

@@ -14,6 +14,7 @@ pub mod barrier;
 pub mod body;
 pub mod client;
 pub mod conn;
+pub mod evidence;
 pub mod expectations;
 pub mod framing;
 pub mod matcher;

@@ -17,9 +17,14 @@ pub type Values = BTreeMap<String, String>;
 
 /// Fetches all metrics.
 pub fn fetch(admin: SocketAddr) -> Result<Values, String> {
+    fetch_from(admin, "/metrics.json")
+}
+
+/// Fetches all metrics from this path.
+pub fn fetch_from(admin: SocketAddr, path: &str) -> Result<Values, String> {
     let mut stream = TcpStream::connect_timeout(&admin, Duration::from_secs(2)).map_err(|e| e.to_string())?;
     stream.set_read_timeout(Some(Duration::from_secs(2))).map_err(|e| e.to_string())?;
-    let request = format!("GET /metrics.json HTTP/1.0\r\nHost: {admin}\r\nConnection: close\r\n\r\n");
+    let request = format!("GET {path} HTTP/1.0\r\nHost: {admin}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).map_err(|e| e.to_string())?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).map_err(|e| e.to_string())?;
@@ -31,7 +36,8 @@ pub fn fetch(admin: SocketAddr) -> Result<Values, String> {
     }
 }
 
-/// Values from the JSON: an array of objects with `name` and `value`, or one object of name to value.
+/// Values from the JSON: an array of objects with `name` and `value`, or one object of name to value, or that in
+/// Traffic Server's member `global`.
 fn parse(json: &str) -> Result<Values, String> {
     let json: serde_json::Value = serde_json::from_str(json).map_err(|e| e.to_string())?;
     let mut values = Values::new();
@@ -41,8 +47,9 @@ fn parse(json: &str) -> Result<Values, String> {
                 values.insert(name.to_owned(), value.to_string());
             }
         }
-    } else if let Some(map) = json.as_object() {
-        values.extend(map.iter().map(|(name, value)| (name.clone(), value.to_string())));
+    } else if let Some(map) = json.get("global").unwrap_or(&json).as_object() {
+        let text = |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        values.extend(map.iter().map(|(name, value)| (name.clone(), text(value))));
     }
     Ok(values)
 }

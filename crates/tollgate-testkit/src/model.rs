@@ -53,10 +53,17 @@ fn default_deadline() -> u64 {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CompareSpec {
-    /// Fields whose values are not compared, besides Date, Age, Via and Server.
+    /// Fields whose values are not compared, besides Date, Age, Via and Server; `:pages`: the words of error pages and
+    /// redirects that the proxies make themselves.
     pub mask: Vec<String>,
     /// Neither program starts, and each of these regular expressions is found in what either says.
     pub fails: Vec<String>,
+    /// Text logs by name and how many lines are waited for; the lines must be the same but for their numbers.
+    pub logs: BTreeMap<String, usize>,
+    /// Regular expressions and how many matches in the diagnostics are waited for; the first groups must be the same.
+    pub diagnostics: BTreeMap<String, usize>,
+    /// Statistics and the values they must come to have in both.
+    pub metrics: BTreeMap<String, Matcher>,
     /// Why they are known to differ; the differences are then reported, but do not count.
     pub differs: Option<String>,
 }
@@ -96,6 +103,8 @@ pub struct PeerSpec {
     pub extra: String,
     /// Whether `plugin.config` is for it too.
     pub plugins: bool,
+    /// Whether its statistics are asked for.
+    pub stats: bool,
 }
 
 impl<'de> Deserialize<'de> for PeerSpec {
@@ -119,7 +128,7 @@ impl<'de> Deserialize<'de> for PeerSpec {
             }
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<PeerSpec, A::Error> {
                 let Fields { cache, extra } = Fields::deserialize(value::MapAccessDeserializer::new(map))?;
-                Ok(PeerSpec { applies: true, cache, extra, plugins: false })
+                Ok(PeerSpec { applies: true, cache, extra, ..PeerSpec::default() })
             }
         }
         deserializer.deserialize_any(PeerVisitor)

@@ -91,6 +91,11 @@ pub fn start(
                     path.parent().map_or(Ok(()), std::fs::create_dir_all)?;
                     std::fs::write(path, bytes_of(&stage.expand(text)))?;
                 }
+                if spec.stats {
+                    let plugins = etc.join(PLUGINS);
+                    let listed = std::fs::read_to_string(&plugins)?;
+                    std::fs::write(plugins, format!("{listed}\nstats_over_http.so\n"))?;
+                }
                 command
             }
         };
@@ -261,6 +266,7 @@ CONFIG proxy.config.http.cache.required_headers INT 0
 CONFIG proxy.config.http.wait_for_cache INT 2
 CONFIG proxy.config.http.connect_attempts_max_retries INT 0
 CONFIG proxy.config.log.logging_enabled INT 0
+CONFIG proxy.config.raw_stat_sync_interval_ms INT 200
 CONFIG proxy.config.reverse_proxy.enabled INT 1
 CONFIG proxy.config.url_remap.remap_required INT 1
 CONFIG proxy.config.diags.output.error STRING L

@@ -258,13 +258,16 @@ impl Subject {
 
     /// The first metric that has not the demanded value, as (expected, got).
     pub fn unmet_metric(&self, demands: &BTreeMap<String, Matcher>) -> Result<(), (String, String)> {
-        let Some(admin) = self.process().and_then(|p| p.admin) else {
-            return Err(("metrics".into(), "no admin listener".into()));
-        };
-        match metrics::fetch(admin) {
+        match self.metrics() {
             Ok(values) => metrics::unmet(&values, demands),
             Err(e) => Err(("metrics".into(), e)),
         }
+    }
+
+    /// All metrics of Tollgate.
+    pub fn metrics(&self) -> Result<metrics::Values, String> {
+        let admin = self.process().and_then(|p| p.admin).ok_or("no admin listener")?;
+        metrics::fetch(admin)
     }
 
     /// The hook sequences written so far.

@@ -6,6 +6,7 @@
 
 use crate::barrier::Barriers;
 use crate::client::run_clients;
+use crate::evidence;
 use crate::expectations::judge;
 use crate::matcher::found;
 use crate::model::{OriginSpec, PeerSpec, Reply, Scenario};
@@ -227,7 +228,8 @@ fn start(scenario: &Scenario, target: &Target, stage: &Stage, origins: &[Origin]
             Subject::tollgate(bin, &scenario.proxy, first, !scenario.expect.hooks.is_empty(), stage)
         }
         Target::Peer(peer) => {
-            let for_both = PeerSpec { applies: true, cache: true, plugins: true, ..PeerSpec::default() };
+            let stats = !scenario.compare.metrics.is_empty();
+            let for_both = PeerSpec { applies: true, cache: true, plugins: true, stats, ..PeerSpec::default() };
             let spec = scenario.peers.get(peer.name()).cloned().unwrap_or(for_both);
             let first = first.ok_or_else(|| Stop::failed("an origin", "none"))?;
             peers::start(*peer, &spec, &scenario.proxy, first, stage)
@@ -255,7 +257,10 @@ fn perform(scenario: &Scenario, stage: &Stage, subject: &Subject, origins: &[Ori
         }
     }
     if let Err(stop) = judge(&scenario.expect, stage, subject) {
-        stage.fail("expect", stop);
+        return stage.fail("expect", stop);
+    }
+    if let Err(stop) = evidence::record(&scenario.compare, stage, subject) {
+        stage.fail("compare", stop);
     }
 }
 

@@ -10,6 +10,8 @@ use crate::text::{Vars, escaped, latin1};
 
 /// Fields whose presence is compared, but not their values: they name the product or the time.
 const MASKED: [&str; 3] = ["Date", "Via", "Server"];
+/// In a list of masks: the words of pages that the proxies make.
+const PAGES: &str = ":pages";
 /// Whether a field says nothing that could be compared: Traffic Server gives fetched responses an age of zero too, and
 /// says of each HTTP/1.1 connection that it stays.
 fn is_idle(name: &str, value: &str) -> bool {
@@ -49,6 +51,18 @@ impl Seen {
         }
     }
 
+    /// Of a line that a program has written.
+    pub fn of_line(by: &str, line: &str) -> Self {
+        Self {
+            by: by.to_owned(),
+            start: line.to_owned(),
+            fields: Vec::new(),
+            size: 0,
+            body: String::new(),
+            is_complete: true,
+        }
+    }
+
     /// The same without what cannot agree between two programs.
     pub fn masked(mut self, vars: &Vars, masks: &[String]) -> Self {
         let is_masked = |name: &str| {
@@ -59,6 +73,9 @@ impl Seen {
             *value = if is_masked(name) { "*".to_owned() } else { vars.name_values(value) };
         }
         self.start = vars.name_values(&self.start);
+        if masks.iter().any(|m| m == PAGES) {
+            self.mask_page();
+        }
         let body = vars.name_values(&self.body);
         if body != self.body {
             // Ports have different numbers of digits.
@@ -67,6 +84,18 @@ impl Seen {
         }
         self.body = body;
         self
+    }
+
+    /// Of a page that the proxy itself made only version, status and fields are compared, not its words.
+    fn mask_page(&mut self) {
+        let has = |name: &str, value: &str| self.fields.iter().any(|(n, v)| n == name && v.starts_with(value));
+        if !has("content-type", "text/html") || !has("cache-control", "no-store") {
+            return;
+        }
+        self.start = self.start.splitn(3, ' ').take(2).collect::<Vec<_>>().join(" ");
+        (self.size, self.body) = (0, String::new());
+        self.fields.retain(|(name, _)| name != "content-language");
+        self.mask_length();
     }
 
     fn mask_length(&mut self) {

@@ -163,6 +163,7 @@ impl Cont {
         self.is_destroyed.store(true, Ordering::Release);
         let timers = std::mem::take(&mut *self.timers.lock());
         timers.iter().filter_map(Weak::upgrade).for_each(|timer| timer.cancel());
+        crate::services::services().records.forget(self.number);
         if let Some(plugin) = &self.plugin {
             plugin.count_continuation(-1);
         }

@@ -10,7 +10,6 @@
 pub mod connect;
 pub mod cont;
 pub mod diags;
-pub mod dirs;
 pub mod fence;
 pub mod hook;
 pub mod iobuf;
@@ -19,6 +18,8 @@ pub mod message;
 pub mod mutex;
 pub mod plugin;
 pub mod schedule;
+pub mod server;
+pub mod services;
 pub mod slots;
 pub mod ssn;
 mod stub;
@@ -27,20 +28,7 @@ pub mod threads;
 pub mod txn;
 pub mod watch;
 
-use std::path::Path;
-use tollgate_config::{Records, ids};
-
 pub use load::{Loader, Purpose};
+pub use server::{configure, prepare};
 pub use stub::missed;
 pub use symbols::{SYMBOLS, State, Symbol};
-
-/// Tells plugins about the configuration, before the first is started and after each reload.
-pub fn prepare(records: &Records, config: &Path) {
-    message::ffi::set_io_writer(iobuf::append);
-    dirs::set_folders(config, Path::new(records.str(ids::PLUGIN_PLUGIN_DIR)));
-    let tags = records.str(ids::DIAGS_DEBUG_TAGS);
-    let wanted = records.flag(ids::DIAGS_DEBUG_ENABLED).then(|| regex::Regex::new(tags)).and_then(Result::ok);
-    diags::set_debug_tags(
-        wanted.map(|tags| -> Box<diags::Wanted> { Box::new(move |tag| tags.is_match(tag)) }),
-    );
-}

@@ -67,6 +67,22 @@ enum Place {
     Task(usize),
 }
 
+/// Calls a continuation once on a task thread, with an event of its own and nothing beside it.
+pub(crate) fn tell_on_task(cont: &Arc<Cont>, event: c_int) {
+    let Some(index) = threads::next_event_thread() else { return };
+    let cont = Arc::clone(cont);
+    threads::run_on(index, move || {
+        tollgate_event::spawn_local(async move {
+            let told = move || {
+                let turn = cont.wait();
+                cont.call(&turn, event, null_mut());
+            };
+            // `None`: the server is stopping.
+            let _: Option<()> = tollgate_event::task::run(told).await;
+        });
+    });
+}
+
 /// The action of what was done before the function returned.
 pub fn done_action() -> Handle {
     pointer(DONE)

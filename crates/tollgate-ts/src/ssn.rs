@@ -6,9 +6,10 @@
 use crate::cont::Cont;
 use crate::fence::{Misuse, fence};
 use crate::hook;
+use crate::services::user_args::{ArgKind, ArgStore};
 use crate::slots::{Handle, Kind, Slots, number, pointer};
 use crate::txn::addresses::storage;
-use crate::txn::{Ticket, TxnCell};
+use crate::txn::{LazyArgs, Ticket, TxnCell};
 use parking_lot::Mutex;
 use std::ffi::c_int;
 use std::ptr::null_mut;
@@ -30,6 +31,7 @@ pub struct SsnCell {
     client_storage: Box<libc::sockaddr_storage>,
     local_storage: Box<libc::sockaddr_storage>,
     transactions: AtomicU64,
+    args: LazyArgs,
     ticket: Mutex<Ticket>,
     session: OwnThread,
 }
@@ -95,6 +97,7 @@ impl SsnCell {
             client_storage: Box::new(storage(client)),
             local_storage: Box::new(storage(local)),
             transactions: AtomicU64::new(0),
+            args: LazyArgs::default(),
             ticket: Mutex::new(Ticket::None),
             session: OwnThread {
                 thread: std::thread::current().id(),
@@ -119,6 +122,11 @@ impl SsnCell {
     /// The client's address, and the one it connected to, for C.
     pub(crate) fn storages(&self) -> (*const libc::sockaddr, *const libc::sockaddr) {
         ((&raw const *self.client_storage).cast(), (&raw const *self.local_storage).cast())
+    }
+
+    /// What plugins attach to the session.
+    pub(crate) fn args(&self) -> &Arc<ArgStore> {
+        self.args.of(ArgKind::Session)
     }
 
     /// The client's socket. `None` on another thread than the session's.

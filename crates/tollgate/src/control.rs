@@ -148,8 +148,10 @@ fn config_match(server: &Server, text: &str) -> Reply {
 
 fn metric_match(server: &Server, text: &str) -> Reply {
     let regex = regex(text)?;
-    let samples = server.engine().metrics().snapshot();
-    let names = samples.iter().map(|sample| sample.name()).filter(|name| regex.is_match(name));
+    let metrics = server.engine().metrics();
+    let stats = metrics.stats().into_iter().map(|stat| stat.name().to_owned());
+    let names = metrics.snapshot().into_iter().map(|sample| sample.name().into_owned()).chain(stats);
+    let names = names.filter(|name| regex.is_match(name));
     Ok(names.filter_map(|name| Some(pair(&name, metric(server, &name)?.to_string()))).collect())
 }
 
@@ -222,6 +224,10 @@ fn zero(server: &mut Server, names: &[String]) -> Reply {
     let failed = |name: &str, why: &str| ControlError::failed(format!("failed to clear {name}: {why}"));
     let mut zeros = Vec::new();
     for name in names {
+        if let Some(stat) = metrics.stat(name) {
+            zeros.push((name.clone(), stat.value()));
+            continue;
+        }
         let sample = metrics.snapshot().into_iter().find(|sample| sample.name() == name.as_str());
         let sample = sample.ok_or_else(|| failed(name, "there is no such metric"))?;
         if sample.def.kind == MetricKind::Gauge {

@@ -79,7 +79,7 @@ impl Server {
         // Before plugins are started: what they hand to event threads waits for those.
         let (remotes, mailboxes): (Vec<_>, Vec<_>) = (0..threads).map(|_| mailbox()).unzip();
         tollgate_ts::threads::set_event_threads(remotes);
-        tollgate_ts::prepare(&records, &sources.dir());
+        tollgate_ts::prepare(&records, &sources.dir(), &metrics);
         let engine = Engine::new(sources.parts(&generation), plugins, hosts(&generation), log, metrics)
             .map_err(|problems| anyhow!("the configuration has errors\n{}", listed(&problems)))?;
         let (sets, listeners) = listener_sets(&sources.listen(&records)?, threads, &records)?;
@@ -193,8 +193,8 @@ impl Server {
             Ok((generation, warnings)) => {
                 warnings.iter().for_each(|w| tracing::warn!("{w}"));
                 let waiting = waiting_for_restart(self.engine.generation().records(), &generation.records);
-                tollgate_ts::prepare(&generation.records, &sources.dir());
                 self.engine.reload(sources.parts(&generation)).inspect(|_| {
+                    tollgate_ts::configure(self.engine.generation().records());
                     self.changes.waiting.extend(waiting);
                     self.changes.waiting.sort_unstable();
                     self.changes.waiting.dedup();

@@ -4,8 +4,11 @@
 //! Invariants: one HELP and TYPE per Prometheus name, before its samples; every value is an integer.
 
 use std::fmt::Write;
+use std::sync::Arc;
 
-use super::{Metrics, Sample};
+use super::{Metrics, Sample, Stat};
+
+const STAT_HELP: &str = "Made by a plugin.";
 
 impl Metrics {
     /// The content type of [`Metrics::prometheus`]' text.
@@ -24,12 +27,14 @@ impl Metrics {
             }
             push_sample(&mut out, &name, &sample);
         }
+        push_stats(&mut out, self.stats());
         out
     }
 
     /// All metrics as a JSON array of objects with `name`, `prometheus`, `kind`, `unit`, `help` and `value`.
     pub fn json(&self) -> String {
-        let rows: Vec<_> = self.snapshot().iter().map(json_row).collect();
+        let mut rows: Vec<_> = self.snapshot().iter().map(json_row).collect();
+        rows.extend(self.stats().iter().map(|stat| stat_row(stat)));
         serde_json::Value::Array(rows).to_string()
     }
 }
@@ -43,6 +48,34 @@ fn json_row(sample: &Sample) -> serde_json::Value {
         "help": sample.def.help,
         "value": sample.value,
     })
+}
+
+fn stat_row(stat: &Stat) -> serde_json::Value {
+    serde_json::json!({
+        "name": stat.name(),
+        "prometheus": stat.prometheus_name(),
+        "kind": "gauge",
+        "unit": "count",
+        "help": STAT_HELP,
+        "value": stat.value(),
+    })
+}
+
+/// Appends the statistics of plugins: those whose names become the same one stand together, told apart by a label.
+fn push_stats(out: &mut String, stats: Vec<Arc<Stat>>) {
+    let mut named: Vec<_> = stats.into_iter().map(|stat| (stat.prometheus_name(), stat)).collect();
+    named.sort_by(|a, b| a.0.cmp(&b.0));
+    let mut current = "";
+    for (name, stat) in &named {
+        if name != current {
+            current = name;
+            // Writing to a String cannot fail.
+            let _ = writeln!(out, "# HELP {name} {STAT_HELP}\n# TYPE {name} gauge");
+        }
+        let _ = write!(out, "{name}{{stat=\"");
+        push_escaped(out, stat.name(), Escape::LabelValue);
+        let _ = writeln!(out, "\"}} {}", stat.value());
+    }
 }
 
 fn push_head(out: &mut String, name: &str, sample: &Sample) {

@@ -7,14 +7,16 @@
 //! counters never go backwards; a gauge may be raised on one thread and lowered on another, only the sum has meaning.
 
 mod exposition;
+mod stat;
 mod table;
 
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 
+pub use self::stat::{MAX_STATS, Reading, Stat};
 pub use self::table::{CACHE_OUTCOMES, Metric, MetricDef, MetricKind, TRANSACTION_ENDS, Unit};
 use crate::outcome::{CacheOutcome, TransactionEnd};
 
@@ -67,6 +69,8 @@ struct Registry {
     /// Written from any thread with locked instructions; for rare events.
     shared: Arc<Block>,
     threads: Mutex<Vec<Arc<Block>>>,
+    /// Those that plugins have made, in that order.
+    stats: RwLock<Vec<Arc<Stat>>>,
 }
 
 /// The metrics of the process. Cheap to clone; all clones are the same metrics.
@@ -84,7 +88,12 @@ impl Default for Metrics {
 impl Metrics {
     /// Metrics that are all zero.
     pub fn new() -> Self {
-        Self { registry: Arc::new(Registry { shared: Block::new(), threads: Mutex::new(Vec::new()) }) }
+        let registry = Registry {
+            shared: Block::new(),
+            threads: Mutex::new(Vec::new()),
+            stats: RwLock::new(Vec::new()),
+        };
+        Self { registry: Arc::new(registry) }
     }
 
     /// Registers a block for one thread and returns the handle to count with.
@@ -136,7 +145,32 @@ impl Metrics {
     /// The value of the metric with this name (`proxy.process.http.incoming_requests`,
     /// `proxy.process.http.transaction_ends.completed`), or `None` for an unknown name.
     pub fn by_name(&self, name: &str) -> Option<i64> {
-        slot_by_name(name).map(|slot| self.sum(slot))
+        slot_by_name(name).map(|slot| self.sum(slot)).or_else(|| Some(self.stat(name)?.value()))
+    }
+
+    /// Makes a statistic of a plugin, or finds the one of that name. `None`: there are too many, or the name is that
+    /// of a metric of the server.
+    pub fn create_stat(&self, name: &str, reading: Reading) -> Option<Arc<Stat>> {
+        let mut stats = self.registry.stats.write();
+        if let Some(stat) = stats.iter().find(|stat| stat.name() == name) {
+            return Some(Arc::clone(stat));
+        }
+        if stats.len() >= MAX_STATS || slot_by_name(name).is_some() {
+            return None;
+        }
+        let stat = Stat::new(name, reading);
+        stats.push(Arc::clone(&stat));
+        Some(stat)
+    }
+
+    /// The plugin's statistic of that name.
+    pub fn stat(&self, name: &str) -> Option<Arc<Stat>> {
+        self.registry.stats.read().iter().find(|stat| stat.name() == name).map(Arc::clone)
+    }
+
+    /// The statistics of plugins, in the order in which they were made.
+    pub fn stats(&self) -> Vec<Arc<Stat>> {
+        self.registry.stats.read().clone()
     }
 
     /// Every metric with its value, in table order, the two families last.

@@ -4,7 +4,7 @@ use super::{TxnCell, change, get};
 use crate::fence::{Misuse, fence};
 use crate::slots::Handle;
 use std::ffi::{c_char, c_int};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::ptr::null;
 use tollgate_plugin::{Transaction, TransactionHook};
 
@@ -136,36 +136,6 @@ pub extern "C" fn TSHttpTxnNextHopPortGet(txn: Handle) -> c_int {
 
 fn port_of(txn: &Transaction) -> c_int {
     txn.origin_addr.map_or_else(|| txn.client_request.url.effective_port(), |addr| addr.port()).into()
-}
-
-/// Reads an address from text.
-///
-/// # Safety
-/// `text` has `length` readable bytes; `addr` has room for any IP address.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn TSIpStringToAddr(
-    text: *const c_char,
-    length: usize,
-    addr: *mut libc::sockaddr,
-) -> c_int {
-    fence("TSIpStringToAddr", -1, || {
-        if text.is_null() || addr.is_null() {
-            return Err(Misuse::Null);
-        }
-        // SAFETY: as the caller vouches.
-        let text = unsafe { std::slice::from_raw_parts(text.cast::<u8>(), length) };
-        let text = std::str::from_utf8(text).unwrap_or_default().trim_matches(['[', ']']);
-        let Ok(ip) = text.parse::<IpAddr>() else { return Ok(-1) };
-        let made = storage(SocketAddr::new(ip, 0));
-        let size = if ip.is_ipv4() {
-            std::mem::size_of::<libc::sockaddr_in>()
-        } else {
-            std::mem::size_of::<libc::sockaddr_in6>()
-        };
-        // SAFETY: as the caller vouches: there is room for this kind of address.
-        unsafe { std::ptr::copy_nonoverlapping((&raw const made).cast::<u8>(), addr.cast::<u8>(), size) };
-        Ok(0)
-    })
 }
 
 #[cfg(test)]

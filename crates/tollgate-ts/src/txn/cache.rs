@@ -27,6 +27,16 @@ pub(super) fn url_of(text: *const c_char, length: c_int) -> Result<Option<Url>, 
     Ok(Url::parse_absolute(Bytes::from(bytes_of(text, length)?)).ok())
 }
 
+/// A URL that makes a cache key: any text will do. ATS: cachekey's begin with a slash.
+fn key_url(text: *const c_char, length: c_int) -> Result<Option<Url>, Misuse> {
+    let text = Bytes::from(bytes_of(text, length)?);
+    if let Ok(url) = Url::parse_absolute(text.clone()) {
+        return Ok(Some(url));
+    }
+    let target = if text.starts_with(b"/") { text } else { [b"/", &text[..]].concat().into() };
+    Ok(Url::parse_target(target, false).ok())
+}
+
 /// What the look-up found. An error before it.
 ///
 /// # Safety
@@ -80,7 +90,7 @@ pub extern "C" fn TSCacheUrlSet(txn: Handle, url: *const c_char, length: c_int) 
         if txn.cache_url.is_some() || txn.cache_lookup.is_some() {
             return Ok(-1);
         }
-        let Some(url) = url_of(url, length)? else { return Ok(-1) };
+        let Some(url) = key_url(url, length)? else { return Ok(-1) };
         txn.cache_url = Some(Box::new(url));
         Ok(0)
     })

@@ -17,6 +17,7 @@ pub mod sockets;
 pub mod state;
 
 use crate::fence::{Misuse, fence};
+use crate::services::user_args::{ArgKind, ArgStore};
 use crate::slots::{Handle, Kind, Slots, number, pointer};
 use crate::ssn::SsnCell;
 use crate::threads;
@@ -25,7 +26,7 @@ use parking_lot::Mutex;
 use std::ffi::c_int;
 use std::marker::PhantomData;
 use std::ptr::null_mut;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::Waker;
 use tollgate_plugin::{Transaction, TransactionHook};
 
@@ -38,6 +39,7 @@ pub struct TxnCell {
     id: u64,
     ssn: Arc<SsnCell>,
     event_thread: Option<usize>,
+    args: LazyArgs,
     state: Mutex<TxnState>,
 }
 
@@ -70,6 +72,16 @@ pub struct TxnState {
 // SAFETY: the pointer is followed only under the cell's lock, while the engine's event thread has lent the transaction
 // and waits; what runs then touches the transaction's own fields and clones nothing that is counted without locks.
 unsafe impl Send for TxnState {}
+
+/// User arguments, made when they are first asked for.
+#[derive(Debug, Default)]
+pub(crate) struct LazyArgs(OnceLock<Arc<ArgStore>>);
+
+impl LazyArgs {
+    pub(crate) fn of(&self, kind: ArgKind) -> &Arc<ArgStore> {
+        self.0.get_or_init(|| Arc::new(ArgStore::new(kind)))
+    }
+}
 
 /// Whether a plugin still has to say that it is done.
 #[derive(Debug)]
@@ -137,6 +149,7 @@ impl TxnCell {
                 id: txn.id(),
                 ssn,
                 event_thread: threads::current_event_thread(),
+                args: LazyArgs::default(),
                 state: Mutex::new(TxnState {
                     lent: null_mut(),
                     hook,
@@ -172,6 +185,11 @@ impl TxnCell {
     /// The engine's number of the transaction.
     pub fn id(&self) -> u64 {
         self.id
+    }
+
+    /// What plugins attach to the transaction.
+    pub(crate) fn args(&self) -> &Arc<ArgStore> {
+        self.args.of(ArgKind::Transaction)
     }
 
     /// The transaction's session.

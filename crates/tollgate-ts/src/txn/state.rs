@@ -96,12 +96,6 @@ fn now_ns() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as i64)
 }
 
-/// Nanoseconds since 1970.
-#[unsafe(no_mangle)]
-pub extern "C" fn TShrtime() -> i64 {
-    now_ns()
-}
-
 /// Whether the client left before it had the whole response: 0 means that it did.
 ///
 /// # Safety

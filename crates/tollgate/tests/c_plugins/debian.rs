@@ -94,6 +94,65 @@ fn header_rewrite_works_for_a_rule() {
 }
 
 #[test]
+fn regex_remap_rewrites_by_its_file() {
+    if !is_there("regex_remap.so") {
+        return;
+    }
+    let origin = Origin::start(ANSWER);
+    let setup = Setup::new();
+    let target = origin.addr;
+    setup
+        .file(
+            "maps.conf",
+            &format!("^/old/(.*)$ http://{target}/new/$1\n^/gone$ http://moved.example/ @status=301\n"),
+        )
+        .file("remap.config", &format!("map / http://{target}/ @plugin=regex_remap.so @pparam=maps.conf\n"));
+    let server = setup.start();
+    assert_eq!(server.get("/old/x").status, 200);
+    assert!(origin.requests()[0].starts_with("GET /new/x HTTP/1.1\r\n"), "{:?}", origin.requests());
+    let moved = server.get("/gone");
+    assert_eq!(moved.status, 301, "{}", server.stderr());
+    assert!(moved.head.contains("Location: http://moved.example/"), "{}", moved.head);
+}
+
+#[test]
+fn cachekey_makes_the_key() {
+    if !is_there("cachekey.so") {
+        return;
+    }
+    let origin = Origin::start("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nCache-Control: max-age=60\r\n\r\nok");
+    let setup = Setup::new();
+    setup.file(
+        "remap.config",
+        &format!("map / http://{}/ @plugin=cachekey.so @pparam=--remove-all-params=true\n", origin.addr),
+    );
+    let server = setup.start();
+    assert_eq!(server.get("/a?one").status, 200);
+    assert_eq!(server.get("/a?two").status, 200);
+    assert_eq!(origin.requests().len(), 1, "{:?}\n{}", origin.requests(), server.stderr());
+}
+
+#[test]
+fn conf_remap_overrides_a_record() {
+    if !is_there("conf_remap.so") {
+        return;
+    }
+    let origin = Origin::start("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nCache-Control: max-age=60\r\n\r\nok");
+    let setup = Setup::new();
+    setup.file(
+        "remap.config",
+        &format!(
+            "map / http://{}/ @plugin=conf_remap.so @pparam=proxy.config.http.cache.http=0\n",
+            origin.addr
+        ),
+    );
+    let server = setup.start();
+    assert_eq!(server.get("/a").status, 200);
+    assert_eq!(server.get("/a").status, 200);
+    assert_eq!(origin.requests().len(), 2, "{:?}\n{}", origin.requests(), server.stderr());
+}
+
+#[test]
 fn every_plugin_of_debian_loads_or_says_what_is_missing() {
     let Ok(folder) = std::fs::read_dir(FOLDER) else {
         eprintln!("no plugins are installed: not tested");

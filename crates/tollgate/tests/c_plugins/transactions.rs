@@ -204,3 +204,57 @@ fn a_global_hook_added_late_is_called_soon() {
     assert_eq!(server.get("/a").status, 200);
     server.await_file("report", |text| times(text, "late 60007") == 1);
 }
+
+#[test]
+fn records_statistics_text_logs_and_user_arguments_are_the_servers() {
+    let origin = Origin::start(ANSWER);
+    let server = start(&origin, &[]);
+    assert_eq!(server.get("/services").status, 200);
+    let log = server.await_file("report", |text| times(text, "TS_EVENT_HTTP_SSN_CLOSE") == 1);
+    let folder = format!("folder {}", server.dir.path().display());
+    for line in [
+        "user arg a transaction's, of the session (nil)",
+        "record 0 2",
+        "stack 3 http/1.1 tcp ipv4 same 1",
+        "uuid 0 1",
+        &folder,
+    ] {
+        assert_eq!(times(&log, line), 1, "{line} in {log}\n{}", server.stderr());
+    }
+    let said = server.ctl(&["metric", "get", "plugin.probe.count"]);
+    assert_eq!(String::from_utf8_lossy(&said.stdout), "plugin.probe.count: 3\n");
+    server.await_file("probe.log", |text| text == "line 1\n");
+}
+
+#[test]
+fn mistakes_are_refused_and_named_and_harm_nobody() {
+    let origin = Origin::start(ANSWER);
+    let server = start(&origin, &[]);
+    assert_eq!(server.get("/misuse").status, 200);
+    let log = server.await_file("report", |text| times(text, "TS_EVENT_HTTP_SSN_CLOSE") == 1);
+    let refused = ["destroy -1", "release -1", "kind -1", "number -1", "null -1", "missing -1", "avail 0"];
+    for line in refused {
+        assert_eq!(times(&log, line), 1, "{line} in {log}");
+    }
+    assert!(!log.contains("called after its end"), "{log}");
+    let said = server.stderr();
+    for line in [
+        "TSContDestroy: the continuation does not exist any more, or never did",
+        "TSContDataSet: the continuation does not exist any more, or never did",
+        "TSContCall: the continuation does not exist any more, or never did",
+        "TSContSchedule: the continuation does not exist any more, or never did",
+        "TSActionCancel: the action does not exist any more, or never did",
+        "TSMutexUnlock: the mutex does not exist any more, or never did",
+        "TSMutexLock: the handle is null",
+        "TSMBufferDestroy: the message is read-only",
+        "TSHttpTxnClientReqGet: the transaction does not exist any more, or never did",
+        "TSHttpTxnClientReqGet: the handle is null",
+        "TSIOBufferReaderConsume: more is consumed than there is",
+        "TSIOBufferReaderAvail: the reader does not exist any more, or never did",
+        "TSHttpTxnHookAdd: hook 99 (no hook point) is never called in this scope",
+        "TSHttpTxnCacheLookupStatusSet: only at CACHE_LOOKUP_COMPLETE",
+    ] {
+        assert!(said.contains(&format!("plugin probe: {line}")), "{line} in {said}");
+    }
+    assert_eq!(server.get("/a").status, 200);
+}

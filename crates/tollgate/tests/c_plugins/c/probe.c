@@ -95,6 +95,79 @@ static int late(TSCont cont, TSEvent event, void *edata)
   return 0;
 }
 
+static int user_arg = -1;
+static int statistic = -1;
+static TSTextLogObject text_log;
+
+/* What the server offers beside transactions. */
+static void services(TSHttpTxn txn)
+{
+  TSMgmtInt number      = 0;
+  TSHttpSsn ssn         = TSHttpTxnSsnGet(txn);
+  const char *found     = NULL;
+  char uuid[TS_CRUUID_STRING_LEN + 1];
+  const char *tags[4]   = {NULL};
+  int count             = 0;
+  int result            = 0;
+
+  TSUserArgSet(txn, user_arg, "a transaction's");
+  REPORT("user arg %s, of the session %p", (char *)TSUserArgGet(txn, user_arg), TSUserArgGet(ssn, user_arg));
+  TSStatIntIncrement(statistic, 3);
+  result = TSMgmtIntGet("proxy.config.task_threads", &number);
+  REPORT("record %d %lld", result, (long long)number);
+  TSTextLogObjectWrite(text_log, "%s %d", "line", 1);
+  TSTextLogObjectFlush(text_log);
+  TSHttpTxnClientProtocolStackGet(txn, 4, tags, &count);
+  found = TSHttpTxnClientProtocolStackContains(txn, "tcp");
+  REPORT("stack %d %s %s %s same %d", count, tags[0], tags[1], tags[2], found == TS_PROTO_TAG_TCP);
+  result = TSClientRequestUuidGet(txn, uuid);
+  REPORT("uuid %d %d", result, (int)(strlen(uuid) > 36));
+  REPORT("folder %s", TSConfigDirGet());
+}
+
+static int never_called(TSCont cont, TSEvent event, void *edata)
+{
+  (void)edata;
+  REPORT("called after its end: %p %d", (void *)cont, event);
+  return 0;
+}
+
+/* Mistakes that plugin authors make: each must be refused, and none may harm the server. */
+static void misuse(TSHttpTxn txn)
+{
+  TSMBuffer buf    = NULL;
+  TSMLoc hdr       = TS_NULL_MLOC;
+  TSMutex mutex    = TSMutexCreate();
+  TSCont cont      = TSContCreate(never_called, mutex);
+  TSAction action  = TSContSchedule(cont, 1);
+  TSAction every   = TSContScheduleEvery(cont, 1);
+  TSIOBuffer bytes = TSIOBufferCreate();
+  TSIOBufferReader reader = TSIOBufferReaderAlloc(bytes);
+
+  /* The timers go with their continuation. */
+  TSContDestroy(cont);
+  TSContDestroy(cont);
+  TSContDataSet(cont, NULL);
+  TSContCall(cont, TS_EVENT_IMMEDIATE, NULL);
+  TSContSchedule(cont, 0);
+  TSActionCancel(action);
+  TSActionCancel(every);
+  TSMutexUnlock(mutex);
+  TSMutexLock(NULL);
+  TSHttpTxnClientReqGet(txn, &buf, &hdr);
+  REPORT("destroy %d", TSMBufferDestroy(buf));
+  REPORT("release %d", TSHandleMLocRelease(buf, hdr, (TSMLoc)txn));
+  REPORT("kind %d", TSHttpTxnClientReqGet((TSHttpTxn)cont, &buf, &hdr));
+  REPORT("number %d", TSHttpTxnClientReqGet((TSHttpTxn)0x1234, &buf, &hdr));
+  REPORT("null %d", TSHttpTxnClientReqGet(NULL, &buf, &hdr));
+  REPORT("missing %d", TSHttpTxnServerRespGet(txn, &buf, &hdr));
+  TSIOBufferReaderConsume(reader, 10);
+  TSIOBufferDestroy(bytes);
+  REPORT("avail %d", (int)TSIOBufferReaderAvail(reader));
+  TSHttpTxnHookAdd(txn, (TSHttpHookID)99, TSContCreate(never_called, NULL));
+  TSHttpTxnCacheLookupStatusSet(txn, TS_CACHE_LOOKUP_MISS);
+}
+
 /* Whether the transaction goes on by other means than the caller's. */
 static int at_request(TSHttpTxn txn)
 {
@@ -140,6 +213,10 @@ static int at_request(TSHttpTxn txn)
     TSHttpTxnReenable(txn, TS_EVENT_HTTP_CONTINUE);
     REPORT("missing %p", (void *)TSNetAccept(NULL, 0, 0, 0));
     return 1;
+  } else if (path_is(txn, "misuse")) {
+    misuse(txn);
+  } else if (path_is(txn, "services")) {
+    services(txn);
   } else if (path_is(txn, "block")) {
     usleep(300000);
   } else if (path_is(txn, "late")) {
@@ -262,5 +339,8 @@ void TSPluginInit(int argc, const char *argv[])
   TSLifecycleHookAdd(TS_LIFECYCLE_SHUTDOWN_HOOK, cont);
   TSLifecycleHookAdd(TS_LIFECYCLE_MSG_HOOK, cont);
   TSContScheduleEvery(TSContCreate(every, TSMutexCreate()), 1);
+  TSUserArgIndexReserve(TS_USER_ARGS_TXN, TAG, "a test", &user_arg);
+  statistic = TSStatCreate("plugin.probe.count", TS_RECORDDATATYPE_INT, TS_STAT_NON_PERSISTENT, TS_STAT_SYNC_SUM);
+  TSTextLogObjectCreate("probe", 0, &text_log);
   REPORT("started with %d arguments, %s", argc, argc > 2 ? argv[2] : "-");
 }

@@ -1,0 +1,81 @@
+#include "services.h"
+#include <pthread.h>
+
+FILE *report;
+const char *scratch;
+const char *log_folder;
+
+void
+say(const char *label, const char *text, int length)
+{
+  fprintf(report, "%s ", label);
+  if (text == NULL) {
+    fprintf(report, "null\n");
+    return;
+  }
+  fputc('"', report);
+  for (int i = 0; i < length; i++) {
+    unsigned char c = (unsigned char)text[i];
+    if (c < 32 || c > 126 || c == '"' || c == '\\') {
+      fprintf(report, "\\%02x", c);
+    } else {
+      fputc(c, report);
+    }
+  }
+  fprintf(report, "\"\n");
+}
+
+void
+say_text(const char *label, const char *text)
+{
+  say(label, text, text == NULL ? 0 : (int)strlen(text));
+}
+
+void
+say_number(const char *label, long long number)
+{
+  fprintf(report, "%s %lld\n", label, number);
+}
+
+static void *
+later(void *nothing)
+{
+  (void)nothing;
+  TSThreadInit();
+  wait_for_stats();
+  wait_for_text_logs();
+  fprintf(report, "end\n");
+  fclose(report);
+  return NULL;
+}
+
+/* The arguments are the report's path, beside which files of its own are written, and the directory of logs. */
+void
+TSPluginInit(int argc, const char *argv[])
+{
+  static char directory[4096];
+  TSPluginRegistrationInfo info = {"services", "none", "none"};
+  pthread_t thread;
+
+  TSPluginRegister(&info);
+  if (argc < 3 || (report = fopen(argv[1], "w")) == NULL) {
+    return;
+  }
+  setvbuf(report, NULL, _IOLBF, 0);
+  snprintf(directory, sizeof directory, "%s.d", argv[1]);
+  scratch    = directory;
+  log_folder = strdup(argv[2]);
+  run_user_args();
+  run_stats();
+  run_records();
+  run_created_records();
+  run_config_find();
+  run_configs();
+  run_files();
+  run_text_logs();
+  run_misc();
+  run_matcher();
+  fflush(report);
+  pthread_create(&thread, NULL, later, NULL);
+  pthread_detach(thread);
+}
