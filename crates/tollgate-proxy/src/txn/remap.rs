@@ -165,7 +165,12 @@ impl<S: ClientStream> Exchange<'_, S> {
     fn status_answer(&mut self) -> Stop {
         let status = self.txn.status_override;
         let page = match self.txn.take_error_body() {
-            Some((content_type, body)) => LocalResponse::new(status, &content_type, body),
+            Some((content_type, body)) => {
+                let mut page = LocalResponse::new(status, &content_type, body);
+                page.response.headers.append(names::CACHE_CONTROL, "no-store");
+                page.response.headers.append(names::CONTENT_LANGUAGE, "en");
+                page
+            }
             None => {
                 let mut page = self.generation.body_factory.page(
                     ErrorKind::Denied,
@@ -177,7 +182,8 @@ impl<S: ClientStream> Exchange<'_, S> {
                 page
             }
         };
-        Stop::Answer(Box::new(Answer { page, end: TransactionEnd::PluginResponded, close: false }))
+        // ATS: what came from a client whose request is called bad is not read on.
+        Stop::Answer(Box::new(Answer { page, end: TransactionEnd::PluginResponded, close: status == 400 }))
     }
 
     /// Works out where the request goes, once it is to go anywhere.
