@@ -9,6 +9,7 @@ use crate::matcher::Matcher;
 use crate::model::{PeerSpec, ProxySpec};
 use crate::process::{Process, Subject};
 use crate::stage::{Stage, Stop};
+use crate::text::bytes_of;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::ops::Range;
@@ -19,7 +20,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use tempfile::TempDir;
 
 /// Traffic Server's configuration directory within the temporary directory.
-const ETC: &str = "root/etc/trafficserver";
+pub const ETC: &str = "root/etc/trafficserver";
 /// Where Traffic Server says what is wrong.
 const DIAGNOSTICS: &str = "root/log/diags.log";
 /// Files of which Traffic Server gets a form of its own.
@@ -88,7 +89,7 @@ pub fn start(
                 for (name, text) in proxy.files.iter().filter(|(name, _)| is_theirs(name)) {
                     let path = etc.join(name);
                     path.parent().map_or(Ok(()), std::fs::create_dir_all)?;
-                    std::fs::write(path, stage.expand(text))?;
+                    std::fs::write(path, bytes_of(&stage.expand(text)))?;
                 }
                 if spec.stats {
                     let plugins = etc.join(PLUGINS);

@@ -7,7 +7,9 @@
 use crate::matcher::{Matcher, found};
 use crate::metrics;
 use crate::model::ProxySpec;
+use crate::peers::ETC;
 use crate::stage::{Stage, Stop};
+use crate::text::bytes_of;
 use rustix::process::{Pid, Signal, kill_process};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
@@ -235,9 +237,12 @@ impl Subject {
 
     /// Writes a file of the configuration directory, replacing the old one at once.
     pub fn write_file(&self, name: &str, text: &str) -> Result<(), Stop> {
-        let config = config_dir(self.tollgate_process()?.dir());
+        let config = match self {
+            Self::Peer(peer) => peer.dir().join(ETC),
+            _ => config_dir(self.tollgate_process()?.dir()),
+        };
         let aside = config.join(".new");
-        std::fs::write(&aside, text)
+        std::fs::write(&aside, bytes_of(text))
             .and_then(|()| std::fs::rename(&aside, config.join(name)))
             .map_err(|e| Stop::failed(format!("to write {name}"), e.to_string()))
     }
@@ -342,7 +347,7 @@ fn write_files(dir: &Path, files: &BTreeMap<String, String>, stage: &Stage) -> s
     for (name, text) in files {
         let path = config_dir(dir).join(name);
         path.parent().map_or(Ok(()), std::fs::create_dir_all)?;
-        std::fs::write(path, stage.expand(text))?;
+        std::fs::write(path, bytes_of(&stage.expand(text)))?;
     }
     Ok(())
 }

@@ -12,6 +12,9 @@ use crate::text::{Vars, escaped, latin1};
 const MASKED: [&str; 3] = ["Date", "Via", "Server"];
 /// In a list of masks: the words of pages that the proxies make.
 const PAGES: &str = ":pages";
+/// How such pages begin: Traffic Server's and Tollgate's.
+const PAGE_BEGINS: [&str; 3] =
+    ["<HTML>\n<HEAD>\n<TITLE>", "<html><head><title>", "<!DOCTYPE html>\n<html><head><title>"];
 /// Whether a field says nothing that could be compared: Traffic Server gives fetched responses an age of zero too, and
 /// says of each HTTP/1.1 connection that it stays.
 fn is_idle(name: &str, value: &str) -> bool {
@@ -86,14 +89,25 @@ impl Seen {
         self
     }
 
-    /// Of a page that the proxy itself made only version, status and fields are compared, not its words.
+    /// Of a page that the proxy itself made only version, status and fields are compared, not its words. Pages that
+    /// plugins give begin otherwise.
     fn mask_page(&mut self) {
         let has = |name: &str, value: &str| self.fields.iter().any(|(n, v)| n == name && v.starts_with(value));
         if !has("content-type", "text/html") || !has("cache-control", "no-store") {
             return;
         }
+        let status = self.start.split(' ').nth(1).unwrap_or_default();
+        let is_line = self.body.starts_with(&format!("{status} ")) && self.body.ends_with('\n');
+        let is_page = is_line || PAGE_BEGINS.iter().any(|begin| self.body.starts_with(begin));
+        if !is_page && !self.body.is_empty() {
+            return;
+        }
         self.start = self.start.splitn(3, ' ').take(2).collect::<Vec<_>>().join(" ");
-        (self.size, self.body) = (0, String::new());
+        self.size = 0;
+        // A page is no empty body.
+        if is_page {
+            "(page)".clone_into(&mut self.body);
+        }
         self.fields.retain(|(name, _)| name != "content-language");
         self.mask_length();
     }
@@ -190,6 +204,20 @@ mod tests {
         let found = differences(&[oracle], &[other]);
         assert_eq!(found.len(), 1);
         assert!(found[0].at.contains("not sent `a: 1`, sent `a: 3`"), "{}", found[0].at);
+    }
+
+    #[test]
+    fn pages_that_proxies_make_count_as_the_same_and_those_of_plugins_do_not() {
+        let page = |body: &str| {
+            let fields = [("Content-Type", "text/html"), ("Cache-Control", "no-store"), ("Content-Length", "1")];
+            seen("client c", "HTTP/1.1 403 Forbidden", &fields, body)
+                .masked(&Vars::default(), &[PAGES.to_owned()])
+        };
+        let theirs = page("<HTML>\n<HEAD>\n<TITLE>Error</TITLE>");
+        assert_eq!(theirs, page("403 Forbidden\n"));
+        assert_ne!(theirs, page(""));
+        assert_ne!(theirs, page("<p>Not here.</p>"));
+        assert_ne!(page("<p>Here.</p>"), page("<p>Not here.</p>"));
     }
 
     #[test]

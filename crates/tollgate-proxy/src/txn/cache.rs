@@ -88,7 +88,7 @@ impl<S: ClientStream> Exchange<'_, S> {
     }
 
     /// The key of a URL after remapping. Where the origin is sent the client's own Host, that host is part of it.
-    fn key_of(&self, url: &Url) -> CacheKey {
+    pub(super) fn key_of(&self, url: &Url) -> CacheKey {
         let generation = self.txn.records.int(ids::HTTP_CACHE_GENERATION);
         if let Some(url) = &self.txn.cache_url {
             return CacheKey::for_url(url, generation);

@@ -212,7 +212,9 @@ impl<S: ClientStream> Exchange<'_, S> {
     async fn read_response_hook(&mut self, mut answer: OriginAnswer) -> Result<Asked, Stop> {
         self.refresh_now();
         self.mark(Milestone::ServerReadHeaderDone);
-        if self.txn.has_handlers(TransactionHook::ReadResponseHdr) {
+        let is_seen = |hook| self.txn.has_handlers(hook);
+        // Handlers of later points may ask what the origin said.
+        if is_seen(TransactionHook::ReadResponseHdr) || is_seen(TransactionHook::SendResponseHdr) {
             self.txn.origin_response = Some(Box::new(answer.response));
             self.hook(TransactionHook::ReadResponseHdr).await?;
             answer.response =

@@ -10,6 +10,7 @@ use crate::client::ClientStream;
 use crate::error_page::ErrorKind;
 use crate::generation::Generation;
 use crate::thread::EngineThread;
+use bytes::Bytes;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use std::time::{Duration, Instant};
 use tollgate_config::ids;
 use tollgate_event::timer::Watch;
 use tollgate_hook::run_all;
+use tollgate_http::Response;
 use tollgate_obs::metrics::Metric;
 use tollgate_obs::outcome::TransactionEnd;
 use tollgate_plugin::hooks::{NamedHandler, panic_text};
@@ -225,7 +227,11 @@ impl<S: ClientStream> Exchange<'_, S> {
                 self.thread.metrics.inc(Metric::PluginResponses);
                 (*page, TransactionEnd::PluginResponded)
             }
-            Outcome::Fail | Outcome::Continue => (self.txn.failure_response(), TransactionEnd::PluginFailed),
+            Outcome::Fail | Outcome::Continue => {
+                let mut page = self.txn.failure_response();
+                name_status(&mut page.response, "Error");
+                (page, TransactionEnd::PluginFailed)
+            }
         };
         Stop::Answer(Box::new(Answer { page, end, close: false }))
     }
@@ -265,6 +271,13 @@ impl<S: ClientStream> Exchange<'_, S> {
                 Err(stop)
             }
         }
+    }
+}
+
+/// Gives a status that has no name of its own this one, as Traffic Server does.
+pub(super) fn name_status(response: &mut Response, name: &'static str) {
+    if tollgate_http::status::reason(response.status).is_empty() {
+        response.reason = Some(Bytes::from_static(name.as_bytes()));
     }
 }
 

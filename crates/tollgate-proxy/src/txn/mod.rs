@@ -12,6 +12,7 @@ mod fetch;
 mod forward;
 mod hooks;
 mod log;
+mod purge;
 mod remap;
 mod request;
 mod respond;
@@ -302,6 +303,9 @@ impl<S: ClientStream> Exchange<'_, S> {
         }
         if self.txn.intercepts_client() {
             return Box::pin(self.fetch(None)).await.map(Progress::end);
+        }
+        if self.is_purge() {
+            return Box::pin(self.purge()).await;
         }
         if self.resolves_early() {
             Box::pin(self.resolve_early()).await?;

@@ -185,7 +185,7 @@ impl<S: ClientStream> Exchange<'_, S> {
     /// A status set by a plugin before the end of remapping answers the request (ts-abi 2.6).
     fn status_answer(&mut self) -> Stop {
         let status = self.txn.status_override;
-        let page = match self.txn.take_error_body() {
+        let mut page = match self.txn.take_error_body() {
             Some((content_type, body)) => {
                 let mut page = LocalResponse::new(status, &content_type, body);
                 page.response.headers.append(names::CACHE_CONTROL, "no-store");
@@ -203,7 +203,13 @@ impl<S: ClientStream> Exchange<'_, S> {
                 page
             }
         };
-        Stop::Answer(Box::new(Answer { page, end: TransactionEnd::PluginResponded, close: false }))
+        super::hooks::name_status(&mut page.response, "Unknown HTTP Status");
+        if matches!(status, 204 | 304) {
+            page.response.headers.remove(names::CONTENT_TYPE);
+            page.response.headers.remove(names::CONTENT_LANGUAGE);
+        }
+        // ATS: what came from a client whose request is called bad is not read on.
+        Stop::Answer(Box::new(Answer { page, end: TransactionEnd::PluginResponded, close: status == 400 }))
     }
 
     /// Works out where the request goes, once it is to go anywhere.
