@@ -12,6 +12,7 @@
 pub mod bench;
 pub mod check;
 pub mod client;
+pub mod compat;
 pub mod dist;
 pub mod instructions;
 pub mod process;

@@ -20,6 +20,8 @@ enum Chore {
     Test(xtask::test::Options),
     /// Formatting, lints and the repository's own rules
     Check(xtask::check::Options),
+    /// Debian's plugins in Traffic Server and in Tollgate
+    Compat(xtask::compat::Options),
     /// Tollgate beside nginx, HAProxy and Traffic Server
     Bench(xtask::bench::Options),
     /// The binary for users: optimised for what a run under typical load showed
@@ -32,6 +34,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().chore {
         Chore::Test(options) => xtask::test::run(&options),
         Chore::Check(options) => xtask::check::run(&options),
+        Chore::Compat(options) => xtask::compat::run(&options),
         Chore::Bench(options) => xtask::bench::run(&options),
         Chore::Dist(options) => xtask::dist::run(&options),
         Chore::Instructions(options) => xtask::instructions::run(&options),

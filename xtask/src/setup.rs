@@ -29,13 +29,14 @@ const fn tool(program: &'static str, package: &'static str) -> Tool {
 }
 
 /// What `cargo xtask test` needs: the peers, compilers and Traffic Server's headers, an instruction counter.
-pub const FOR_TESTS: [Tool; 10] = [
+pub const FOR_TESTS: [Tool; 11] = [
     tool("gcc", "gcc"),
     tool("c++", "g++"),
     tool("nginx", "nginx"),
     tool("haproxy", "haproxy"),
     tool("traffic_server", "trafficserver"),
     tool("tsxs", "trafficserver-dev"),
+    tool("/usr/lib/trafficserver/modules/hook-trace.so", "trafficserver-experimental-plugins"),
     tool("curl", "curl"),
     tool("valgrind", "valgrind"),
     tool("setsid", "util-linux"),

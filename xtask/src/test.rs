@@ -12,6 +12,7 @@ use std::thread;
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 
+use crate::compat;
 use crate::instructions;
 use crate::setup;
 use crate::steps::Steps;
@@ -78,6 +79,7 @@ fn slow_steps(steps: &mut Steps, is_built: bool, folder: &std::path::Path) {
         for peer in PEERS {
             steps.run(&format!("scenarios against {peer}"), || scenarios(&Against::Peer(peer), folder));
         }
+        steps.run("plugins beside Traffic Server", compat::all);
     } else {
         steps.fail(&["scenarios against peers"], "the build failed");
     }
@@ -90,7 +92,7 @@ fn slow_steps(steps: &mut Steps, is_built: bool, folder: &std::path::Path) {
 }
 
 /// Builds what scenarios and instruction counts need.
-fn build_programs() -> Result<()> {
+pub(crate) fn build_programs() -> Result<()> {
     workspace::build(PROFILE, &["tollgate", "scenario", "operations"])
 }
 
