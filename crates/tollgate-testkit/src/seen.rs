@@ -92,7 +92,8 @@ impl Seen {
     /// Of a page that the proxy itself made only version, status and fields are compared, not its words. Pages that
     /// plugins give begin otherwise.
     fn mask_page(&mut self) {
-        let has = |name: &str, value: &str| self.fields.iter().any(|(n, v)| n == name && v.starts_with(value));
+        let has =
+            |name: &str, value: &str| self.fields.iter().any(|(n, v)| n == name && v.starts_with(value));
         if !has("content-type", "text/html") || !has("cache-control", "no-store") {
             return;
         }
@@ -209,7 +210,8 @@ mod tests {
     #[test]
     fn pages_that_proxies_make_count_as_the_same_and_those_of_plugins_do_not() {
         let page = |body: &str| {
-            let fields = [("Content-Type", "text/html"), ("Cache-Control", "no-store"), ("Content-Length", "1")];
+            let fields =
+                [("Content-Type", "text/html"), ("Cache-Control", "no-store"), ("Content-Length", "1")];
             seen("client c", "HTTP/1.1 403 Forbidden", &fields, body)
                 .masked(&Vars::default(), &[PAGES.to_owned()])
         };
