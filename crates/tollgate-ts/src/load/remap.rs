@@ -172,13 +172,21 @@ fn open_copy(path: &Path) -> Result<Dso, String> {
     opened
 }
 
+/// Room for a plugin's message, with what is said of one that says nothing.
+fn error_room() -> [u8; ERROR_ROOM] {
+    const NOTHING_SAID: &[u8] = b"Unknown plugin error";
+    let mut room = [0; ERROR_ROOM];
+    room[..NOTHING_SAID.len()].copy_from_slice(NOTHING_SAID);
+    room
+}
+
 fn message(room: &[u8]) -> String {
     CStr::from_bytes_until_nul(room)
         .map_or_else(|_| String::new(), |text| text.to_string_lossy().into_owned())
 }
 
 fn start(plugin: &Arc<Plugin>, init: InitFn, path: &Path) -> Result<(), String> {
-    let mut room = [0_u8; ERROR_ROOM];
+    let mut room = error_room();
     let mut interface = RemapInterface { size: size_of::<RemapInterface>() as u64, version: VERSION };
     let _at_work = plugin::enter(Some(plugin));
     // SAFETY: the entry point has this type, the message has the room that is told.
@@ -207,7 +215,7 @@ pub(super) fn instance(
 ) -> Result<Box<dyn RemapInstance>, String> {
     let mut data = null_mut();
     if let Some(new) = file.new.filter(|_| purpose == Purpose::Run) {
-        let mut room = [0_u8; ERROR_ROOM];
+        let mut room = error_room();
         let arguments = Arguments::new([from, to].into_iter().chain(params.iter().map(String::as_str)));
         reset_getopt();
         let _at_work = plugin::enter(Some(&file.plugin));

@@ -112,20 +112,37 @@ pub extern "C" fn TSCacheUrlSet(txn: Handle, url: *const c_char, length: c_int) 
 /// Copies the URL that makes the cache key. An error before there is one.
 #[unsafe(no_mangle)]
 pub extern "C" fn TSHttpTxnCacheLookupUrlGet(txn: Handle, bufp: Handle, obj: Handle) -> c_int {
-    change("TSHttpTxnCacheLookupUrlGet", txn, |txn, _| {
-        let url = match (&txn.cache_url, txn.cache_lookup) {
-            (Some(url), _) => url,
-            (None, Some(_)) => &txn.client_request.url,
-            (None, None) => return Ok(-1),
-        };
-        copy_url(url, bufp, obj)
+    change("TSHttpTxnCacheLookupUrlGet", txn, |txn, _| match (&txn.cache_url, txn.cache_lookup) {
+        (Some(url), _) => copy_text(&key_text(url), bufp, obj),
+        (None, Some(_)) => copy_url(&txn.client_request.url, bufp, obj),
+        (None, None) => Ok(-1),
     })
+}
+
+/// A plugin's cache key as the plugin wrote it: with its port, be it the usual one.
+fn key_text(url: &Url) -> Vec<u8> {
+    let mut text = Vec::new();
+    match url.scheme.filter(|_| url.port != 0) {
+        Some(scheme) => {
+            text.extend_from_slice(scheme.as_str().as_bytes());
+            text.extend_from_slice(b"://");
+            text.extend_from_slice(&url.host);
+            text.extend_from_slice(format!(":{}", url.port).as_bytes());
+            url.write_origin_form(&mut text);
+        }
+        None => url.write_full(&mut text),
+    }
+    text
 }
 
 /// Copies a URL of the engine's to one of the plugin's.
 pub(super) fn copy_url(url: &Url, bufp: Handle, obj: Handle) -> Result<c_int, Misuse> {
     let mut text = Vec::new();
     url.write_full(&mut text);
+    copy_text(&text, bufp, obj)
+}
+
+fn copy_text(text: &[u8], bufp: Handle, obj: Handle) -> Result<c_int, Misuse> {
     let start: *const c_char = text.as_ptr().cast();
     let mut at = start;
     // SAFETY: the text is readable from start to end.
@@ -224,4 +241,17 @@ pub extern "C" fn TSHttpTxnIsCacheable(txn: Handle, _request: Handle, _response:
         let decision = tollgate_cache::rules::store_decision(&txn.client_request, response, now, &policy);
         Ok(c_int::from(decision.reason().is_none() || txn.response_is_cacheable))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_told_as_it_was_given() {
+        for text in ["http://h:80/a?b=c", "http://h/a", "https://h:444/", "/h/80/a?b"] {
+            let url = key_url(text.as_ptr().cast(), text.len() as c_int).expect("readable").expect("a key");
+            assert_eq!(key_text(&url), text.as_bytes());
+        }
+    }
 }
