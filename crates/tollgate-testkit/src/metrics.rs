@@ -48,7 +48,8 @@ fn parse(json: &str) -> Result<Values, String> {
             }
         }
     } else if let Some(map) = json.get("global").unwrap_or(&json).as_object() {
-        let text = |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let text =
+            |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         values.extend(map.iter().map(|(name, value)| (name.clone(), text(value))));
     }
     Ok(values)

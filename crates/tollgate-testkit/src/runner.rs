@@ -229,7 +229,8 @@ fn start(scenario: &Scenario, target: &Target, stage: &Stage, origins: &[Origin]
         }
         Target::Peer(peer) => {
             let stats = !scenario.compare.metrics.is_empty();
-            let for_both = PeerSpec { applies: true, cache: true, plugins: true, stats, ..PeerSpec::default() };
+            let for_both =
+                PeerSpec { applies: true, cache: true, plugins: true, stats, ..PeerSpec::default() };
             let spec = scenario.peers.get(peer.name()).cloned().unwrap_or(for_both);
             let first = first.ok_or_else(|| Stop::failed("an origin", "none"))?;
             peers::start(*peer, &spec, &scenario.proxy, first, stage)

@@ -88,7 +88,8 @@ impl Seen {
 
     /// Of a page that the proxy itself made only version, status and fields are compared, not its words.
     fn mask_page(&mut self) {
-        let has = |name: &str, value: &str| self.fields.iter().any(|(n, v)| n == name && v.starts_with(value));
+        let has =
+            |name: &str, value: &str| self.fields.iter().any(|(n, v)| n == name && v.starts_with(value));
         if !has("content-type", "text/html") || !has("cache-control", "no-store") {
             return;
         }

@@ -26,6 +26,8 @@ use tollgate_plugin::{CacheLookup, FetchRequest, TransactionHook};
 /// What the cache knows about a transaction.
 #[derive(Default)]
 pub(crate) struct CacheState {
+    /// A handler does not want what was found.
+    discarded: bool,
     pub(crate) key: Option<CacheKey>,
     pub(crate) policy: Policy,
     pub(crate) request: RequestPolicy,
@@ -152,6 +154,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         self.thread.metrics.inc(Metric::CacheMisses);
         self.cache.forward.get_or_insert(Forward::UriMiss);
         self.txn.cache_lookup = Some(CacheLookup::Miss);
+        self.cache.discarded = false;
         self.hook(TransactionHook::CacheLookupComplete).await?;
         self.txn.cache_lookup = Some(CacheLookup::Miss);
         self.plan_fetch()
@@ -177,6 +180,7 @@ impl<S: ClientStream> Exchange<'_, S> {
             }
             Some(CacheLookup::HitStale) => self.plan_stale(object, freshness),
             _ => {
+                self.cache.discarded = true;
                 self.txn.cached_response = None;
                 self.txn.cache_lookup = Some(CacheLookup::Miss);
                 self.plan_fetch()
@@ -258,7 +262,8 @@ impl<S: ClientStream> Exchange<'_, S> {
 
     /// Between the look-up and taking the lead another fetch may have ended: what it stored is served.
     fn stored_meanwhile(&self, key: &CacheKey) -> Option<Arc<StoredObject>> {
-        if self.txn.cache_lookup != Some(CacheLookup::Miss) || self.txn.cached_response.is_some() {
+        let is_miss = self.txn.cache_lookup == Some(CacheLookup::Miss) && self.txn.cached_response.is_none();
+        if !is_miss || self.cache.discarded {
             return None;
         }
         match self.thread.engine.store.lookup(key, &self.txn.client_request) {
