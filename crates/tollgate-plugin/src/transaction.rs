@@ -99,9 +99,9 @@ pub struct Transaction {
     /// The origin's address, from OS_DNS on. Set earlier, or changed in OS_DNS, it is used instead of what the name
     /// resolves to (TSHttpTxnServerAddrSet).
     pub origin_addr: Option<SocketAddr>,
-    /// Our address on the origin's connection, from SEND_REQUEST_HDR on, if there are global handlers.
+    /// Our address on the origin's connection, from SEND_REQUEST_HDR on, if handlers follow.
     pub outgoing_addr: Option<SocketAddr>,
-    /// Requests sent on the origin's connection so far, this one included; 0: there is none.
+    /// Requests sent on the origin's connection before this transaction's.
     pub origin_uses: u32,
     /// How many redirects were followed so far.
     pub redirects: u32,

@@ -388,8 +388,14 @@ impl<S: ClientStream> Exchange<'_, S> {
 
     /// Sends header and body and reads the final response header, or a 101 that was asked for.
     async fn send_and_receive(&mut self, conn: &mut OriginConn, sent: &mut Sent) -> Result<Response, Fault> {
-        self.txn.origin_uses = conn.used.saturating_add(1);
-        if self.generation.hooks.mask() != 0 {
+        self.txn.origin_uses = conn.used;
+        let hooks = [
+            TransactionHook::SendRequestHdr,
+            TransactionHook::ReadResponseHdr,
+            TransactionHook::SendResponseHdr,
+            TransactionHook::TxnClose,
+        ];
+        if hooks.into_iter().any(|hook| self.txn.has_handlers(hook)) {
             // Only where somebody may ask: it is a call to the system.
             self.txn.outgoing_addr = conn.wire.conn().local_addr().ok();
         }

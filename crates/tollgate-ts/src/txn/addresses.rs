@@ -110,7 +110,7 @@ pub extern "C" fn TSHttpTxnOutgoingAddrGet(txn: Handle) -> *const libc::sockaddr
     kept("TSHttpTxnOutgoingAddrGet", txn, |txn| txn.outgoing_addr)
 }
 
-/// Requests sent on the origin's connection so far, this one included; 0: there is none.
+/// Requests sent on the origin's connection before this transaction's.
 #[unsafe(no_mangle)]
 pub extern "C" fn TSHttpTxnServerSsnTransactionCount(txn: Handle) -> c_int {
     get("TSHttpTxnServerSsnTransactionCount", txn, 0, |txn, _| Ok(txn.origin_uses as c_int))
