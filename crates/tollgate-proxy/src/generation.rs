@@ -190,6 +190,8 @@ pub struct Generation {
     pub(crate) rule_hosts: Vec<RuleHost>,
     /// `proxy.local.outgoing_ip_to_bind`.
     pub(crate) outgoing: Vec<IpAddr>,
+    /// There is an `ip_allow.yaml`, which says who may use which method.
+    pub(crate) has_ip_allow: bool,
     /// `ip_allow.yaml`, as far as it speaks of origins.
     pub(crate) origin_access: Option<Arc<IpAllow>>,
     pub(crate) body_factory: BodyFactory,
@@ -315,6 +317,7 @@ impl Generation {
             outgoing: list_words(records.str(ids::LOCAL_OUTGOING_IP_TO_BIND))
                 .filter_map(|address| address.parse().ok())
                 .collect(),
+            has_ip_allow: parts.ip_allow.is_some(),
             origin_access: parts.ip_allow.filter(|rules| rules.concerns(Side::Out)),
             body_factory: body_factory(&records, &parts.dir),
             policy: policy::base(&records),

@@ -185,7 +185,7 @@ impl<S: ClientStream> Exchange<'_, S> {
     /// A status set by a plugin before the end of remapping answers the request (ts-abi 2.6).
     fn status_answer(&mut self) -> Stop {
         let status = self.txn.status_override;
-        let mut page = match self.txn.take_error_body() {
+        let page = match self.txn.take_error_body() {
             Some((content_type, body)) => {
                 let mut page = LocalResponse::new(status, &content_type, body);
                 page.response.headers.append(names::CACHE_CONTROL, "no-store");
@@ -203,11 +203,7 @@ impl<S: ClientStream> Exchange<'_, S> {
                 page
             }
         };
-        super::hooks::name_status(&mut page.response, "Unknown HTTP Status");
-        if matches!(status, 204 | 304) {
-            page.response.headers.remove(names::CONTENT_TYPE);
-            page.response.headers.remove(names::CONTENT_LANGUAGE);
-        }
+        let page = with_status(page);
         // ATS: what came from a client whose request is called bad is not read on.
         Stop::Answer(Box::new(Answer { page, end: TransactionEnd::PluginResponded, close: status == 400 }))
     }
@@ -269,6 +265,16 @@ impl<S: ClientStream> Exchange<'_, S> {
     pub(crate) fn reverse_location(&self, location: &[u8]) -> Option<String> {
         self.generation.remap.reverse(std::str::from_utf8(location).ok()?)
     }
+}
+
+/// What a status that a plugin chose means for the page: its name, and whether there may be a body.
+fn with_status(mut page: LocalResponse) -> LocalResponse {
+    super::hooks::name_status(&mut page.response, "Unknown HTTP Status");
+    if matches!(page.response.status, 204 | 304) {
+        page.response.headers.remove(names::CONTENT_TYPE);
+        page.response.headers.remove(names::CONTENT_LANGUAGE);
+    }
+    page
 }
 
 fn redirect(status: u16, to: &str) -> Stop {
