@@ -271,4 +271,18 @@ mod tests {
         let found = unsafe { TSHttpTxnClientReqGet(null_mut(), null_mut(), null_mut()) };
         assert_eq!(found, -1);
     }
+
+    #[test]
+    fn a_changed_host_field_names_the_host_of_a_target_without_one() {
+        let request = |target: &'static [u8]| {
+            let url = tollgate_http::Url::parse_target(bytes::Bytes::from_static(target), false);
+            let mut request = Request::new(tollgate_http::Method::Get, url.expect("a target"));
+            request.headers.append(names::HOST, "other.test:81");
+            adopt_host(&mut request);
+            request.url
+        };
+        let adopted = request(b"/a");
+        assert_eq!((&adopted.host[..], adopted.port), (&b"other.test"[..], 81));
+        assert_eq!(&request(b"http://own.test/a").host[..], b"own.test");
+    }
 }
