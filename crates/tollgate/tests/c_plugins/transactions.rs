@@ -222,7 +222,7 @@ fn records_statistics_text_logs_and_user_arguments_are_the_servers() {
         assert_eq!(times(&log, line), 1, "{line} in {log}\n{}", server.stderr());
     }
     let said = server.ctl(&["metric", "get", "plugin.probe.count"]);
-    assert_eq!(String::from_utf8_lossy(&said.stdout), "plugin.probe.count: 3\n");
+    assert_eq!(String::from_utf8_lossy(&said.stdout), "plugin.probe.count 3\n");
     server.await_file("probe.log", |text| text == "line 1\n");
 }
 
