@@ -142,7 +142,8 @@ fn lock_file_is_committed(root: &Path) -> Result<()> {
 fn scenarios_parse() -> Result<()> {
     workspace::build("dev", &["scenario"])?;
     let mut scenario = command(workspace::built("dev", "scenario"));
-    let (is_success, output) = run_and_read(scenario.args(["--check", "scenarios/", "scenarios-large/", "compat/"]))?;
+    let (is_success, output) =
+        run_and_read(scenario.args(["--check", "scenarios/", "scenarios-large/", "compat/"]))?;
     crate::test::judge(is_success, &output)
 }
 
