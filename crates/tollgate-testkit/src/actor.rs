@@ -10,6 +10,7 @@ use crate::framing::{BodyEnd, BodyReader, Framing, Head, read_head};
 use crate::matcher::{found, unmet_field};
 use crate::message::{Role, head_of, judge_head, status_of};
 use crate::model::Reply;
+use crate::peers;
 use crate::process::Subject;
 use crate::seen::Seen;
 use crate::stage::{OriginCounts, Stage, Stop};
@@ -109,7 +110,7 @@ impl<'a> Actor<'a> {
             }
             Step::AwaitRefused => {
                 let addr = self.subject()?.listener(0)?;
-                self.stage.poll(|| match std::net::TcpStream::connect(addr) {
+                self.stage.poll(|| match peers::reach(addr) {
                     Ok(_) => Err((format!("{addr} to refuse connections"), "one was accepted".to_owned())),
                     Err(_) => Ok(()),
                 })

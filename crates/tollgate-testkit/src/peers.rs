@@ -103,8 +103,8 @@ pub fn start(
     };
     let (dir, command, addr) = start().map_err(|e| Stop::failed("to configure the peer", e.to_string()))?;
     let process = Process::spawn(command, dir, stage)?.listening_on(vec![addr]);
-    stage.poll(|| match (TcpStream::connect(addr), process.exited()) {
-        (Ok(_), _) | (_, Some(_)) => Ok(()),
+    stage.poll(|| match (reach(addr), process.exited()) {
+        (Ok(()), _) | (_, Some(_)) => Ok(()),
         (Err(e), None) => {
             Err((format!("{} to listen on {addr}", peer.name()), format!("{e}: {}", process.output())))
         }
@@ -119,12 +119,21 @@ pub fn start(
     }
 }
 
+/// Whether somebody else listens there: where the kernel takes the same port for this end, a socket is connected with
+/// itself although nobody listens.
+pub(crate) fn reach(addr: SocketAddr) -> io::Result<()> {
+    match TcpStream::connect(addr)?.local_addr()? {
+        own if own == addr => Err(io::ErrorKind::ConnectionRefused.into()),
+        _ => Ok(()),
+    }
+}
+
 /// A port that was free a moment ago; peers cannot be asked which port the kernel gave them.
 ///
-/// It lies below the range from which the kernel takes ports for origins and clients of other scenarios, and every
-/// call starts behind the last one, so that scenarios running at once do not get the same.
+/// It lies below the ranges from which kernels are set to take ports for origins and clients of other scenarios, and
+/// every call starts behind the last one, so that scenarios running at once do not get the same.
 fn free_port() -> io::Result<SocketAddr> {
-    const PORTS: Range<u32> = 10_000..30_000;
+    const PORTS: Range<u32> = 2_000..9_800;
     static CALLS: AtomicU32 = AtomicU32::new(0);
     let mut last = None;
     for _ in PORTS {

@@ -131,13 +131,14 @@ fn check_stored(request: &Request, response: &Response, meta: StoredMeta, policy
     assert_eq!(updated.meta().response_time, NOW + 10);
 }
 
-/// A response is chosen by the request that fetched it, and by requests of the same variant.
+/// A response is chosen by the request that fetched it, and by requests of the same variant, unless its `Vary` says
+/// otherwise: by an asterisk, or by something that is not a name.
 pub fn vary(input: &[u8]) {
     let (request, response) = blocks(input);
     let has_many = |block: &HeaderBlock| block.iter().any(|f| list::members(f.value).count() > MANY_MEMBERS);
     if has_many(&request)
         || request.len() > MANY_MEMBERS
-        || response.list(names::VARY).any(|name| name == b"*")
+        || response.list(names::VARY).any(|name| name == b"*" || !names::is_token(name))
     {
         return;
     }
