@@ -20,26 +20,29 @@ use tollgate_event::timer::Watch;
 use tollgate_obs::metrics::{GaugeGuard, Metric};
 use tollgate_plugin::{Host, Session, TransactionHook};
 
-/// Serves one connection to its end.
-pub(crate) async fn serve_connection(
+/// Serves one connection to its end. What the future holds is what an idle connection costs, so it is made of the
+/// parts that stay, not of those that they are made of.
+pub(crate) fn serve_connection(
     thread: Rc<EngineThread>,
     conn: Conn,
     peer: SocketAddr,
     local: SocketAddr,
-) {
+) -> impl Future<Output = ()> {
     let open = OpenConnection::new(&thread);
     let session = Session::new(thread.next_id(), peer, local, false);
     session.set_client_fd(conn.raw_fd());
     let host = EngineHost::shared(&thread);
     let mut client = H1Client::new(Wire::new(conn), open);
     let began_in = thread.generation();
-    let fire = |hook| Box::pin(txn::run_session_hook(&thread, &began_in, &session, &host, hook));
-    let has_hooks = began_in.hooks.mask() & TransactionHook::SsnStart.bit() != 0;
-    if !has_hooks || fire(TransactionHook::SsnStart).await {
-        serve_requests(&thread, &session, &host, &mut client).await;
-    }
-    if (began_in.hooks.mask() | session.hook_mask()) & TransactionHook::SsnClose.bit() != 0 {
-        fire(TransactionHook::SsnClose).await;
+    async move {
+        let fire = |hook| Box::pin(txn::run_session_hook(&thread, &began_in, &session, &host, hook));
+        let has_hooks = began_in.hooks.mask() & TransactionHook::SsnStart.bit() != 0;
+        if !has_hooks || fire(TransactionHook::SsnStart).await {
+            serve_requests(&thread, &session, &host, &mut client).await;
+        }
+        if (began_in.hooks.mask() | session.hook_mask()) & TransactionHook::SsnClose.bit() != 0 {
+            fire(TransactionHook::SsnClose).await;
+        }
     }
 }
 
