@@ -1,6 +1,6 @@
 //! What is asked of the system directly.
 //!
-//! Responsible for: the process's allocator; socket options that no safe crate knows.
+//! Responsible for: the process's allocator; socket options and clocks that no safe crate knows.
 //! Invariants: the only module of this crate with `unsafe`; every use says why it is sound.
 #![expect(unsafe_code, reason = "an allocator is unsafe by its trait, and so are calls of C")]
 
@@ -25,6 +25,14 @@ pub(crate) fn set_defer_accept(socket: &impl AsRawFd, seconds: u16) -> io::Resul
         )
     };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Seconds since 1970 at the kernel's last tick (`CLOCK_REALTIME_COARSE`).
+pub(crate) fn unix_seconds() -> i64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `time` is written through a pointer that is valid for the call. It cannot fail: every Linux has the clock.
+    unsafe { libc::clock_gettime(libc::CLOCK_REALTIME_COARSE, &raw mut time) };
+    time.tv_sec
 }
 
 /// mimalloc. Layouts with the alignment of any C type go the short way through it; its aligned functions are slower

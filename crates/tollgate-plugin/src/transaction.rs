@@ -81,7 +81,7 @@ pub struct Transaction {
     /// The stored response header, from READ_CACHE_HDR on. A copy: changes have no effect on the cache.
     pub cached_response: Option<Box<Response>>,
     /// The response to the client, from SEND_RESPONSE_HDR on. Changes are never cached.
-    pub proxy_response: Option<Response>,
+    pub proxy_response: Option<Box<Response>>,
     /// The records with this transaction's overrides.
     pub records: TxnRecords,
     /// The cache look-up's result, from CACHE_LOOKUP_COMPLETE on; a handler of that point may change it: a hit to
@@ -214,7 +214,7 @@ impl Transaction {
 
     /// The response to the client, to change. Before SEND_RESPONSE_HDR there is none: an empty 200 that is dropped.
     pub fn proxy_response_mut(&mut self) -> &mut Response {
-        self.proxy_response.get_or_insert_with(|| Response::new(200))
+        self.proxy_response.get_or_insert_with(|| Box::new(Response::new(200)))
     }
 
     /// Adds a handler that answers at once, for this transaction only.

@@ -104,7 +104,7 @@ mod tests {
     fn field_is_added_beside_those_of_the_same_name() {
         let server = server(&AddHeaderFactory, &["X-Tag", "two words"]);
         let mut txn = server.transaction("GET", "http://example.com/");
-        txn.proxy_response = Some(Response::new(200));
+        txn.proxy_response = Some(Box::new(Response::new(200)));
         txn.proxy_response_mut().headers.append("X-Tag", "origin");
         assert!(matches!(server.fire(TransactionHook::SendResponseHdr, &mut txn), Outcome::Continue));
         assert_eq!(text(&txn.proxy_response_mut().headers), "X-Tag: origin\r\nX-Tag: two words\r\n");

@@ -168,7 +168,7 @@ mod tests {
         let server = server(&DenylistFactory, &["ads.example"]);
         let mut txn = server.transaction("GET", "http://ads.example/");
         server.fire(OsDns, &mut txn);
-        txn.proxy_response = Some(txn.failure_response().response);
+        txn.proxy_response = Some(Box::new(txn.failure_response().response));
         assert!(matches!(server.fire(SendResponseHdr, &mut txn), Outcome::Continue));
         assert_eq!(txn.proxy_response_mut().status, 403);
         let (content_type, body) = txn.take_error_body().expect("an error body");

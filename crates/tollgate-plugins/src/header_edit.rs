@@ -200,7 +200,7 @@ mod tests {
         txn.client_request.headers.append("Cookie", "c");
         server.fire(ReadRequestHdr, &mut txn);
         assert_eq!(text(&txn.client_request.headers), "Host: h\r\nUser-Agent: t\r\n");
-        txn.proxy_response = Some(response());
+        txn.proxy_response = Some(Box::new(response()));
         assert!(matches!(server.fire(SendResponseHdr, &mut txn), Outcome::Continue));
         assert_eq!(text(&txn.proxy_response_mut().headers), EDITED);
     }
@@ -212,7 +212,7 @@ mod tests {
         let mut txn = server.transaction("GET", "http://h/");
         assert_eq!(instance.remap(&mut txn), RemapStatus::DidRemap);
         assert_eq!(text(&txn.client_request.headers), "Host: h\r\nUser-Agent: t\r\n");
-        txn.proxy_response = Some(response());
+        txn.proxy_response = Some(Box::new(response()));
         server.fire(SendResponseHdr, &mut txn);
         assert_eq!(text(&txn.proxy_response_mut().headers), EDITED);
     }

@@ -83,7 +83,7 @@ pub(crate) async fn connect(
     records: &TxnRecords,
     timeout: IntRecord,
     outgoing: &[IpAddr],
-) -> Result<OriginConn, ConnectError> {
+) -> Result<Box<OriginConn>, ConnectError> {
     let attempts = 1 + usize::try_from(records.int(ids::HTTP_CONNECT_ATTEMPTS_MAX_RETRIES)).unwrap_or(0);
     let mut options = ConnectOptions {
         source: None,
@@ -110,7 +110,7 @@ pub(crate) async fn connect(
         match net::connect(addr, &options).await {
             Ok(conn) => {
                 thread.addresses.mark_up(&addr);
-                let mut conn = OriginConn::new(conn, addr, Arc::clone(host), thread);
+                let mut conn = Box::new(OriginConn::new(conn, addr, Arc::clone(host), thread));
                 conn.permit = permit;
                 return Ok(conn);
             }

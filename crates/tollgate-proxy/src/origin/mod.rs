@@ -63,7 +63,7 @@ fn may_start_response(buffer: &[u8]) -> bool {
 /// A response body on its connection. When it has been read to its end and the connection may be kept, the
 /// connection goes back to the pool at once; dropped earlier, it is closed.
 pub(crate) struct OriginBody {
-    conn: Option<OriginConn>,
+    conn: Option<Box<OriginConn>>,
     reader: BodyReader,
     trailers: Option<HeaderBlock>,
     keep: bool,
@@ -74,7 +74,7 @@ pub(crate) struct OriginBody {
 impl OriginBody {
     /// A body read by `reader`. `keep`: the connection can be used again afterwards.
     pub(crate) fn new(
-        conn: OriginConn,
+        conn: Box<OriginConn>,
         reader: BodyReader,
         keep: bool,
         thread: Rc<EngineThread>,

@@ -37,7 +37,7 @@ impl Match {
 }
 
 struct Idle {
-    conn: OriginConn,
+    conn: Box<OriginConn>,
     /// Milliseconds of the thread's timers at which it is closed.
     until: u64,
 }
@@ -56,7 +56,7 @@ impl Pool {
         host: &str,
         by: Match,
         thread: &EngineThread,
-    ) -> Option<OriginConn> {
+    ) -> Option<Box<OriginConn>> {
         let mut idle = self.idle.borrow_mut();
         let list = idle.get_mut(&addr)?;
         let mut at = list.len();
@@ -77,7 +77,7 @@ impl Pool {
     }
 
     /// Keeps a connection, unless there are enough for its address or keeping is off.
-    pub(crate) fn put(&self, conn: OriginConn, thread: &EngineThread) {
+    pub(crate) fn put(&self, conn: Box<OriginConn>, thread: &EngineThread) {
         let records = &thread.generation().records;
         let seconds = records.int(ids::HTTP_KEEP_ALIVE_NO_ACTIVITY_TIMEOUT_OUT).max(0) as u64;
         let most = usize::try_from(records.int(ids::TOLLGATE_HTTP_MAX_IDLE_PER_ORIGIN)).unwrap_or(usize::MAX);

@@ -336,7 +336,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         self.log.is_ram_hit = true;
         match rules::evaluate_preconditions(&self.txn.client_request, head) {
             Preconditions::NotModified => {
-                let mut response = stored_response(head);
+                let mut response = Box::new(stored_response(head));
                 response.status = 304;
                 response.reason = None;
                 response.headers = rules::headers_for_304(head.headers());
@@ -355,7 +355,7 @@ impl<S: ClientStream> Exchange<'_, S> {
             match range::evaluate(&self.txn.client_request, head, len) {
                 RangeAnswer::Whole => {}
                 RangeAnswer::Part(part) => {
-                    let mut response = stored_response(head);
+                    let mut response = Box::new(stored_response(head));
                     response.status = 206;
                     response.reason = None;
                     response.headers.set(names::CONTENT_RANGE, range::content_range(&part, len));
@@ -370,13 +370,13 @@ impl<S: ClientStream> Exchange<'_, S> {
                         .await;
                 }
                 RangeAnswer::Unsatisfiable => {
-                    let mut response = Response::new(416);
+                    let mut response = Box::new(Response::new(416));
                     response.headers.set(names::CONTENT_RANGE, format!("bytes */{len}"));
                     return self.respond(response, None, Some(0), ResponseBody::Empty).await;
                 }
             }
         }
-        let response = stored_response(head);
+        let response = Box::new(stored_response(head));
         let body = ResponseBody::Stored { object, next: 0 };
         self.respond(response, Some(age), Some(len), body).await
     }

@@ -64,9 +64,9 @@ impl<S: ClientStream> Exchange<'_, S> {
         };
         match asked {
             Asked::Upgraded(response, conn) => {
-                Box::pin(self.upgrade_tunnel(*response, *conn)).await.map(Progress::Ended)
+                Box::pin(self.upgrade_tunnel(response, conn)).await.map(Progress::Ended)
             }
-            Asked::Answer(answer) => self.deliver(*answer, writer).await,
+            Asked::Answer(answer) => self.deliver(answer, writer).await,
         }
     }
 
@@ -239,7 +239,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         let deliver = async {
             match condition {
                 Preconditions::NotModified => {
-                    let mut not_modified = stored_response(&head);
+                    let mut not_modified = Box::new(stored_response(&head));
                     (not_modified.status, not_modified.reason) = (304, None);
                     not_modified.headers = rules::headers_for_304(head.headers());
                     drop(reader);
@@ -294,7 +294,8 @@ impl<S: ClientStream> Exchange<'_, S> {
         self.txn.cache_outcome = CacheOutcome::Collapsed;
         self.cache.stale = None;
         let age = head.meta().age(clock::unix_seconds());
-        let (mut response, mut body, mut length) = (stored_response(&head), ResponseBody::Fill(reader), None);
+        let (mut response, mut body, mut length) =
+            (Box::new(stored_response(&head)), ResponseBody::Fill(reader), None);
         match rules::evaluate_preconditions(&self.txn.client_request, &head) {
             Preconditions::NotModified => {
                 (response.status, response.reason) = (304, None);

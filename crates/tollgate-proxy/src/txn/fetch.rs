@@ -39,7 +39,7 @@ use tollgate_plugin::{BodyError, TransactionHook};
 
 /// A response header with its body still to come.
 pub(crate) struct OriginAnswer {
-    pub(crate) response: Response,
+    pub(crate) response: Box<Response>,
     pub(crate) body: ResponseBody,
     /// The body's length, if known.
     pub(crate) length: Option<u64>,
@@ -50,7 +50,7 @@ pub(crate) struct OriginAnswer {
 /// What the origin did.
 pub(crate) enum Asked {
     /// It answered.
-    Answer(Box<OriginAnswer>),
+    Answer(OriginAnswer),
     /// It switched protocols: both connections become a tunnel.
     Upgraded(Box<Response>, Box<OriginConn>),
 }
@@ -82,7 +82,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         self.build_proxy_request();
         let asked = self.attempt(&order).await?;
         if let Asked::Answer(answer) = asked {
-            return self.read_response_hook(*answer).await;
+            return self.read_response_hook(answer).await;
         }
         Ok(asked)
     }
@@ -197,7 +197,7 @@ impl<S: ClientStream> Exchange<'_, S> {
                     .flatten()
                     .or_else(|| served.body.remaining());
                 let answer = OriginAnswer {
-                    response: served.response,
+                    response: Box::new(served.response),
                     body: ResponseBody::Plugin(served.body),
                     length,
                     request_time,
@@ -215,21 +215,21 @@ impl<S: ClientStream> Exchange<'_, S> {
         let is_seen = |hook| self.txn.has_handlers(hook);
         // Handlers of later points may ask what the origin said.
         if is_seen(TransactionHook::ReadResponseHdr) || is_seen(TransactionHook::SendResponseHdr) {
-            self.txn.origin_response = Some(Box::new(answer.response));
+            self.txn.origin_response = Some(answer.response);
             self.hook(TransactionHook::ReadResponseHdr).await?;
             answer.response =
-                self.txn.origin_response.as_deref().cloned().unwrap_or_else(|| Response::new(502));
+                self.txn.origin_response.clone().unwrap_or_else(|| Box::new(Response::new(502)));
         }
-        Ok(Asked::Answer(Box::new(answer)))
+        Ok(Asked::Answer(answer))
     }
 
     /// A 101 is a response too: READ_RESPONSE_HDR runs.
-    async fn upgraded(&mut self, response: Response, conn: OriginConn) -> Result<Asked, Stop> {
+    async fn upgraded(&mut self, response: Box<Response>, conn: Box<OriginConn>) -> Result<Asked, Stop> {
         self.mark(Milestone::ServerReadHeaderDone);
-        self.txn.origin_response = Some(Box::new(response));
+        self.txn.origin_response = Some(response);
         self.hook(TransactionHook::ReadResponseHdr).await?;
         let response = self.txn.origin_response.clone().unwrap_or_else(|| Box::new(Response::new(101)));
-        Ok(Asked::Upgraded(response, Box::new(conn)))
+        Ok(Asked::Upgraded(response, conn))
     }
 
     /// Connects, sends, reads; again on another connection where that is safe.
@@ -269,7 +269,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         }
     }
 
-    async fn connection(&mut self, order: &[SocketAddr], fresh_only: bool) -> Result<OriginConn, Stop> {
+    async fn connection(&mut self, order: &[SocketAddr], fresh_only: bool) -> Result<Box<OriginConn>, Stop> {
         let host = Arc::clone(&self.next_hop.host);
         let is_post = matches!(self.txn.client_request.method, Method::Post | Method::Put);
         let timeout = if is_post {
@@ -348,8 +348,8 @@ impl<S: ClientStream> Exchange<'_, S> {
     /// The final response with its body.
     fn answer_of(
         &mut self,
-        conn: OriginConn,
-        response: Response,
+        conn: Box<OriginConn>,
+        response: Box<Response>,
         sent: &Sent,
         request_time: i64,
     ) -> Result<Asked, Stop> {
@@ -383,11 +383,15 @@ impl<S: ClientStream> Exchange<'_, S> {
         } else {
             ResponseBody::Origin(Box::new(body))
         };
-        Ok(Asked::Answer(Box::new(OriginAnswer { response, body, length, request_time })))
+        Ok(Asked::Answer(OriginAnswer { response, body, length, request_time }))
     }
 
     /// Sends header and body and reads the final response header, or a 101 that was asked for.
-    async fn send_and_receive(&mut self, conn: &mut OriginConn, sent: &mut Sent) -> Result<Response, Fault> {
+    async fn send_and_receive(
+        &mut self,
+        conn: &mut OriginConn,
+        sent: &mut Sent,
+    ) -> Result<Box<Response>, Fault> {
         self.txn.origin_uses = conn.used;
         let hooks = [
             TransactionHook::SendRequestHdr,
@@ -447,7 +451,7 @@ impl<S: ClientStream> Exchange<'_, S> {
     }
 
     /// Reads response headers, sending the request's body meanwhile, until the final one.
-    async fn receive(&mut self, conn: &mut OriginConn, sent: &mut Sent) -> Result<Response, Fault> {
+    async fn receive(&mut self, conn: &mut OriginConn, sent: &mut Sent) -> Result<Box<Response>, Fault> {
         let limits = limits::response_head(&self.txn.records);
         let most = self.txn.records.int(ids::TOLLGATE_HTTP_MAX_INTERIM_RESPONSES);
         let chunked =
@@ -456,7 +460,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         let half_open = self.txn.records.flag(ids::HTTP_ALLOW_HALF_OPEN);
         loop {
             self.until_response(conn, sent, &mut pump, half_open).await?;
-            let mut response = conn.read_response(&limits).await.map_err(head_fault)?;
+            let mut response = Box::new(conn.read_response(&limits).await.map_err(head_fault)?);
             self.thread.metrics.add(Metric::OriginRequestBytes, std::mem::take(&mut conn.wire.sent));
             if !(100..200).contains(&response.status) {
                 return Ok(response);

@@ -26,7 +26,7 @@ impl<S: ClientStream> Exchange<'_, S> {
     /// body, if known.
     pub(crate) async fn respond(
         &mut self,
-        mut response: Response,
+        mut response: Box<Response>,
         age: Option<u32>,
         length: Option<u64>,
         body: ResponseBody,
@@ -36,7 +36,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         let (body, length) = self.transform(&mut response, body, length);
         self.txn.proxy_response = Some(response);
         self.hook_send_response().await?;
-        let mut response = self.txn.proxy_response.take().unwrap_or_else(|| Response::new(500));
+        let mut response = self.txn.proxy_response.take().unwrap_or_else(|| Box::new(Response::new(500)));
         let out = self.frame(&mut response, length);
         let result = self.send(&response, out, body).await;
         self.txn.proxy_response = Some(response);
@@ -383,7 +383,8 @@ impl<S: ClientStream> Exchange<'_, S> {
     pub(crate) async fn answer(&mut self, answer: Answer) -> Result<TransactionEnd, Stop> {
         let Answer { page, end, close } = answer;
         self.keep &= !close;
-        let LocalResponse { mut response, body } = page;
+        let LocalResponse { response, body } = page;
+        let mut response = Box::new(response);
         if self.asked == Method::Head {
             response.headers.set(names::CONTENT_LENGTH, decimal(body.len() as u64).as_bytes());
         }
@@ -402,7 +403,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         }
         self.txn.proxy_response = Some(response);
         self.hook_send_response().await?;
-        let mut response = self.txn.proxy_response.take().unwrap_or_else(|| Response::new(500));
+        let mut response = self.txn.proxy_response.take().unwrap_or_else(|| Box::new(Response::new(500)));
         let body = match self.txn.take_error_body() {
             Some((content_type, body)) => {
                 if !content_type.is_empty() {

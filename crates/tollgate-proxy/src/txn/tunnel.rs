@@ -69,7 +69,7 @@ impl<S: ClientStream> Exchange<'_, S> {
             Err(ConnectError::Failed) => return Err(self.error(ErrorKind::ConnectFailed, "CONNECT", false)),
         };
         self.log.origin_addr = Some(conn.addr);
-        let mut response = Response::new(200);
+        let mut response = Box::new(Response::new(200));
         response.headers.append(names::SERVER, &self.generation.server);
         self.open_tunnel(
             response,
@@ -95,8 +95,8 @@ impl<S: ClientStream> Exchange<'_, S> {
     /// The origin switched protocols.
     pub(crate) async fn upgrade_tunnel(
         &mut self,
-        mut response: Response,
-        conn: OriginConn,
+        mut response: Box<Response>,
+        conn: Box<OriginConn>,
     ) -> Result<TransactionEnd, Stop> {
         self.log.origin_addr = Some(conn.addr);
         let protocol = response.headers.get(names::UPGRADE).map(<[u8]>::to_vec).unwrap_or_default();
@@ -114,7 +114,7 @@ impl<S: ClientStream> Exchange<'_, S> {
 
     async fn open_tunnel(
         &mut self,
-        response: Response,
+        response: Box<Response>,
         mut origin: Wire,
         idle: tollgate_config::records::IntRecord,
         active: tollgate_config::records::IntRecord,
@@ -123,12 +123,12 @@ impl<S: ClientStream> Exchange<'_, S> {
         self.txn.proxy_response = Some(response);
         self.send_hook_ran = true;
         self.hook(TransactionHook::SendResponseHdr).await?;
-        let mut response = self.txn.proxy_response.clone().unwrap_or_else(|| Response::new(500));
+        let mut response = self.txn.proxy_response.clone().unwrap_or_else(|| Box::new(Response::new(500)));
         response.headers.remove(names::CONTENT_LENGTH);
         response.headers.remove(names::TRANSFER_ENCODING);
         if response.status != opens {
             // A handler of SEND_RESPONSE_HDR refused: what the client is told holds.
-            let page = LocalResponse { response, body: Bytes::new() };
+            let page = LocalResponse { response: *response, body: Bytes::new() };
             let end = TransactionEnd::PluginResponded;
             return Err(Stop::Answer(Box::new(Answer { page, end, close: true })));
         }

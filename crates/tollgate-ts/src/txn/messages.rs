@@ -98,7 +98,7 @@ impl Messages {
                 },
                 Which::OriginResponse => reload_response(id, header, txn.origin_response.as_deref()),
                 Which::CachedResponse => reload_response(id, header, txn.cached_response.as_deref()),
-                Which::ProxyResponse => reload_response(id, header, txn.proxy_response.as_ref()),
+                Which::ProxyResponse => reload_response(id, header, txn.proxy_response.as_deref()),
             };
             report("reload", done);
         }
