@@ -1,14 +1,16 @@
-//! The fence around every function that C calls.
+//! The fence around every function that C calls, and around every call of C code.
 //!
 //! Responsible for: stopping panics, answering faults with the function's error value, one log line for each misuse
-//! that names the plugin, and the count of misuses.
+//! that names the plugin, and the count of misuses; ending the server when an exception leaves a plugin's code.
 //! Not responsible for: which faults there are (the modules' own errors).
-//! Invariant: nothing unwinds into C.
+//! Invariant: nothing unwinds into C, nor from C into the engine.
 
-use crate::plugin;
+use crate::account::Item;
+use crate::plugin::{self, Plugin};
 use std::any::Any;
 use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 static MISUSES: AtomicU64 = AtomicU64::new(0);
@@ -45,10 +47,41 @@ pub fn fence<R, E: Display>(function: &'static str, failed: R, work: impl FnOnce
     }
 }
 
-/// Reports a misuse: one line that names the plugin and the function.
+/// Reports a misuse by the plugin at work: one line that names the plugin and the function.
 pub fn report(function: &'static str, fault: &dyn Display) {
+    report_of(plugin::current().as_ref(), function, fault);
+}
+
+/// Reports a misuse by that plugin.
+pub(crate) fn report_of(plugin: Option<&Arc<Plugin>>, function: &'static str, fault: &dyn Display) {
     MISUSES.fetch_add(1, Ordering::Relaxed);
-    tracing::error!("plugin {}: {function}: {fault}", plugin::current_name());
+    if let Some(plugin) = plugin {
+        plugin.account().add(Item::Misuses, 1);
+    }
+    let name = plugin.map_or("(unknown)", |plugin| plugin.name());
+    tracing::error!("plugin {name}: {function}: {fault}");
+}
+
+/// Calls code of the plugin at work. An exception that leaves it ends the process, as in Traffic Server: frames of the
+/// engine would be torn down in the middle of their work.
+pub(crate) fn call_out<R>(work: impl FnOnce() -> R) -> R {
+    let boundary = Boundary;
+    let result = work();
+    std::mem::forget(boundary);
+    result
+}
+
+/// Dropped only when something unwinds out of a plugin's code.
+struct Boundary;
+
+impl Drop for Boundary {
+    fn drop(&mut self) {
+        tracing::error!(
+            "plugin {}: an exception has left its code; the server cannot go on",
+            plugin::current_name()
+        );
+        std::process::abort();
+    }
 }
 
 /// Says that this server itself failed in a function.

@@ -7,6 +7,7 @@
 //! Invariants: every function with a C signature is fenced (a panic never crosses); every handle that a plugin gives
 //! is checked before use; nothing of ours is locked while plugin code runs; no `TS` name appears in any other crate.
 
+pub mod account;
 pub mod connect;
 pub mod cont;
 pub mod diags;

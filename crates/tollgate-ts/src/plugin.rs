@@ -1,19 +1,25 @@
 //! Which plugin is at work.
 //!
-//! Responsible for: the identity of loaded plugins, and the plugin that this thread works for at the moment.
+//! Responsible for: the identity of loaded plugins, and the plugin that this thread works for at the moment; on a thread
+//! that a plugin has started by itself, that is the plugin whose code is found on the stack.
 //! Not responsible for: loading (`load`).
 //! Invariants: the plugin of a call is restored after it, however deep calls nest; an object made by a plugin keeps the
 //! plugin's program text loaded.
 
-use crate::load::dso::Dso;
+use crate::account::Account;
+use crate::load::dso::{self, Dso};
 use parking_lot::Mutex;
 use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::Weak;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The names of all plugins that were ever loaded, by number.
 static NAMES: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// The plugins with the code of their files.
+static LOADED: Mutex<Vec<(dso::Code, Weak<Plugin>)>> = Mutex::new(Vec::new());
 
 /// The name of the plugin of that number.
 pub fn name_of(number: u32) -> String {
@@ -30,8 +36,8 @@ pub struct Plugin {
     name: String,
     /// The registered name.
     registered: OnceLock<String>,
-    /// Continuations and text kept by the plugin: how many live.
-    continuations: AtomicU32,
+    /// What it holds.
+    account: &'static Account,
     dso: Option<Dso>,
     /// Whether the file is copied before it is loaded for remap rules.
     reloads: AtomicBool,
@@ -45,14 +51,19 @@ impl Plugin {
             names.push(name.to_string());
             names.len() as u32
         };
-        Arc::new(Plugin {
+        let code = dso.as_ref().map(Dso::code);
+        let plugin = Arc::new(Plugin {
             number,
             name: name.to_string(),
             registered: OnceLock::new(),
-            continuations: AtomicU32::new(0),
+            account: Account::of(name),
             dso,
             reloads: AtomicBool::new(true),
-        })
+        });
+        if let Some(code) = code {
+            LOADED.lock().push((code, Arc::downgrade(&plugin)));
+        }
+        plugin
     }
 
     /// A number of its own, from 1.
@@ -91,14 +102,9 @@ impl Plugin {
         self.reloads.load(Ordering::Relaxed)
     }
 
-    /// Counts continuations made (1) and destroyed (-1).
-    pub fn count_continuation(&self, by: i32) {
-        self.continuations.fetch_add(by as u32, Ordering::Relaxed);
-    }
-
-    /// How many of its continuations live.
-    pub fn continuations(&self) -> u32 {
-        self.continuations.load(Ordering::Relaxed)
+    /// What it holds of the server, and has done wrong.
+    pub fn account(&self) -> &'static Account {
+        self.account
     }
 }
 
@@ -130,7 +136,21 @@ impl Drop for Entered {
 
 /// The plugin at work on this thread.
 pub fn current() -> Option<Arc<Plugin>> {
-    CURRENT.try_with(|current| current.borrow().clone()).ok().flatten()
+    CURRENT.try_with(|current| current.borrow().clone()).ok().flatten().or_else(on_stack)
+}
+
+/// The account of the plugin that this thread works for. A thread of the plugin's own has none.
+pub(crate) fn account() -> Option<&'static Account> {
+    CURRENT.try_with(|current| current.borrow().as_ref().map(|plugin| plugin.account)).ok().flatten()
+}
+
+/// The plugin whose code called, on a thread that it has started without telling the server.
+fn on_stack() -> Option<Arc<Plugin>> {
+    dso::callers().find_map(|code| {
+        let loaded = LOADED.lock();
+        let found = loaded.iter().rev().find(|(known, _)| *known == code);
+        found.and_then(|(_, plugin)| plugin.upgrade())
+    })
 }
 
 /// The name of the plugin at work on this thread, for logs.

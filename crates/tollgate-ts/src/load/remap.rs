@@ -6,6 +6,7 @@
 
 use super::dso::{Dso, Scope};
 use super::{Arguments, Purpose, reset_getopt, stem};
+use crate::fence::call_out;
 use crate::message::ffi::urls::{TSUrlCreate, TSUrlParse};
 use crate::message::{BufferId, messages};
 use crate::plugin::{self, Plugin};
@@ -43,12 +44,12 @@ struct RequestInfo {
     redirect: c_int,
 }
 
-type InitFn = unsafe extern "C" fn(*mut RemapInterface, *mut c_char, c_int) -> c_int;
-type NewFn = unsafe extern "C" fn(c_int, *mut *mut c_char, *mut *mut c_void, *mut c_char, c_int) -> c_int;
-type DeleteFn = unsafe extern "C" fn(*mut c_void);
-type DoFn = unsafe extern "C" fn(*mut c_void, Handle, *mut RequestInfo) -> c_int;
-type DoneFn = unsafe extern "C" fn();
-type PostFn = unsafe extern "C" fn(c_int);
+type InitFn = unsafe extern "C-unwind" fn(*mut RemapInterface, *mut c_char, c_int) -> c_int;
+type NewFn = unsafe extern "C-unwind" fn(c_int, *mut *mut c_char, *mut *mut c_void, *mut c_char, c_int) -> c_int;
+type DeleteFn = unsafe extern "C-unwind" fn(*mut c_void);
+type DoFn = unsafe extern "C-unwind" fn(*mut c_void, Handle, *mut RequestInfo) -> c_int;
+type DoneFn = unsafe extern "C-unwind" fn();
+type PostFn = unsafe extern "C-unwind" fn(c_int);
 
 /// A loaded file with its entry points.
 #[derive(Debug)]
@@ -124,7 +125,7 @@ impl RemapFile {
         if let Some(before) = self.before_reload.filter(|_| self.is_started) {
             let _at_work = plugin::enter(Some(&self.plugin));
             // SAFETY: the entry point has this type.
-            unsafe { before() };
+            call_out(|| unsafe { before() });
         }
     }
 
@@ -138,7 +139,7 @@ impl RemapFile {
                 (true, false) => 2,
             };
             // SAFETY: the entry point has this type.
-            unsafe { after(status) };
+            call_out(|| unsafe { after(status) });
         }
     }
 }
@@ -149,7 +150,7 @@ impl Drop for RemapFile {
         let _at_work = plugin::enter(Some(&self.plugin));
         // SAFETY: the entry point has this type; no instance is left. The file stays loaded: its threads or destructors
         // may still run.
-        unsafe { done() };
+        call_out(|| unsafe { done() });
     }
 }
 
@@ -190,7 +191,7 @@ fn start(plugin: &Arc<Plugin>, init: InitFn, path: &Path) -> Result<(), String> 
     let mut interface = RemapInterface { size: size_of::<RemapInterface>() as u64, version: VERSION };
     let _at_work = plugin::enter(Some(plugin));
     // SAFETY: the entry point has this type, the message has the room that is told.
-    let result = unsafe { init(&raw mut interface, room.as_mut_ptr().cast(), ERROR_SIZE) };
+    let result = call_out(|| unsafe { init(&raw mut interface, room.as_mut_ptr().cast(), ERROR_SIZE) });
     if result == 0 {
         return Ok(());
     }
@@ -221,8 +222,9 @@ pub(super) fn instance(
         let _at_work = plugin::enter(Some(&file.plugin));
         let count = arguments.count();
         // SAFETY: the entry point has this type; arguments stay for good, the message has the room that is told.
-        let result =
-            unsafe { new(count, arguments.leak(), &raw mut data, room.as_mut_ptr().cast(), ERROR_SIZE) };
+        let result = call_out(|| unsafe {
+            new(count, arguments.leak(), &raw mut data, room.as_mut_ptr().cast(), ERROR_SIZE)
+        });
         if result != 0 {
             return Err(format!(
                 "failed to create instance for plugin '{}': {}",
@@ -257,7 +259,7 @@ impl Drop for Instance {
         if let Some(delete) = self.file.delete.filter(|_| self.file.is_started) {
             let _at_work = plugin::enter(Some(&self.file.plugin));
             // SAFETY: the entry point has this type; the instance was made by the same plugin and is used no more.
-            unsafe { delete(self.data.load(Ordering::Acquire)) };
+            call_out(|| unsafe { delete(self.data.load(Ordering::Acquire)) });
         }
         if let Some((id, ..)) = self.urls {
             // It was made here; a plugin may have destroyed it.
@@ -277,7 +279,7 @@ impl RemapInstance for Instance {
             let _watched = crate::watch::call(Some(&self.file.plugin));
             let data = self.data.load(Ordering::Acquire);
             // SAFETY: the entry point has this type; handles are checked when the plugin uses them.
-            let result = unsafe { remap(data, lent.handle(), &raw mut info) };
+            let result = call_out(|| unsafe { remap(data, lent.handle(), &raw mut info) });
             (result, info.redirect != 0)
         };
         status(result, redirect, txn.status_override)
