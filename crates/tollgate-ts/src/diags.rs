@@ -143,6 +143,35 @@ pub unsafe extern "C" fn _TSfree(block: *mut c_void) {
     unsafe { libc::free(block) }
 }
 
+/// Frees what a plugin has given away. A constant or a variable on the stack, which were never allocated, is reported
+/// instead: `free` would end the process.
+///
+/// # Safety
+/// `block` is null, allocated by libc, or not allocated at all.
+pub(crate) unsafe fn free_given(function: &'static str, block: *mut c_void) {
+    if crate::load::dso::code_of(block).is_some() || is_on_stack(block) {
+        crate::fence::report(function, &"a text that is given away was never allocated; it is copied");
+        return;
+    }
+    // SAFETY: as the caller vouches, and it is none of the kinds that were not allocated.
+    unsafe { libc::free(block) }
+}
+
+/// Whether an address lies in this thread's stack.
+fn is_on_stack(address: *mut c_void) -> bool {
+    let mut attributes = std::mem::MaybeUninit::<libc::pthread_attr_t>::zeroed();
+    let (mut start, mut size) = (std::ptr::null_mut(), 0);
+    // SAFETY: places for the results; the attributes are destroyed only if they were made.
+    unsafe {
+        if libc::pthread_getattr_np(libc::pthread_self(), attributes.as_mut_ptr()) != 0 {
+            return false;
+        }
+        libc::pthread_attr_getstack(attributes.as_ptr(), &raw mut start, &raw mut size);
+        libc::pthread_attr_destroy(attributes.as_mut_ptr());
+    }
+    (start.addr()..start.addr().saturating_add(size)).contains(&address.addr())
+}
+
 /// `TSstrdup` (length below 0) and `TSstrndup`.
 ///
 /// # Safety
@@ -232,4 +261,26 @@ pub unsafe extern "C" fn _TSReleaseAssert(text: *const c_char, file: *const c_ch
     let (text, file) = unsafe { (lossy(text), lossy(file)) };
     tracing::error!("plugin {}: {file}:{line}: assertion failed: {text}", crate::plugin::current_name());
     std::process::abort()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_was_allocated_is_freed() {
+        let faults = crate::fence::misuses();
+        let local = [0_u8; 8];
+        // SAFETY: null, and what was never allocated.
+        unsafe {
+            free_given("TSTest", std::ptr::null_mut());
+            free_given("TSTest", c"constant".as_ptr().cast_mut().cast());
+            free_given("TSTest", local.as_ptr().cast_mut().cast());
+        }
+        assert!(crate::fence::misuses() >= faults + 2);
+        let block = copy_for_c(b"text").cast();
+        assert!(!is_on_stack(block) && crate::load::dso::code_of(block).is_none());
+        // SAFETY: allocated above.
+        unsafe { free_given("TSTest", block) };
+    }
 }

@@ -11,7 +11,7 @@ use crate::message::ffi::urls::{TSUrlCreate, TSUrlParse};
 use crate::message::{BufferId, messages};
 use crate::plugin::{self, Plugin};
 use crate::slots::{Handle, number, pointer};
-use crate::txn::Lent;
+use crate::txn::{Lent, Ticket};
 use crate::txn::messages::Which;
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::path::{Path, PathBuf};
@@ -273,7 +273,7 @@ impl RemapInstance for Instance {
         let Some(remap) = self.file.remap else { return RemapStatus::Error };
         let (result, redirect) = {
             let urls = self.urls.map_or((0, 0), |(_, from, to)| (from, to));
-            let Some(lent) = Lent::new(txn, TransactionHook::PreRemap) else { return RemapStatus::Error };
+            let Some(lent) = Lent::new(txn, TransactionHook::PreRemap, Ticket::None) else { return RemapStatus::Error };
             let Some(mut info) = request_info(&lent, urls) else { return RemapStatus::Error };
             let _at_work = plugin::enter(Some(&self.file.plugin));
             let _watched = crate::watch::call(Some(&self.file.plugin));
