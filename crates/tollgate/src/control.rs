@@ -102,6 +102,7 @@ pub(crate) fn perform(server: &mut Server, request: &Request) -> Reply {
         Request::MetricMatch { regex } => metric_match(server, regex),
         Request::MetricZero { names } => zero(server, names),
         Request::MetricClear {} => Ok(clear(server)),
+        Request::PluginList {} => Ok(plugin_list()),
         Request::PluginMsg { tag, data } => plugin_message(server, tag, data.as_deref()),
         Request::ServerStatus {} => Ok(server_status(server)),
         Request::ServerDrain { undo } => drain(server, !undo),
@@ -272,6 +273,18 @@ fn clear(server: &mut Server) -> Value {
     let counters = samples.into_iter().filter(|sample| sample.def.kind != MetricKind::Gauge);
     server.changes.zeros.extend(counters.map(|sample| (sample.name().into_owned(), sample.value)));
     json!({})
+}
+
+/// What each C plugin holds, a row for each in the order of loading.
+fn plugin_list() -> Value {
+    let rows = tollgate_ts::account::all().into_iter().map(|account| {
+        let mut row = json!({ "name": account.plugin() });
+        for item in tollgate_ts::account::Item::ALL {
+            row[item.name()] = json!(account.value(item));
+        }
+        row
+    });
+    rows.collect()
 }
 
 fn plugin_message(server: &Server, tag: &str, data: Option<&str>) -> Reply {
