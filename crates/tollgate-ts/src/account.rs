@@ -2,12 +2,13 @@
 //!
 //! Responsible for: counting, by plugin and kind of object; the metrics `proxy.process.plugin.NAME.ITEM`.
 //! Not responsible for: what is done about a mistake (`fence`), who is at work (`plugin`).
-//! Invariants: an account is opened when a plugin of that name is first loaded and never closed, so a file that is
-//! loaded again goes on with it; an object is counted with the plugin that made it until it is gone.
+//! Invariants: an account is opened when a plugin is loaded and never closed, as its objects may outlive it; metrics and
+//! lists have the sums of all plugins of a name; an object is counted with the plugin that made it until it is gone.
 
 use crate::services::services;
 use parking_lot::Mutex;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use tollgate_obs::metrics::{Reading, Stat};
 
 /// What is counted.
@@ -55,29 +56,33 @@ impl Item {
     }
 }
 
-/// One plugin's account.
+/// The account of one loaded plugin.
 #[derive(Debug)]
 pub struct Account {
     plugin: Box<str>,
-    /// `None`: there are too many metrics.
+    counts: [AtomicI64; Item::ALL.len()],
+    /// Those of all plugins of that name. `None`: there are too many metrics.
     stats: [Option<Arc<Stat>>; Item::ALL.len()],
 }
+
+/// A name with the sums of its plugins' accounts, in the order of [`Item::ALL`].
+pub type Holdings = (&'static str, [i64; Item::ALL.len()]);
 
 static ACCOUNTS: Mutex<Vec<&'static Account>> = Mutex::new(Vec::new());
 
 impl Account {
-    /// The account of the plugin of that name.
-    pub fn of(plugin: &str) -> &'static Account {
-        let mut accounts = ACCOUNTS.lock();
-        if let Some(known) = accounts.iter().find(|account| &*account.plugin == plugin) {
-            return known;
-        }
+    /// An account for a plugin of that name.
+    pub fn open(plugin: &str) -> &'static Account {
         let metrics = services().host().metrics();
         let stat = |item: Item| {
             metrics.create_stat(&format!("proxy.process.plugin.{plugin}.{}", item.name()), Reading::Sum)
         };
-        let account: &Account = Box::leak(Box::new(Account { plugin: plugin.into(), stats: Item::ALL.map(stat) }));
-        accounts.push(account);
+        let account: &Account = Box::leak(Box::new(Account {
+            plugin: plugin.into(),
+            counts: Default::default(),
+            stats: Item::ALL.map(stat),
+        }));
+        ACCOUNTS.lock().push(account);
         account
     }
 
@@ -88,6 +93,7 @@ impl Account {
 
     /// Counts.
     pub fn add(&self, item: Item, by: i64) {
+        self.counts[item as usize].fetch_add(by, Ordering::Relaxed);
         if let Some(stat) = &self.stats[item as usize] {
             stat.add(by);
         }
@@ -95,13 +101,21 @@ impl Account {
 
     /// The count.
     pub fn value(&self, item: Item) -> i64 {
-        self.stats[item as usize].as_ref().map_or(0, |stat| stat.value())
+        self.counts[item as usize].load(Ordering::Relaxed)
     }
 }
 
-/// All accounts, in the order in which the plugins were loaded.
-pub fn all() -> Vec<&'static Account> {
-    ACCOUNTS.lock().clone()
+/// What the plugins of each name hold, in the order in which they were loaded.
+pub fn holdings() -> Vec<Holdings> {
+    let mut all: Vec<Holdings> = Vec::new();
+    for account in ACCOUNTS.lock().iter() {
+        let counts = Item::ALL.map(|item| account.value(item));
+        match all.iter_mut().find(|(name, _)| *name == account.plugin()) {
+            Some((_, sums)) => sums.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count),
+            None => all.push((account.plugin(), counts)),
+        }
+    }
+    all
 }
 
 /// One object on a plugin's account, for as long as this lives.
@@ -134,18 +148,22 @@ mod tests {
 
     #[test]
     fn objects_are_counted_with_the_plugin_that_made_them_while_they_live() {
-        let plugin = Plugin::new("counted", None);
-        let account = Account::of("counted");
+        let (plugin, again) = (Plugin::new("counted", None), Plugin::new("counted", None));
         let held = {
             let _at_work = enter(Some(&plugin));
             [Held::new(Item::Mutexes), Held::new(Item::Mutexes)]
         };
         drop(Held::new(Item::Mutexes));
-        assert_eq!(account.value(Item::Mutexes), 2);
-        assert_eq!(services().host().metrics().by_name("proxy.process.plugin.counted.mutexes"), Some(2));
+        again.account().add(Item::Mutexes, 1);
+        assert_eq!(plugin.account().value(Item::Mutexes), 2);
+        let sum = |item: Item| {
+            let all = holdings().into_iter().find(|(name, _)| *name == "counted");
+            all.map(|(_, counts)| counts[item as usize])
+        };
+        assert_eq!(sum(Item::Mutexes), Some(3));
+        assert_eq!(services().host().metrics().by_name("proxy.process.plugin.counted.mutexes"), Some(3));
         drop(held);
-        assert_eq!(account.value(Item::Mutexes), 0);
-        assert!(std::ptr::eq(account, Account::of("counted")));
+        assert_eq!(sum(Item::Mutexes), Some(1));
         for (index, item) in Item::ALL.into_iter().enumerate() {
             assert_eq!(item as usize, index);
         }

@@ -15,6 +15,7 @@ pub mod fence;
 pub mod hook;
 pub mod iobuf;
 pub mod load;
+pub mod lock_order;
 pub mod message;
 pub mod mutex;
 pub mod plugin;

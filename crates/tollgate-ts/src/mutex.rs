@@ -5,6 +5,7 @@
 
 use crate::account::{Held, Item};
 use crate::fence::{Misuse, fence};
+use crate::lock_order;
 use crate::slots::{Handle, Kind, Slots, number, pointer};
 use parking_lot::lock_api::RawReentrantMutex;
 use parking_lot::{Mutex, RawMutex, RawThreadId};
@@ -68,17 +69,24 @@ impl RecursiveMutex {
 
     /// Waits for the lock.
     pub fn lock(&self) -> Locked<'_> {
+        lock_order::wait(self.number);
         self.raw.lock();
+        lock_order::took(self.number);
         Locked(self, PhantomData)
     }
 
     /// Takes the lock if it is free.
     pub fn try_lock(&self) -> Option<Locked<'_>> {
-        self.raw.try_lock().then(|| Locked(self, PhantomData))
+        let is_taken = self.raw.try_lock();
+        is_taken.then(|| {
+            lock_order::took(self.number);
+            Locked(self, PhantomData)
+        })
     }
 
     fn unlock(&self) {
         if self.raw.is_owned_by_current_thread() {
+            lock_order::gave(self.number);
             // SAFETY: this thread holds the lock.
             unsafe { self.raw.unlock() };
         } else {
@@ -101,6 +109,7 @@ impl RecursiveMutex {
     fn destroy(&self) {
         if MUTEXES.remove(self.number).is_some() {
             drop(self.held.lock().take());
+            lock_order::forget(self.number);
         }
     }
 }

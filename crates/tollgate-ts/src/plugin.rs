@@ -56,7 +56,7 @@ impl Plugin {
             number,
             name: name.to_string(),
             registered: OnceLock::new(),
-            account: Account::of(name),
+            account: Account::open(name),
             dso,
             reloads: AtomicBool::new(true),
         });

@@ -277,10 +277,10 @@ fn clear(server: &mut Server) -> Value {
 
 /// What each C plugin holds, a row for each in the order of loading.
 fn plugin_list() -> Value {
-    let rows = tollgate_ts::account::all().into_iter().map(|account| {
-        let mut row = json!({ "name": account.plugin() });
-        for item in tollgate_ts::account::Item::ALL {
-            row[item.name()] = json!(account.value(item));
+    let rows = tollgate_ts::account::holdings().into_iter().map(|(name, counts)| {
+        let mut row = json!({ "name": name });
+        for (item, count) in tollgate_ts::account::Item::ALL.iter().zip(counts) {
+            row[item.name()] = json!(count);
         }
         row
     });

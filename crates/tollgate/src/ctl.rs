@@ -200,7 +200,8 @@ fn field(row: &Value, name: &str) -> String {
 /// What a plugin holds: `NAME: COUNT ITEM, COUNT ITEM …`.
 fn holdings(row: &Value) -> String {
     let items = row.as_object().into_iter().flatten().filter(|(item, _)| *item != "name");
-    let items: Vec<String> = items.map(|(item, count)| format!("{count} {}", item.replace('_', " "))).collect();
+    let items: Vec<String> =
+        items.map(|(item, count)| format!("{count} {}", item.replace('_', " "))).collect();
     format!("{}: {}\n", field(row, "name"), items.join(", "))
 }
 

@@ -113,7 +113,9 @@ fn at_transaction<'t>(cont: &Arc<Cont>, point: TransactionHook, txn: &'t mut Tra
         return Step::Ready(Outcome::Continue);
     }
     let host = txn.host();
-    let Some(lent) = Lent::new(txn, point, Ticket::open(cont.plugin())) else { return Step::Ready(too_many(cont)) };
+    let Some(lent) = Lent::new(txn, point, Ticket::open(cont.plugin())) else {
+        return Step::Ready(too_many(cont));
+    };
     if let Some(turn) = cont.try_turn() {
         cont.call(&turn, event(point), lent.handle());
         drop(turn);

@@ -6,13 +6,14 @@
 
 use super::dso::{Dso, Scope};
 use super::{Arguments, Purpose, reset_getopt, stem};
+use crate::account::Item;
 use crate::fence::call_out;
 use crate::message::ffi::urls::{TSUrlCreate, TSUrlParse};
 use crate::message::{BufferId, messages};
 use crate::plugin::{self, Plugin};
 use crate::slots::{Handle, number, pointer};
-use crate::txn::{Lent, Ticket};
 use crate::txn::messages::Which;
+use crate::txn::{Lent, Ticket};
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::path::{Path, PathBuf};
 use std::ptr::null_mut;
@@ -45,7 +46,8 @@ struct RequestInfo {
 }
 
 type InitFn = unsafe extern "C-unwind" fn(*mut RemapInterface, *mut c_char, c_int) -> c_int;
-type NewFn = unsafe extern "C-unwind" fn(c_int, *mut *mut c_char, *mut *mut c_void, *mut c_char, c_int) -> c_int;
+type NewFn =
+    unsafe extern "C-unwind" fn(c_int, *mut *mut c_char, *mut *mut c_void, *mut c_char, c_int) -> c_int;
 type DeleteFn = unsafe extern "C-unwind" fn(*mut c_void);
 type DoFn = unsafe extern "C-unwind" fn(*mut c_void, Handle, *mut RequestInfo) -> c_int;
 type DoneFn = unsafe extern "C-unwind" fn();
@@ -146,11 +148,25 @@ impl RemapFile {
 
 impl Drop for RemapFile {
     fn drop(&mut self) {
-        let Some(done) = self.done.filter(|_| self.is_started) else { return };
+        if !self.is_started {
+            return;
+        }
         let _at_work = plugin::enter(Some(&self.plugin));
         // SAFETY: the entry point has this type; no instance is left. The file stays loaded: its threads or destructors
         // may still run.
-        call_out(|| unsafe { done() });
+        self.done.iter().for_each(|done| call_out(|| unsafe { done() }));
+        report_left(&self.plugin);
+    }
+}
+
+/// Says what a plugin has not given back although it is done.
+fn report_left(plugin: &Plugin) {
+    let left = [Item::Continuations, Item::Mutexes, Item::Buffers, Item::IoBuffers, Item::Timers];
+    let left =
+        left.map(|item| (plugin.account().value(item), item)).into_iter().filter(|(count, _)| *count > 0);
+    let left: Vec<String> = left.map(|(count, item)| format!("{count} {}", item.name())).collect();
+    if !left.is_empty() {
+        tracing::warn!("plugin {} is done and leaves behind: {}", plugin.name(), left.join(", "));
     }
 }
 
@@ -273,7 +289,9 @@ impl RemapInstance for Instance {
         let Some(remap) = self.file.remap else { return RemapStatus::Error };
         let (result, redirect) = {
             let urls = self.urls.map_or((0, 0), |(_, from, to)| (from, to));
-            let Some(lent) = Lent::new(txn, TransactionHook::PreRemap, Ticket::None) else { return RemapStatus::Error };
+            let Some(lent) = Lent::new(txn, TransactionHook::PreRemap, Ticket::None) else {
+                return RemapStatus::Error;
+            };
             let Some(mut info) = request_info(&lent, urls) else { return RemapStatus::Error };
             let _at_work = plugin::enter(Some(&self.file.plugin));
             let _watched = crate::watch::call(Some(&self.file.plugin));

@@ -206,7 +206,7 @@ impl Buffer {
     }
 
     /// Releases a handle. Headers and URLs live as long as their buffer: nothing to do. `parent` is only compared
-    /// for fields, and only if it is a header.
+    /// for fields.
     pub fn release(&mut self, parent: Option<Loc>, loc: Loc) -> Result<(), MessageError> {
         match loc.kind() {
             Some(Kind::Header) => return self.header(loc).map(drop),
@@ -216,7 +216,7 @@ impl Buffer {
         }
         let field = self.field(loc)?;
         if let Some(parent) = parent
-            && self.fields[field as usize].header != self.header(parent)?
+            && self.header(parent) != Ok(self.fields[field as usize].header)
         {
             return Err(MessageError::WrongParent);
         }

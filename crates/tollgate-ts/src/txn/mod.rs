@@ -113,7 +113,7 @@ impl Ticket {
     /// Completes the ticket. What is to be woken, outside of locks.
     pub(crate) fn complete(&mut self, event: c_int) -> Result<Option<Waker>, Misuse> {
         if let (Ticket::Open(Some(asked), _), Some(caller)) = (&*self, plugin::account())
-            && !std::ptr::eq(*asked, caller)
+            && asked.plugin() != caller.plugin()
         {
             return Err(Misuse::Text("the hook point that waits is another plugin's; the call is ignored"));
         }
