@@ -5,6 +5,7 @@
 //! Not responsible for: formatting (`shim/variadic.c`), text logs (their writer is given by [`set_text_log_writer`]).
 //! Invariant: memory that plugins and the server exchange is libc's.
 
+use crate::fence::{Misuse, fence};
 use crate::slots::Handle;
 use parking_lot::RwLock;
 use std::ffi::{CStr, c_char, c_int, c_void};
@@ -57,8 +58,10 @@ pub unsafe extern "C" fn tollgate_ts_wants_debug(tag: *const c_char) -> c_int {
     if DEBUG_TAGS.read().is_none() {
         return 0;
     }
-    // SAFETY: as the caller vouches.
-    c_int::from(wants(&unsafe { lossy(tag) }))
+    fence("TSIsDebugTagSet", 0, || {
+        // SAFETY: as the caller vouches.
+        Ok::<_, Misuse>(c_int::from(wants(&unsafe { lossy(tag) })))
+    })
 }
 
 /// Whether texts with this debug tag are logged.
@@ -82,18 +85,21 @@ pub unsafe extern "C" fn tollgate_ts_log(
     text: *const c_char,
     length: usize,
 ) {
-    // SAFETY: as the caller vouches.
-    let bytes = unsafe { std::slice::from_raw_parts(text.cast::<u8>(), length) };
-    let text = String::from_utf8_lossy(bytes);
-    let text = text.trim_end_matches('\n');
-    match level {
-        0 | 1 => tracing::info!("{text}"),
-        2 => tracing::warn!("{text}"),
-        3 => tracing::error!("{text}"),
+    fence("TSError", (), || {
         // SAFETY: as the caller vouches.
-        7 => tracing::info!("({}) {text}", unsafe { lossy(tag) }),
-        _ => end(level, text),
-    }
+        let bytes = unsafe { std::slice::from_raw_parts(text.cast::<u8>(), length) };
+        let text = String::from_utf8_lossy(bytes);
+        let text = text.trim_end_matches('\n');
+        match level {
+            0 | 1 => tracing::info!("{text}"),
+            2 => tracing::warn!("{text}"),
+            3 => tracing::error!("{text}"),
+            // SAFETY: as the caller vouches.
+            7 => tracing::info!("({}) {text}", unsafe { lossy(tag) }),
+            _ => end(level, text),
+        }
+        Ok::<_, Misuse>(())
+    });
 }
 
 /// Logs a text that ends the process, and ends it with Traffic Server's exit status.
@@ -110,10 +116,12 @@ fn end(level: c_int, text: &str) {
 /// `text` has `length` readable bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tollgate_ts_text_log(log: Handle, text: *const c_char, length: usize) -> c_int {
-    // SAFETY: as the caller vouches.
-    let bytes = unsafe { std::slice::from_raw_parts(text.cast::<u8>(), length) };
-    let written = TEXT_LOG.get().is_some_and(|write| write(log, bytes));
-    if written { 0 } else { -1 }
+    fence("TSTextLogObjectWrite", -1, || {
+        // SAFETY: as the caller vouches.
+        let bytes = unsafe { std::slice::from_raw_parts(text.cast::<u8>(), length) };
+        let written = TEXT_LOG.get().is_some_and(|write| write(log, bytes));
+        Ok::<_, Misuse>(if written { 0 } else { -1 })
+    })
 }
 
 /// `TSmalloc`.

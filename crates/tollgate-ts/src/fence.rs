@@ -7,11 +7,18 @@
 
 use crate::account::Item;
 use crate::plugin::{self, Plugin};
+use parking_lot::Mutex;
 use std::any::Any;
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+/// LIMIT: after that many reports of the same misuse only every doubling of their number is logged.
+const REPORTS: u64 = 100;
+/// LIMIT: different misuses that are counted.
+const LINES: usize = 1024;
 
 static MISUSES: AtomicU64 = AtomicU64::new(0);
 
@@ -59,7 +66,26 @@ pub(crate) fn report_of(plugin: Option<&Arc<Plugin>>, function: &'static str, fa
         plugin.account().add(Item::Misuses, 1);
     }
     let name = plugin.map_or("(unknown)", |plugin| plugin.name());
-    tracing::error!("plugin {name}: {function}: {fault}");
+    let line = format!("plugin {name}: {function}: {fault}");
+    match reports_of(&line) {
+        count if count <= REPORTS => tracing::error!("{line}"),
+        count if count.is_power_of_two() => tracing::error!("{line} ({count} times by now)"),
+        _ => {}
+    }
+}
+
+/// How often this line has been reported, this time included. Of more different lines each counts as the first.
+fn reports_of(line: &str) -> u64 {
+    static COUNTS: Mutex<BTreeMap<String, u64>> = Mutex::new(BTreeMap::new());
+    let mut counts = COUNTS.lock();
+    if let Some(count) = counts.get_mut(line) {
+        *count += 1;
+        return *count;
+    }
+    if counts.len() < LINES {
+        counts.insert(line.to_string(), 1);
+    }
+    1
 }
 
 /// Calls code of the plugin at work. An exception that leaves it ends the process, as in Traffic Server: frames of the
@@ -98,6 +124,11 @@ pub fn misuses() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn reports_of_a_line_are_counted() {
+        assert_eq!((reports_of("one"), reports_of("other"), reports_of("one")), (1, 1, 2));
+    }
 
     #[test]
     fn faults_and_panics_become_the_error_value() {

@@ -108,6 +108,17 @@ mistakes! {
 }
 
 #[test]
+fn a_handle_does_not_mean_a_later_transaction() {
+    // More than are kept back before a place is used again.
+    let mut paths = vec!["/keep"];
+    paths.extend(["/innocent"; 100]);
+    paths.extend(["/after-end", "/reenable-after-end"]);
+    let (report, faults) = made(&paths, &[]);
+    assert_eq!(report, "after-end -1\n");
+    assert_eq!(faults.len(), 2, "{faults:?}");
+}
+
+#[test]
 fn every_handle_is_refused_where_another_belongs() {
     let (report, faults) = made(&["/confuse"], &[]);
     let (refused, of) = report

@@ -1,10 +1,11 @@
 //! Compiled plugins, a server of its own for each test, an origin, a client.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long anything may take that a test waits for.
@@ -13,17 +14,30 @@ const LIMIT: Duration = Duration::from_secs(20);
 /// Between two looks at what a test waits for.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// Compiles a plugin of this folder.
+/// Puts a plugin of this folder, compiled, into `dir`. Each is compiled once.
 pub(crate) fn compile(dir: &Path, name: &str) -> PathBuf {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    static COMPILED: Mutex<BTreeMap<String, Vec<u8>>> = Mutex::new(BTreeMap::new());
     let out = dir.join(format!("{name}.so"));
+    let mut compiled = COMPILED.lock().unwrap_or_else(PoisonError::into_inner);
+    match compiled.get(name) {
+        Some(file) => std::fs::write(&out, file).expect("written"),
+        None => {
+            run_compiler(name, &out);
+            compiled.insert(name.to_string(), std::fs::read(&out).expect("compiled"));
+        }
+    }
+    out
+}
+
+fn run_compiler(name: &str, out: &Path) {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let source = here.join("tests/c_plugins/c").join(name);
     let is_c = source.with_extension("c").exists();
     let (compiler, standard, ending) = if is_c { ("cc", "gnu11", "c") } else { ("c++", "gnu++17", "cc") };
     let compiled = Command::new(compiler)
         .arg(format!("-std={standard}"))
         .args(["-O1", "-Wall", "-Wextra", "-shared", "-fPIC", "-o"])
-        .arg(&out)
+        .arg(out)
         .arg(source.with_extension(ending))
         // The project's own headers come before the system's.
         .arg("-I")
@@ -31,7 +45,6 @@ pub(crate) fn compile(dir: &Path, name: &str) -> PathBuf {
         .output()
         .expect("a compiler");
     assert!(compiled.status.success(), "{}", String::from_utf8_lossy(&compiled.stderr));
-    out
 }
 
 /// An origin that gives every request the same answer and remembers the requests.
