@@ -59,6 +59,7 @@ impl Item {
 /// The account of one loaded plugin.
 #[derive(Debug)]
 pub struct Account {
+    number: u32,
     plugin: Box<str>,
     counts: [AtomicI64; Item::ALL.len()],
     /// Those of all plugins of that name. `None`: there are too many metrics.
@@ -77,13 +78,26 @@ impl Account {
         let stat = |item: Item| {
             metrics.create_stat(&format!("proxy.process.plugin.{plugin}.{}", item.name()), Reading::Sum)
         };
+        let stats = Item::ALL.map(stat);
+        let mut accounts = ACCOUNTS.lock();
         let account: &Account = Box::leak(Box::new(Account {
+            number: accounts.len() as u32 + 1,
             plugin: plugin.into(),
             counts: Default::default(),
-            stats: Item::ALL.map(stat),
+            stats,
         }));
-        ACCOUNTS.lock().push(account);
+        accounts.push(account);
         account
+    }
+
+    /// The account of that number.
+    pub(crate) fn of(number: u32) -> Option<&'static Account> {
+        ACCOUNTS.lock().get((number as usize).checked_sub(1)?).copied()
+    }
+
+    /// A number of its own, from 1.
+    pub(crate) fn number(&self) -> u32 {
+        self.number
     }
 
     /// The plugin's name.

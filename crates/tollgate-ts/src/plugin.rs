@@ -15,23 +15,12 @@ use std::sync::OnceLock;
 use std::sync::Weak;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// The names of all plugins that were ever loaded, by number.
-static NAMES: Mutex<Vec<String>> = Mutex::new(Vec::new());
-
 /// The plugins with the code of their files.
 static LOADED: Mutex<Vec<(dso::Code, Weak<Plugin>)>> = Mutex::new(Vec::new());
-
-/// The name of the plugin of that number.
-pub fn name_of(number: u32) -> String {
-    let names = NAMES.lock();
-    let index = (number as usize).checked_sub(1);
-    index.and_then(|index| names.get(index)).map_or_else(|| "(unknown)".to_string(), Clone::clone)
-}
 
 /// A loaded plugin.
 #[derive(Debug)]
 pub struct Plugin {
-    number: u32,
     /// The file's name without `.so`.
     name: String,
     /// The registered name.
@@ -46,14 +35,8 @@ pub struct Plugin {
 impl Plugin {
     /// A plugin in that file.
     pub fn new(name: &str, dso: Option<Dso>) -> Arc<Plugin> {
-        let number = {
-            let mut names = NAMES.lock();
-            names.push(name.to_string());
-            names.len() as u32
-        };
         let code = dso.as_ref().map(Dso::code);
         let plugin = Arc::new(Plugin {
-            number,
             name: name.to_string(),
             registered: OnceLock::new(),
             account: Account::open(name),
@@ -64,11 +47,6 @@ impl Plugin {
             LOADED.lock().push((code, Arc::downgrade(&plugin)));
         }
         plugin
-    }
-
-    /// A number of its own, from 1.
-    pub fn number(&self) -> u32 {
-        self.number
     }
 
     /// The file's name without `.so`.

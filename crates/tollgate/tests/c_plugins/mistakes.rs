@@ -193,6 +193,8 @@ fn a_handler_that_blocks_is_named_once() {
     let server = start(&origin, &["proxy.config.tollgate.ts.blocking_limit=300"]);
     assert_eq!(server.get("/block").status, 200);
     assert_eq!(server.get("/innocent").status, 200);
+    let counted = server.ctl(&["metric", "get", "proxy.process.plugin.mistakes.misuses"]);
+    assert_eq!(String::from_utf8_lossy(&counted.stdout), "proxy.process.plugin.mistakes.misuses 1\n");
     let said = server.stop();
     assert_eq!(
         said.matches("plugin mistakes blocks event thread 0: its handler runs for").count(),
