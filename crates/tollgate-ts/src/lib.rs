@@ -7,6 +7,7 @@
 //! Invariants: every function with a C signature is fenced (a panic never crosses); every handle that a plugin gives
 //! is checked before use; nothing of ours is locked while plugin code runs; no `TS` name appears in any other crate.
 
+pub mod account;
 pub mod connect;
 pub mod cont;
 pub mod diags;
@@ -14,6 +15,7 @@ pub mod fence;
 pub mod hook;
 pub mod iobuf;
 pub mod load;
+pub mod lock_order;
 pub mod message;
 pub mod mutex;
 pub mod plugin;

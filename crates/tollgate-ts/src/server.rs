@@ -11,7 +11,7 @@ use crate::services::{Directories, Host, RecordSource, RecordValue, ServiceError
 use crate::slots::{Kind, pointer};
 use crate::ssn::SsnCell;
 use crate::txn::TxnCell;
-use crate::{diags, fence, iobuf, message, schedule, symbols, threads};
+use crate::{diags, fence, iobuf, lock_order, message, schedule, symbols, threads};
 use parking_lot::RwLock;
 use std::path::Path;
 use std::sync::Arc;
@@ -124,6 +124,7 @@ pub fn prepare(records: &Arc<Records>, config: &Path, metrics: &Metrics) {
 /// Tells plugins of a configuration that is in use from now on.
 pub fn configure(records: &Arc<Records>) {
     let is_first = RECORDS.write().replace(Arc::clone(records)).is_none();
+    lock_order::watch(records.flag(ids::TOLLGATE_TS_LOCK_ORDER));
     let tags =
         diagnostics::debug_tags(records.int(ids::DIAGS_DEBUG_ENABLED), records.str(ids::DIAGS_DEBUG_TAGS));
     diags::set_debug_tags(tags.unwrap_or_else(|error| {

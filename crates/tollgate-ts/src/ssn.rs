@@ -6,6 +6,7 @@
 use crate::cont::Cont;
 use crate::fence::{Misuse, fence};
 use crate::hook;
+use crate::plugin::Plugin;
 use crate::services::user_args::{ArgKind, ArgStore};
 use crate::slots::{Handle, Kind, Slots, number, pointer};
 use crate::txn::addresses::storage;
@@ -134,9 +135,9 @@ impl SsnCell {
         self.session.get().map(|session| session.client_fd())
     }
 
-    /// A session hook point is open.
-    pub(crate) fn open_ticket(&self) {
-        *self.ticket.lock() = Ticket::Open(None);
+    /// A session hook point is open, at which that plugin is asked.
+    pub(crate) fn open_ticket(&self, plugin: Option<&Arc<Plugin>>) {
+        *self.ticket.lock() = Ticket::open(plugin);
     }
 
     /// The event that the plugin has reenabled with; else `waker` is woken when it does.
@@ -167,7 +168,10 @@ pub extern "C" fn TSHttpSsnReenable(ssn: Handle, event: c_int) {
 pub extern "C" fn TSHttpSsnHookAdd(ssn: Handle, id: c_int, cont: Handle) {
     fence("TSHttpSsnHookAdd", (), || {
         let (cell, cont) = (SsnCell::find(ssn)?, Cont::find(cont)?);
-        let Some(point) = hook::point(id) else { return Err(Misuse::Text("no session has that hook point")) };
+        let Some(point) = hook::point_in(hook::Scope::Session, id) else {
+            hook::report_useless("TSHttpSsnHookAdd", id);
+            return Ok::<_, Misuse>(());
+        };
         let session = cell.session.get().ok_or(Misuse::Text("only on the session's own thread"))?;
         session.add_handler(point, hook::handler(cont, point));
         Ok(())

@@ -147,6 +147,8 @@ pub(crate) enum MetricCommand {
 
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum PluginCommand {
+    /// Print what each C plugin holds of the server, and how often its calls were refused.
+    List,
     /// Send plugins a message.
     Msg {
         tag: String,

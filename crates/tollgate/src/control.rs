@@ -102,6 +102,7 @@ pub(crate) fn perform(server: &mut Server, request: &Request) -> Reply {
         Request::MetricMatch { regex } => metric_match(server, regex),
         Request::MetricZero { names } => zero(server, names),
         Request::MetricClear {} => Ok(clear(server)),
+        Request::PluginList {} => Ok(plugin_list()),
         Request::PluginMsg { tag, data } => plugin_message(server, tag, data.as_deref()),
         Request::ServerStatus {} => Ok(server_status(server)),
         Request::ServerDrain { undo } => drain(server, !undo),
@@ -272,6 +273,18 @@ fn clear(server: &mut Server) -> Value {
     let counters = samples.into_iter().filter(|sample| sample.def.kind != MetricKind::Gauge);
     server.changes.zeros.extend(counters.map(|sample| (sample.name().into_owned(), sample.value)));
     json!({})
+}
+
+/// What each C plugin holds, a row for each in the order of loading.
+fn plugin_list() -> Value {
+    let rows = tollgate_ts::account::holdings().into_iter().map(|(name, counts)| {
+        let mut row = json!({ "name": name });
+        for (item, count) in tollgate_ts::account::Item::ALL.iter().zip(counts) {
+            row[item.name()] = json!(count);
+        }
+        row
+    });
+    rows.collect()
 }
 
 fn plugin_message(server: &Server, tag: &str, data: Option<&str>) -> Reply {

@@ -269,6 +269,8 @@ records! {
         "Load copies of remap plugins' files, so that a file that has changed is loaded anew at a reload.";
     Int TOLLGATE_TS_BLOCKING_LIMIT "proxy.config.tollgate.ts.blocking_limit" = 500, POSITIVE, no, Restart, "ms",
         "How long a C plugin's handler may keep an event thread before that is logged; 0: never.", ours;
+    Int TOLLGATE_TS_LOCK_ORDER "proxy.config.tollgate.ts.lock_order" = 0, FLAG, no, Dynamic, "",
+        "Log when C plugins take mutexes in an order in which two threads can come to wait for each other; costs time.", ours;
     Str TOLLGATE_TS_PRELOAD "proxy.config.tollgate.ts.preload" = "libpcre.so.3 libz.so.1 libcrypto.so.3 libssl.so.3 libyaml-cpp.so.0.7 libtscpputil.so.9 libtscore.so.9 libtscppapi.so.9", ANY, no, Restart, "",
         "Libraries loaded, as far as they are there, before the first C plugin: plugins use them without naming them.", ours;
     Int TOLLGATE_PLUGIN_HANDLER_TIMEOUT "proxy.config.tollgate.plugin.handler_timeout" = 30, POSITIVE, no, Dynamic, "s",

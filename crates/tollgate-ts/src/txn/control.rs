@@ -2,10 +2,11 @@
 
 use super::cache::url_of;
 use super::{change, get};
+use crate::diags::free_given;
 use crate::fence::Misuse;
 use crate::slots::Handle;
 use bytes::Bytes;
-use std::ffi::{c_char, c_int, c_void};
+use std::ffi::{c_char, c_int};
 use tollgate_config::records::TxnRecords;
 
 /// Sets the status of an error response that follows.
@@ -46,8 +47,8 @@ pub unsafe extern "C" fn TSHttpTxnErrorBodySet(
     // Copied at once: from here on it is as if they had never been.
     // SAFETY: the caller has given both away.
     unsafe {
-        libc::free(body.cast());
-        libc::free(content_type.cast());
+        free_given("TSHttpTxnErrorBodySet", body.cast());
+        free_given("TSHttpTxnErrorBodySet", content_type.cast());
     }
     get("TSHttpTxnErrorBodySet", txn, (), |txn, _| {
         match bytes {
@@ -66,7 +67,7 @@ pub unsafe extern "C" fn TSHttpTxnErrorBodySet(
 pub unsafe extern "C" fn TSHttpTxnRedirectUrlSet(txn: Handle, url: *const c_char, length: c_int) {
     let parsed = url_of(url, length);
     // SAFETY: the caller has given the text away.
-    unsafe { libc::free(url.cast_mut().cast::<c_void>()) };
+    unsafe { free_given("TSHttpTxnRedirectUrlSet", url.cast_mut().cast()) };
     get("TSHttpTxnRedirectUrlSet", txn, (), |txn, _| {
         let url = parsed?.ok_or(Misuse::Text("it is no absolute URL"))?;
         txn.redirect_url = Some(Box::new(url));

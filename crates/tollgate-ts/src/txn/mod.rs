@@ -16,7 +16,9 @@ pub mod overrides;
 pub mod sockets;
 pub mod state;
 
+use crate::account::Account;
 use crate::fence::{Misuse, fence};
+use crate::plugin::{self, Plugin};
 use crate::services::user_args::{ArgKind, ArgStore};
 use crate::slots::{Handle, Kind, Slots, number, pointer};
 use crate::ssn::SsnCell;
@@ -96,17 +98,27 @@ impl TxnState {
 pub(crate) enum Ticket {
     /// Nobody is asked.
     None,
-    /// Not yet.
-    Open(Option<Waker>),
+    /// Not yet. The plugin that is asked, and who waits.
+    Open(Option<&'static Account>, Option<Waker>),
     /// It has said so, with this event.
     Done(c_int),
 }
 
 impl Ticket {
+    /// A hook point at which that plugin is asked.
+    pub(crate) fn open(plugin: Option<&Arc<Plugin>>) -> Ticket {
+        Ticket::Open(plugin.map(|plugin| plugin.account()), None)
+    }
+
     /// Completes the ticket. What is to be woken, outside of locks.
     pub(crate) fn complete(&mut self, event: c_int) -> Result<Option<Waker>, Misuse> {
+        if let (Ticket::Open(Some(asked), _), Some(caller)) = (&*self, plugin::account())
+            && asked.plugin() != caller.plugin()
+        {
+            return Err(Misuse::Text("the hook point that waits is another plugin's; the call is ignored"));
+        }
         match std::mem::replace(self, Ticket::Done(event)) {
-            Ticket::Open(waker) => Ok(waker),
+            Ticket::Open(_, waker) => Ok(waker),
             Ticket::Done(first) => {
                 *self = Ticket::Done(first);
                 Err(Misuse::Text("it was reenabled already at this hook point; the second time is ignored"))
@@ -122,7 +134,7 @@ impl Ticket {
     pub(crate) fn poll(&mut self, waker: Option<&Waker>) -> Option<c_int> {
         match self {
             Ticket::Done(event) => Some(*event),
-            Ticket::Open(kept) => {
+            Ticket::Open(_, kept) => {
                 *kept = waker.cloned();
                 None
             }
@@ -251,14 +263,14 @@ pub(crate) struct Lent<'t> {
 }
 
 impl<'t> Lent<'t> {
-    /// Lends the transaction for one handler. `None`: there are too many transactions.
-    pub(crate) fn new(txn: &'t mut Transaction, hook: TransactionHook) -> Option<Lent<'t>> {
+    /// Lends the transaction for one handler, which is to complete the ticket. `None`: there are too many transactions.
+    pub(crate) fn new(txn: &'t mut Transaction, hook: TransactionHook, ticket: Ticket) -> Option<Lent<'t>> {
         let cell = TxnCell::of(txn, hook)?;
         {
             let mut state = cell.state.lock();
             state.hook = hook;
             state.messages.reload(txn);
-            state.ticket = Ticket::Open(None);
+            state.ticket = ticket;
             state.lent = std::ptr::from_mut(txn);
         }
         Some(Lent { cell, _txn: PhantomData })

@@ -2,6 +2,7 @@
 
 mod debian;
 mod loading;
+mod mistakes;
 mod remap;
 mod support;
 mod symbols;
