@@ -83,7 +83,8 @@ fn class_of(ip: IpAddr) -> Class {
 fn class_of_v4(ip: Ipv4Addr) -> Class {
     let [first, second, ..] = ip.octets();
     match ip {
-        _ if ip.is_loopback() => Class::Loopback,
+        // The unspecified address leads to this machine as well.
+        _ if ip.is_loopback() || ip.is_unspecified() => Class::Loopback,
         // RFC 6598: addresses of carriers.
         _ if ip.is_private() || (first == 100 && second & 0xc0 == 64) => Class::Private,
         _ if ip.is_multicast() => Class::Multicast,
@@ -94,7 +95,7 @@ fn class_of_v4(ip: Ipv4Addr) -> Class {
 
 fn class_of_v6(ip: Ipv6Addr) -> Class {
     match ip {
-        _ if ip.is_loopback() => Class::Loopback,
+        _ if ip.is_loopback() || ip.is_unspecified() => Class::Loopback,
         _ if ip.is_unique_local() => Class::Private,
         _ if ip.is_multicast() => Class::Multicast,
         _ if ip.is_unicast_link_local() => Class::LinkLocal,
@@ -122,7 +123,7 @@ mod tests {
         {
             assert_eq!(action(usual, ip), Return, "{ip}");
         }
-        for ip in ["::1", "fc00::1", "fe80::1", "ff02::1", "::ffff:10.0.0.1"] {
+        for ip in ["::1", "0.0.0.0", "::", "fc00::1", "fe80::1", "ff02::1", "::ffff:10.0.0.1"] {
             assert_eq!(action(usual, ip), Return, "{ip}");
         }
     }

@@ -13,7 +13,7 @@ use bytes::{Bytes, BytesMut};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use std::future::poll_fn;
 use std::io::{self, ErrorKind, IoSlice};
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::AsRawFd;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
@@ -243,6 +243,16 @@ pub async fn connect(addr: SocketAddr, options: &ConnectOptions) -> io::Result<C
         .await
         .map_err(|_| ErrorKind::TimedOut)??;
     Ok(Conn::new(stream))
+}
+
+/// Whether an address is this machine's own. Of the loopback addresses, the usual one of each family is.
+pub fn is_own_address(ip: IpAddr) -> bool {
+    match ip.to_canonical() {
+        ip if ip.is_loopback() => ip == Ipv4Addr::LOCALHOST || ip == Ipv6Addr::LOCALHOST,
+        ip if ip.is_multicast() || ip.is_unspecified() => false,
+        // The system lets sockets have only its own addresses.
+        ip => std::net::UdpSocket::bind((ip, 0)).is_ok(),
+    }
 }
 
 /// Type of service and mark of a connection's packets.

@@ -83,10 +83,14 @@ impl OriginFacts {
         self.fd.store(fd, Ordering::Release);
     }
 
-    /// Says what was sent; the engine calls it.
-    pub fn set_request_bytes(&self, header: u64, body: u64) {
-        self.request_header.store(header, Ordering::Relaxed);
-        self.request_body.store(body, Ordering::Relaxed);
+    /// Says how long the request's header is; the engine calls it.
+    pub fn set_request_header_bytes(&self, bytes: u64) {
+        self.request_header.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Says how long the request's body is, as far as it was sent; the engine calls it.
+    pub fn set_request_body_bytes(&self, bytes: u64) {
+        self.request_body.store(bytes, Ordering::Relaxed);
     }
 
     /// Says how long the response's header is; the engine calls it.

@@ -96,6 +96,14 @@ impl<S: ClientStream> Exchange<'_, S> {
         self.cache.origin_status = Some(answer.response.status);
         self.invalidate(&answer.response);
         if let Some((object, stale)) = self.cache.stale.take() {
+            if self.txn.ignores_origin_response {
+                self.txn.cache_outcome = CacheOutcome::StaleOnError;
+                let object = self.in_place_of_answer(&object);
+                if let Some(writer) = writer {
+                    writer.finish_with(&object);
+                }
+                return Box::pin(self.serve_stored(object)).await.map(Progress::Ended);
+            }
             if answer.response.status == 304 {
                 if rules::validates(object.head(), &answer.response) {
                     return Box::pin(self.revalidated(object, answer, writer)).await.map(Progress::Ended);
@@ -309,7 +317,11 @@ impl<S: ClientStream> Exchange<'_, S> {
     /// Replaces the URL by a redirect's target, if redirects are to be followed.
     fn follow_redirect(&mut self, response: &Response) -> bool {
         if self.txn.redirect_url.is_some() {
-            return self.follow_plugins_redirect();
+            let is_followed = self.follow_plugins_redirect();
+            if is_followed {
+                self.remember_redirect(response);
+            }
+            return is_followed;
         }
         let most = self.txn.records.int(ids::HTTP_NUMBER_OF_REDIRECTIONS);
         if self.txn.cache_lookup.is_none()
@@ -322,6 +334,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         let Some(target) = response.headers.get(names::LOCATION) else { return false };
         let Some(url) = resolve(&self.txn.client_request.url, target) else { return false };
         self.redirects += 1;
+        self.remember_redirect(response);
         self.go_to(url);
         true
     }
@@ -352,7 +365,9 @@ impl<S: ClientStream> Exchange<'_, S> {
             self.txn.redirect_url = None;
             return false;
         }
-        self.txn.proxy_response = None;
+        if let Some(response) = self.txn.proxy_response.take() {
+            self.remember_redirect(&response);
+        }
         self.send_hook_ran = false;
         true
     }
@@ -380,7 +395,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         self.txn.client_request.url = url;
         self.txn.origin_addr = None;
         self.txn.origin_response = None;
-        self.txn.cached_response = None;
+        (self.txn.cached_response, self.txn.cached_response_time) = (None, None);
         self.cache.stale = None;
         (self.cache.redone, self.cache.origin_status, self.cache.ttl) = (0, None, None);
     }

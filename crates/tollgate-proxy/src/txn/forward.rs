@@ -156,7 +156,11 @@ impl<S: ClientStream> Exchange<'_, S> {
             headers.append(names::CONNECTION, "close");
         }
         let mut url = client.url.clone();
-        if url.form == Form::Absolute {
+        if self.goes_to_parent() {
+            // RFC 9112 §3.2.2: a proxy is asked with the whole URL.
+            url.form = Form::Absolute;
+            url.scheme = url.scheme.or(Some(tollgate_http::Scheme::Http));
+        } else if url.form == Form::Absolute {
             url.form = Form::Origin;
         }
         self.txn.proxy_request =
@@ -177,9 +181,10 @@ impl<S: ClientStream> Exchange<'_, S> {
     /// After SEND_REQUEST_HDR: whatever handlers made of the request, it is one request, framed by the body that will
     /// be sent, and names one host (RFC 9112 §3.2, §6.3).
     pub(crate) fn settle_proxy_request(&mut self) -> Result<(), Stop> {
-        let length = match &self.buffered {
-            Some(pieces) => Some(pieces.iter().map(|p| p.len() as u64).sum()),
-            None => self.client.body_remaining(),
+        let length = match (self.given_body(), &self.buffered) {
+            (Some(body), _) => Some(body.len() as u64),
+            (None, Some(pieces)) => Some(pieces.iter().map(|p| p.len() as u64).sum()),
+            (None, None) => self.client.body_remaining(),
         };
         let has_handlers = self.txn.has_handlers(TransactionHook::SendRequestHdr);
         let Some(request) = &mut self.txn.proxy_request else { return Ok(()) };
