@@ -153,6 +153,8 @@ pub struct Transaction {
     pub milestones: Milestones,
     /// What the cache did, once known.
     pub cache_outcome: CacheOutcome,
+    /// The response was read on into the cache after the client had left, known from TXN_CLOSE on.
+    pub fills_behind: bool,
     /// Why the transaction ended, from TXN_CLOSE on.
     pub end: Option<TransactionEnd>,
     /// The plugin that answered or failed the transaction.
@@ -212,6 +214,7 @@ impl Transaction {
             is_logged: true,
             milestones: Milestones::new(parts.started),
             cache_outcome: CacheOutcome::Skipped,
+            fills_behind: false,
             end: None,
             decided_by: None,
             request_transforms: Vec::new(),

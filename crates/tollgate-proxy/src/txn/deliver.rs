@@ -256,7 +256,9 @@ impl<S: ClientStream> Exchange<'_, S> {
                 _ => self.respond(response, None, length, reader).await,
             }
         };
-        run_both(pump, deliver).await
+        let (result, went_on) = run_both(pump, deliver).await;
+        self.txn.fills_behind = went_on;
+        result
     }
 
     /// Waits for another transaction's fetch and is served from it. If that one ends without a response, those that
@@ -425,10 +427,11 @@ pub(crate) fn set_length(response: &mut Response, length: Option<u64>) {
 
 /// Runs the fill and the delivery to this client. The delivery's result counts; the fill may outlive the client.
 /// A client that has left keeps its transaction; one that has its answer does not wait for a fill it does not read.
+/// Also told: whether the fill went on without the client.
 async fn run_both(
     pump: impl Future<Output = Filled> + 'static,
     deliver: impl Future<Output = Result<TransactionEnd, Stop>>,
-) -> Result<TransactionEnd, Stop> {
+) -> (Result<TransactionEnd, Stop>, bool) {
     let mut pump = Box::pin(pump);
     let mut deliver = pin!(deliver);
     let mut filled = None;
@@ -465,11 +468,14 @@ async fn run_both(
             let _: Filled = pump.await;
         });
     }
-    match (delivered, filled) {
+    let left = matches!(delivered, Some(Ok(TransactionEnd::ClientAborted | TransactionEnd::ClientTimeout)));
+    let went_on = left && !matches!(filled, Some(Filled::Aborted));
+    let result = match (delivered, filled) {
         (Some(Ok(TransactionEnd::Completed)), Some(Filled::Aborted)) => Ok(TransactionEnd::OriginBodyAborted),
         (Some(result), _) => result,
         (None, _) => Ok(TransactionEnd::Internal),
-    }
+    };
+    (result, went_on)
 }
 
 /// Whether the fetch goes on when the client has left (`background_fill_completed_threshold`).
