@@ -156,11 +156,7 @@ impl<S: ClientStream> Exchange<'_, S> {
             headers.append(names::CONNECTION, "close");
         }
         let mut url = client.url.clone();
-        if self.goes_to_parent() {
-            // RFC 9112 §3.2.2: a proxy is asked with the whole URL.
-            url.form = Form::Absolute;
-            url.scheme = url.scheme.or(Some(tollgate_http::Scheme::Http));
-        } else if url.form == Form::Absolute {
+        if url.form == Form::Absolute {
             url.form = Form::Origin;
         }
         self.txn.proxy_request =
@@ -187,6 +183,7 @@ impl<S: ClientStream> Exchange<'_, S> {
             (None, None) => self.client.body_remaining(),
         };
         let has_handlers = self.txn.has_handlers(TransactionHook::SendRequestHdr);
+        let goes_to_parent = self.goes_to_parent();
         let Some(request) = &mut self.txn.proxy_request else { return Ok(()) };
         if !is_one_request(request) {
             return Err(self.error(
@@ -194,6 +191,15 @@ impl<S: ClientStream> Exchange<'_, S> {
                 "a plugin set an invalid method or target",
                 false,
             ));
+        }
+        match request.url.form {
+            // RFC 9112 §3.2.2: a proxy is asked with the whole URL, an origin with the path.
+            Form::Origin | Form::Absolute if goes_to_parent => {
+                request.url.form = Form::Absolute;
+                request.url.scheme.get_or_insert(tollgate_http::Scheme::Http);
+            }
+            Form::Absolute => request.url.form = Form::Origin,
+            _ => {}
         }
         request.version = Version::Http11;
         frame_by(&mut request.headers, length);

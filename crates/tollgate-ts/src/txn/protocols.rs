@@ -41,9 +41,8 @@ fn of_client(txn: &Transaction) -> Vec<Tag> {
     vec![http(txn.client_request.version), tcp, ip]
 }
 
-/// The protocols of the origin's connection; `None`: there is none.
+/// The protocols of the origin's connection, which may have been given back already; `None`: there was none.
 fn of_origin(txn: &Transaction) -> Option<Vec<Tag>> {
-    txn.origin_facts.as_ref().filter(|facts| facts.fd() >= 0)?;
     let [tcp, ip] = carriers(txn.outgoing_addr?);
     let version = txn.proxy_request.as_ref().map_or(Version::Http11, |request| request.version);
     Some(vec![http(version), tcp, ip])

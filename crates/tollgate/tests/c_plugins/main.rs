@@ -1,8 +1,12 @@
 //! C plugins in the real program.
 
 mod debian;
+mod exchange;
 mod loading;
+mod oracle;
+mod records;
 mod remap;
 mod support;
 mod symbols;
+mod threads;
 mod transactions;

@@ -15,15 +15,19 @@ const PAUSE: Duration = Duration::from_millis(5);
 
 /// Compiles a plugin of this folder.
 pub(crate) fn compile(dir: &Path, name: &str) -> PathBuf {
+    // The project's own headers come before the system's.
+    compile_with(dir, name, &["-I", concat!(env!("CARGO_MANIFEST_DIR"), "/../../include")])
+}
+
+/// Compiles a plugin of this folder with further arguments.
+pub(crate) fn compile_with(dir: &Path, name: &str, arguments: &[&str]) -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let out = dir.join(format!("{name}.so"));
     let compiled = Command::new("cc")
         .args(["-std=gnu11", "-O1", "-Wall", "-shared", "-fPIC", "-o"])
         .arg(&out)
         .arg(here.join(format!("tests/c_plugins/c/{name}.c")))
-        // The project's own headers come before the system's.
-        .arg("-I")
-        .arg(here.join("../../include"))
+        .args(arguments)
         .output()
         .expect("a C compiler");
     assert!(compiled.status.success(), "{}", String::from_utf8_lossy(&compiled.stderr));
@@ -227,4 +231,16 @@ impl Drop for Server {
 /// `line` stands in `text` as often as said.
 pub(crate) fn times(text: &str, line: &str) -> usize {
     text.lines().filter(|l| *l == line).count()
+}
+
+/// Two texts are equal; else the first lines that are not are told.
+pub(crate) fn assert_same(got: &str, wanted: &str) {
+    let lines = wanted.lines().zip(got.lines()).enumerate();
+    let differences: Vec<String> = lines
+        .filter(|(_, (want, have))| want != have)
+        .map(|(at, (want, have))| format!("{}: wanted {want:?}, got {have:?}", at + 1))
+        .take(10)
+        .collect();
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
+    assert_eq!(got.lines().count(), wanted.lines().count(), "lines");
 }

@@ -12,6 +12,7 @@
 #include <ts/experimental.h>
 
 static FILE *report;
+static char report_path[4096];
 static int path_arg;
 static int parent_port;
 
@@ -73,11 +74,9 @@ say_origin(TSHttpTxn txn)
 {
   const char *tags[8];
   const char *found;
-  int count = 0, fd = -2;
+  int count = 0;
   TSReturnCode code;
 
-  code = TSHttpTxnServerFdGet(txn, &fd);
-  SAY("  fd %d %d", code, fd >= 0);
   code = TSHttpTxnServerProtocolStackGet(txn, 8, tags, &count);
   say_stack("server stack", code, tags, count);
   found = TSHttpTxnServerProtocolStackContains(txn, "http");
@@ -101,20 +100,18 @@ say_cache(TSHttpTxn txn)
   TSMgmtInt number;
   TSReturnCode code;
   time_t when = 0;
-  int count = -1, key, length = -1;
-  const char *path;
+  int count = -1, key;
 
   code = TSHttpTxnCacheLookupCountGet(txn, &count);
   SAY("  lookups %d %d", code, count);
   code = TSHttpTxnCachedRespTimeGet(txn, &when);
   SAY("  stored at %d %d", code, code == TS_SUCCESS && when > 1000000000);
-  for (key = 0; key < 7; key++) {
+  /* Not whether it was in memory (0) and in which volume (5). */
+  for (key = 1; key < 7; key += key == 4 ? 2 : 1) {
     number = -7;
     code   = TSHttpTxnInfoIntGet(txn, key, &number);
     SAY("  info %d %d %d", key, code, code == TS_SUCCESS ? (int)number : 0);
   }
-  path = TSHttpTxnCacheDiskPathGet(txn, &length);
-  SAY("  disk path %d", path != NULL);
   SAY("  max age %d", TSHttpTxnGetMaxAge(txn, NULL));
   SAY("  background fill %d", TSHttpTxnBackgroundFillStarted(txn));
 }
@@ -236,6 +233,20 @@ option(TSHttpTxn txn, int level, int name)
   return value;
 }
 
+/* Writes what is not part of the report. */
+static void
+say_aside(int value)
+{
+  char name[4200];
+  FILE *file;
+
+  snprintf(name, sizeof name, "%s.aside", report_path);
+  if ((file = fopen(name, "a")) != NULL) {
+    fprintf(file, "tos %d\n", value);
+    fclose(file);
+  }
+}
+
 static void
 set_source(TSHttpTxn txn)
 {
@@ -292,7 +303,7 @@ handle(TSHttpTxn txn, TSEvent event)
     }
     break;
   case TS_EVENT_HTTP_CACHE_LOOKUP_COMPLETE:
-    if (is_at(txn, "facts")) {
+    if (is_at(txn, "facts/get")) {
       say_cache(txn);
     } else if (is_at(txn, "update")) {
       set_response_field(txn, "X-Updated", "yes");
@@ -303,7 +314,12 @@ handle(TSHttpTxn txn, TSEvent event)
     }
     break;
   case TS_EVENT_HTTP_SEND_REQUEST_HDR:
-    if (is_at(txn, "facts")) {
+    if (is_at(txn, "parent")) {
+      SAY("  looking up %d", TSHttpTxnLookingUpTypeGet(txn));
+    } else if (is_at(txn, "facts")) {
+      int fd = -2;
+      TSReturnCode code = TSHttpTxnServerFdGet(txn, &fd);
+      SAY("  fd %d %d", code, fd >= 0);
       say_origin(txn);
       SAY("  private %d", TSHttpTxnPrivateSessionSet(txn, 0));
     } else if (is_at(txn, "private")) {
@@ -316,7 +332,8 @@ handle(TSHttpTxn txn, TSEvent event)
     } else if (is_at(txn, "source")) {
       say_source(txn);
     } else if (is_at(txn, "tos") || is_at(txn, "dscp")) {
-      SAY("  tos %d", option(txn, IPPROTO_IP, IP_TOS));
+      /* Traffic Server does not use it for a connection that is made later. */
+      say_aside(option(txn, IPPROTO_IP, IP_TOS));
     }
     break;
   case TS_EVENT_HTTP_READ_RESPONSE_HDR:
@@ -327,7 +344,9 @@ handle(TSHttpTxn txn, TSEvent event)
     }
     break;
   case TS_EVENT_HTTP_SEND_RESPONSE_HDR:
-    if (is_at(txn, "facts/miss")) {
+    if (is_at(txn, "facts/get")) {
+      say_cache(txn);
+    } else if (is_at(txn, "facts/post")) {
       say_origin(txn);
     } else if (is_at(txn, "late-close")) {
       SAY("  close %d", TSHttpTxnCloseAfterResponse(txn, 1));
@@ -335,7 +354,6 @@ handle(TSHttpTxn txn, TSEvent event)
     break;
   case TS_EVENT_HTTP_TXN_CLOSE:
     if (is_at(txn, "facts")) {
-      say_cache(txn);
       say_bytes(txn);
     } else if (is_at(txn, "body")) {
       SAY("  sent %d", (int)TSHttpTxnServerReqBodyBytesGet(txn));
@@ -377,6 +395,7 @@ TSPluginInit(int argc, const char *argv[])
   if (argc < 3 || (report = fopen(argv[1], "w")) == NULL) {
     return;
   }
+  snprintf(report_path, sizeof report_path, "%s", argv[1]);
   parent_port = atoi(argv[2]);
   TSUserArgIndexReserve(TS_USER_ARGS_TXN, "exchange", "the path", &path_arg);
   cont = TSContCreate(on_hook, NULL);
