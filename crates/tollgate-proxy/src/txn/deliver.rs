@@ -594,8 +594,8 @@ mod tests {
         with_pair(|_, _| async {
             let (go, done) = flags();
             let pump = fill(Rc::clone(&go), Rc::clone(&done), Filled::Stored);
-            let ended = run_both(pump, async { Ok(TransactionEnd::Completed) }).await;
-            assert!(matches!(ended, Ok(TransactionEnd::Completed)) && !done.get());
+            let (ended, went_on) = run_both(pump, async { Ok(TransactionEnd::Completed) }).await;
+            assert!(matches!(ended, Ok(TransactionEnd::Completed)) && !done.get() && !went_on);
             go.set(true);
             while !done.get() {
                 yield_now().await;
@@ -617,8 +617,8 @@ mod tests {
                     });
                     Ok(end)
                 };
-                let ended = run_both(pump, deliver).await;
-                assert!(matches!(ended, Ok(e) if e == end) && done.get());
+                let (ended, went_on) = run_both(pump, deliver).await;
+                assert!(matches!(ended, Ok(e) if e == end) && done.get() && went_on);
             });
         }
     }
@@ -629,8 +629,8 @@ mod tests {
             let (go, done) = flags();
             go.set(true);
             let pump = fill(go, done, Filled::Aborted);
-            let ended = run_both(pump, async { Ok(TransactionEnd::Completed) }).await;
-            assert!(matches!(ended, Ok(TransactionEnd::OriginBodyAborted)));
+            let (ended, went_on) = run_both(pump, async { Ok(TransactionEnd::Completed) }).await;
+            assert!(matches!(ended, Ok(TransactionEnd::OriginBodyAborted)) && !went_on);
         });
     }
 
@@ -639,8 +639,8 @@ mod tests {
         with_pair(|_, _| async {
             let (go, done) = flags();
             let pump = fill(go, Rc::clone(&done), Filled::Stored);
-            let ended = run_both(pump, async { Err(Stop::Abort(TransactionEnd::PluginFailed)) }).await;
-            assert!(matches!(ended, Err(Stop::Abort(TransactionEnd::PluginFailed))) && !done.get());
+            let (ended, went_on) = run_both(pump, async { Err(Stop::Abort(TransactionEnd::PluginFailed)) }).await;
+            assert!(matches!(ended, Err(Stop::Abort(TransactionEnd::PluginFailed))) && !done.get() && !went_on);
         });
     }
 }
