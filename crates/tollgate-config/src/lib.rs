@@ -19,6 +19,7 @@ pub mod ip_allow;
 pub mod plugin_config;
 mod problem;
 pub mod records;
+pub mod redirect_actions;
 pub mod remap;
 mod yaml;
 

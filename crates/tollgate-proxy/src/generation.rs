@@ -12,6 +12,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use tollgate_cache::Policy;
+use tollgate_config::redirect_actions::RedirectActions;
 use tollgate_config::ids;
 use tollgate_config::ip_allow::{IpAllow, Side};
 use tollgate_config::records::{Source, list_words};
@@ -196,6 +197,8 @@ pub struct Generation {
     pub(crate) origin_access: Option<Arc<IpAllow>>,
     pub(crate) body_factory: BodyFactory,
     pub(crate) policy: Policy,
+    /// `proxy.config.http.redirect.actions`.
+    pub(crate) redirect_actions: RedirectActions,
     pub(crate) is_forward: bool,
     pub(crate) server: String,
     pub(crate) connect_ports: Vec<u16>,
@@ -321,6 +324,8 @@ impl Generation {
             origin_access: parts.ip_allow.filter(|rules| rules.concerns(Side::Out)),
             body_factory: body_factory(&records, &parts.dir),
             policy: policy::base(&records),
+            // The record was checked when it was read.
+            redirect_actions: RedirectActions::parse(records.str(ids::HTTP_REDIRECT_ACTIONS)).unwrap_or_default(),
             is_forward: parts.is_forward,
             server: records.str(ids::HTTP_RESPONSE_SERVER_STR).to_string(),
             connect_ports,

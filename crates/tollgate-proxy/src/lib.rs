@@ -15,6 +15,7 @@ mod engine;
 mod error_page;
 mod generation;
 mod host;
+pub mod host_status;
 mod limits;
 mod origin;
 mod policy;

@@ -76,6 +76,14 @@ impl Cont {
         CONTINUATIONS.get(number(handle)).ok_or(Misuse::Gone("continuation"))
     }
 
+    /// Whether this function handles its events.
+    pub fn is_handled_by(&self, function: Option<EventFunc>) -> bool {
+        match (self.function, function) {
+            (Some(own), Some(other)) => std::ptr::fn_addr_eq(own, other),
+            _ => false,
+        }
+    }
+
     /// What C gets.
     pub fn handle(&self) -> Handle {
         pointer(self.number)

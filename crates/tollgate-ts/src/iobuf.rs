@@ -176,6 +176,22 @@ pub(crate) fn append(handle: Handle, bytes: &[u8]) -> bool {
     find(handle).is_ok_and(|buffer| buffer.state.lock().append(&buffer, bytes).is_ok())
 }
 
+/// A buffer with these bytes.
+pub(crate) fn buffer_of(pieces: &[bytes::Bytes]) -> Result<Handle, Misuse> {
+    let handle = create(DEFAULT_INDEX)?;
+    let buffer = find(handle)?;
+    for piece in pieces {
+        buffer.state.lock().append(&buffer, piece)?;
+    }
+    Ok(handle)
+}
+
+/// A reader at the beginning of a buffer that nobody has read yet.
+pub(crate) fn reader_at_start(buffer: Handle) -> Result<Handle, Misuse> {
+    let buffer = find(buffer)?;
+    new_reader(&buffer, 0)
+}
+
 fn create(index: c_int) -> Result<Handle, Misuse> {
     if !(0..=MAX_INDEX).contains(&index) {
         return Err(Misuse::Text("there is no such size"));

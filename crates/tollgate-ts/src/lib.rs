@@ -31,6 +31,6 @@ pub mod txn;
 pub mod watch;
 
 pub use load::{Loader, Purpose};
-pub use server::{configure, prepare};
+pub use server::{SetRecord, configure, finish_logs, prepare, reopen_logs};
 pub use stub::missed;
 pub use symbols::{SYMBOLS, State, Symbol};

@@ -13,10 +13,11 @@ use crate::txn::addresses::storage;
 use crate::txn::{LazyArgs, Ticket, TxnCell};
 use parking_lot::Mutex;
 use std::ffi::c_int;
+use std::net::SocketAddr;
 use std::ptr::null_mut;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::Waker;
 use std::thread::ThreadId;
 use tollgate_plugin::Session;
@@ -31,6 +32,8 @@ pub struct SsnCell {
     is_internal: bool,
     client_storage: Box<libc::sockaddr_storage>,
     local_storage: Box<libc::sockaddr_storage>,
+    client_addr: SocketAddr,
+    wants_debug: AtomicBool,
     transactions: AtomicU64,
     args: LazyArgs,
     ticket: Mutex<Ticket>,
@@ -97,6 +100,8 @@ impl SsnCell {
             is_internal: session.is_internal(),
             client_storage: Box::new(storage(client)),
             local_storage: Box::new(storage(local)),
+            client_addr: client,
+            wants_debug: AtomicBool::new(false),
             transactions: AtomicU64::new(0),
             args: LazyArgs::default(),
             ticket: Mutex::new(Ticket::None),
@@ -123,6 +128,21 @@ impl SsnCell {
     /// The client's address, and the one it connected to, for C.
     pub(crate) fn storages(&self) -> (*const libc::sockaddr, *const libc::sockaddr) {
         ((&raw const *self.client_storage).cast(), (&raw const *self.local_storage).cast())
+    }
+
+    /// The client's address.
+    pub(crate) fn client_addr(&self) -> SocketAddr {
+        self.client_addr
+    }
+
+    /// Says whether debug messages about the session are wanted.
+    pub(crate) fn set_debug(&self, on: bool) {
+        self.wants_debug.store(on, Ordering::Relaxed);
+    }
+
+    /// Whether debug messages about the session are wanted.
+    pub(crate) fn wants_debug(&self) -> bool {
+        self.wants_debug.load(Ordering::Relaxed)
     }
 
     /// What plugins attach to the session.

@@ -9,7 +9,7 @@
 //! Traffic Server 9.2 is marked `ours`; `key N` is the number plugins know an overridable record by.
 
 use super::def::{
-    ADDRESSES, ANY, FLAG, POSITIVE, SIZE, SOCKET_ADDRESSES, at_least, between, list_of, one_of, records,
+    ADDRESSES, ANY, FLAG, POSITIVE, REDIRECT_ACTIONS, SIZE, SOCKET_ADDRESSES, at_least, between, list_of, one_of, records,
 };
 
 /// Names accepted by `http.server_session_sharing.match`, alone or as a comma-separated list.
@@ -55,6 +55,11 @@ records! {
         "Send buffer of origin sockets; 0: the system's default.";
     Int NET_SOCK_OPTION_FLAG_OUT "proxy.config.net.sock_option_flag_out" = 0x1, between(0, 0x3f), key 11, Dynamic, "",
         "Options of origin sockets, added up: 1 no delay, 2 keep-alive; others have no effect.";
+
+    Int NET_SOCK_PACKET_MARK_OUT "proxy.config.net.sock_packet_mark_out" = 0, between(0, 0xffff_ffff), key 55, Dynamic, "",
+        "Mark of packets to origins for the system's routing (needs CAP_NET_ADMIN); 0: none.";
+    Int NET_SOCK_PACKET_TOS_OUT "proxy.config.net.sock_packet_tos_out" = 0, between(0, 255), key 56, Dynamic, "",
+        "Type of service of packets to origins; 0: the system's default.";
 
     // --- client side of HTTP
     Int HTTP_KEEP_ALIVE_ENABLED_IN "proxy.config.http.keep_alive_enabled_in" = 1, FLAG, key 5, Dynamic, "",
@@ -157,6 +162,8 @@ records! {
         "Most 1xx responses an origin may send before the final one.", ours;
     Int HTTP_NUMBER_OF_REDIRECTIONS "proxy.config.http.number_of_redirections" = 0, between(0, 100), key 81, Dynamic, "",
         "How many redirects of an origin are followed within a transaction.";
+    Str HTTP_REDIRECT_ACTIONS "proxy.config.http.redirect.actions" = "routable:follow", REDIRECT_ACTIONS, no, Dynamic, "",
+        "What is done about a redirect by the address it leads to, where redirects are followed; what is not named is returned to the client.";
     Int HTTP_REDIRECT_USE_ORIG_CACHE_KEY "proxy.config.http.redirect_use_orig_cache_key" = 0, FLAG, key 83, Dynamic, "",
         "Store a response reached by redirects under the first URL.";
     Int HTTP_DOC_IN_CACHE_SKIP_DNS "proxy.config.http.doc_in_cache_skip_dns" = 1, FLAG, key 50, Dynamic, "",

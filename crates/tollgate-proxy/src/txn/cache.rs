@@ -77,6 +77,7 @@ impl<S: ClientStream> Exchange<'_, S> {
             self.txn.redo_cache_lookup = None;
             return Ok(Plan::Fetch(None));
         }
+        self.txn.cache_lookups += 1;
         let key = self.key_of(&self.txn.client_request.url);
         self.mark(Milestone::CacheOpenReadBegin);
         let found = self.find(&key);
@@ -173,6 +174,7 @@ impl<S: ClientStream> Exchange<'_, S> {
             || self.txn.has_handlers(TransactionHook::CacheLookupComplete)
         {
             self.txn.cached_response = Some(Box::new(stored_response(object.head())));
+            self.txn.cached_response_time = Some(object.head().meta().response_time);
             self.hook(TransactionHook::ReadCacheHdr).await?;
             self.hook(TransactionHook::CacheLookupComplete).await?;
             if self.is_redone() {
@@ -183,11 +185,12 @@ impl<S: ClientStream> Exchange<'_, S> {
             Some(CacheLookup::HitFresh) => {
                 self.thread.metrics.inc(Metric::CacheHits);
                 self.txn.cache_outcome = CacheOutcome::Hit;
-                Ok(Plan::Serve(object))
+                Ok(Plan::Serve(self.with_plugins_header(object)))
             }
             Some(CacheLookup::HitStale) => self.plan_stale(object, freshness),
             _ => {
                 self.txn.cached_response = None;
+                self.txn.cached_response_time = None;
                 self.txn.cache_lookup = Some(CacheLookup::Miss);
                 self.plan_fetch()
             }

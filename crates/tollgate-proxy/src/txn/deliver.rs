@@ -96,6 +96,14 @@ impl<S: ClientStream> Exchange<'_, S> {
         self.cache.origin_status = Some(answer.response.status);
         self.invalidate(&answer.response);
         if let Some((object, stale)) = self.cache.stale.take() {
+            if self.txn.ignores_origin_response {
+                self.txn.cache_outcome = CacheOutcome::StaleOnError;
+                let object = self.in_place_of_answer(&object);
+                if let Some(writer) = writer {
+                    writer.finish_with(&object);
+                }
+                return Box::pin(self.serve_stored(object)).await.map(Progress::Ended);
+            }
             if answer.response.status == 304 {
                 if rules::validates(object.head(), &answer.response) {
                     return Box::pin(self.revalidated(object, answer, writer)).await.map(Progress::Ended);
@@ -248,7 +256,9 @@ impl<S: ClientStream> Exchange<'_, S> {
                 _ => self.respond(response, None, length, reader).await,
             }
         };
-        run_both(pump, deliver).await
+        let (result, went_on) = run_both(pump, deliver).await;
+        self.txn.fills_behind = went_on;
+        result
     }
 
     /// Waits for another transaction's fetch and is served from it. If that one ends without a response, those that
@@ -310,7 +320,11 @@ impl<S: ClientStream> Exchange<'_, S> {
     /// Replaces the URL by a redirect's target, if redirects are to be followed.
     fn follow_redirect(&mut self, response: &Response) -> bool {
         if self.txn.redirect_url.is_some() {
-            return self.follow_plugins_redirect();
+            let is_followed = self.follow_plugins_redirect();
+            if is_followed {
+                self.remember_redirect(response);
+            }
+            return is_followed;
         }
         let most = self.txn.records.int(ids::HTTP_NUMBER_OF_REDIRECTIONS);
         if self.txn.cache_lookup.is_none()
@@ -323,6 +337,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         let Some(target) = response.headers.get(names::LOCATION) else { return false };
         let Some(url) = resolve(&self.txn.client_request.url, target) else { return false };
         self.redirects += 1;
+        self.remember_redirect(response);
         self.go_to(url);
         true
     }
@@ -353,7 +368,9 @@ impl<S: ClientStream> Exchange<'_, S> {
             self.txn.redirect_url = None;
             return false;
         }
-        self.txn.proxy_response = None;
+        if let Some(response) = self.txn.proxy_response.take() {
+            self.remember_redirect(&response);
+        }
         self.send_hook_ran = false;
         true
     }
@@ -381,7 +398,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         self.txn.client_request.url = url;
         self.txn.origin_addr = None;
         self.txn.origin_response = None;
-        self.txn.cached_response = None;
+        (self.txn.cached_response, self.txn.cached_response_time) = (None, None);
         self.cache.stale = None;
         (self.cache.redone, self.cache.origin_status, self.cache.ttl) = (0, None, None);
     }
@@ -411,10 +428,11 @@ pub(crate) fn set_length(response: &mut Response, length: Option<u64>) {
 
 /// Runs the fill and the delivery to this client. The delivery's result counts; the fill may outlive the client.
 /// A client that has left keeps its transaction; one that has its answer does not wait for a fill it does not read.
+/// Also told: whether the fill went on without the client.
 async fn run_both(
     pump: impl Future<Output = Filled> + 'static,
     deliver: impl Future<Output = Result<TransactionEnd, Stop>>,
-) -> Result<TransactionEnd, Stop> {
+) -> (Result<TransactionEnd, Stop>, bool) {
     let mut pump = Box::pin(pump);
     let mut deliver = pin!(deliver);
     let mut filled = None;
@@ -451,11 +469,14 @@ async fn run_both(
             let _: Filled = pump.await;
         });
     }
-    match (delivered, filled) {
+    let left = matches!(delivered, Some(Ok(TransactionEnd::ClientAborted | TransactionEnd::ClientTimeout)));
+    let went_on = left && !matches!(filled, Some(Filled::Aborted));
+    let result = match (delivered, filled) {
         (Some(Ok(TransactionEnd::Completed)), Some(Filled::Aborted)) => Ok(TransactionEnd::OriginBodyAborted),
         (Some(result), _) => result,
         (None, _) => Ok(TransactionEnd::Internal),
-    }
+    };
+    (result, went_on)
 }
 
 /// Whether the fetch goes on when the client has left (`background_fill_completed_threshold`).
@@ -574,8 +595,8 @@ mod tests {
         with_pair(|_, _| async {
             let (go, done) = flags();
             let pump = fill(Rc::clone(&go), Rc::clone(&done), Filled::Stored);
-            let ended = run_both(pump, async { Ok(TransactionEnd::Completed) }).await;
-            assert!(matches!(ended, Ok(TransactionEnd::Completed)) && !done.get());
+            let (ended, went_on) = run_both(pump, async { Ok(TransactionEnd::Completed) }).await;
+            assert!(matches!(ended, Ok(TransactionEnd::Completed)) && !done.get() && !went_on);
             go.set(true);
             while !done.get() {
                 yield_now().await;
@@ -597,8 +618,8 @@ mod tests {
                     });
                     Ok(end)
                 };
-                let ended = run_both(pump, deliver).await;
-                assert!(matches!(ended, Ok(e) if e == end) && done.get());
+                let (ended, went_on) = run_both(pump, deliver).await;
+                assert!(matches!(ended, Ok(e) if e == end) && done.get() && went_on);
             });
         }
     }
@@ -609,8 +630,8 @@ mod tests {
             let (go, done) = flags();
             go.set(true);
             let pump = fill(go, done, Filled::Aborted);
-            let ended = run_both(pump, async { Ok(TransactionEnd::Completed) }).await;
-            assert!(matches!(ended, Ok(TransactionEnd::OriginBodyAborted)));
+            let (ended, went_on) = run_both(pump, async { Ok(TransactionEnd::Completed) }).await;
+            assert!(matches!(ended, Ok(TransactionEnd::OriginBodyAborted)) && !went_on);
         });
     }
 
@@ -619,8 +640,8 @@ mod tests {
         with_pair(|_, _| async {
             let (go, done) = flags();
             let pump = fill(go, Rc::clone(&done), Filled::Stored);
-            let ended = run_both(pump, async { Err(Stop::Abort(TransactionEnd::PluginFailed)) }).await;
-            assert!(matches!(ended, Err(Stop::Abort(TransactionEnd::PluginFailed))) && !done.get());
+            let (ended, went_on) = run_both(pump, async { Err(Stop::Abort(TransactionEnd::PluginFailed)) }).await;
+            assert!(matches!(ended, Err(Stop::Abort(TransactionEnd::PluginFailed))) && !done.get() && !went_on);
         });
     }
 }

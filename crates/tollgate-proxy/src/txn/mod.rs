@@ -13,11 +13,13 @@ mod forward;
 mod hooks;
 mod log;
 mod purge;
+mod redirect;
 mod remap;
 mod request;
 mod respond;
 mod tunnel;
 mod upload;
+mod wishes;
 
 use crate::client::ClientStream;
 use crate::error_page::ErrorKind;
@@ -36,7 +38,7 @@ use tollgate_config::ids;
 use tollgate_config::records::TxnRecords;
 use tollgate_config::remap::Rule;
 use tollgate_event::timer::{self, Watch};
-use tollgate_http::Method;
+use tollgate_http::{Method, Response};
 use tollgate_obs::metrics::{GaugeGuard, Metric};
 use tollgate_obs::milestones::Milestone;
 use tollgate_obs::outcome::TransactionEnd;
@@ -127,6 +129,8 @@ pub(crate) struct Exchange<'c, S> {
     pub(crate) resolved: Option<Route>,
     /// Redirects followed so far.
     pub(crate) redirects: i64,
+    /// The response that redirected to what is asked for now.
+    pub(crate) redirected: Option<Box<Response>>,
     pub(crate) log: log::LogFacts,
     pub(crate) started: Instant,
     /// When the last wait ended: the time of what happens now.
@@ -168,6 +172,7 @@ pub(crate) async fn run<S: ClientStream>(
         buffered: None,
         resolved: None,
         redirects: 0,
+        redirected: None,
         log: log::LogFacts::default(),
         started,
         now: started,

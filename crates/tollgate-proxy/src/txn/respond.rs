@@ -162,6 +162,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         if self.keep && (self.thread.is_draining() || self.client.body_remaining() != Some(0)) {
             self.keep = self.client.can_discard_body().is_some() && !self.thread.is_draining();
         }
+        self.keep &= !self.txn.closes_client;
         if !self.keep {
             headers.append(names::CONNECTION, "close");
         } else if is_old {

@@ -54,9 +54,7 @@ impl<S: ClientStream> Exchange<'_, S> {
             &self.thread,
             &order,
             &host,
-            &self.txn.records,
-            ids::HTTP_CONNECT_ATTEMPTS_TIMEOUT,
-            &self.generation.outgoing,
+            &self.dial(ids::HTTP_CONNECT_ATTEMPTS_TIMEOUT),
         )
         .await
         {

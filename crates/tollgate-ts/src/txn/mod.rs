@@ -9,12 +9,16 @@
 
 pub mod addresses;
 pub mod cache;
+pub mod client;
 pub mod control;
 pub mod hooks;
 pub mod messages;
+pub mod origin;
 pub mod overrides;
+pub mod protocols;
 pub mod sockets;
 pub mod state;
+pub mod stored;
 
 use crate::account::Account;
 use crate::fence::{Misuse, fence};
@@ -63,6 +67,12 @@ pub struct TxnState {
     pub(crate) hooks: Vec<(c_int, usize)>,
     /// Overrides of records that this server does not have.
     pub(crate) overrides: overrides::Foreign,
+    /// The buffer with the request's body, if somebody has asked for it.
+    pub(crate) request_body: Option<u64>,
+    /// An intercept that fails is tried again.
+    pub(crate) retries_intercept: bool,
+    /// The port that the client is taken to have connected to; 0: the real one.
+    pub(crate) incoming_port: u16,
     /// The plugin wants debug messages about this transaction.
     pub(crate) debug: bool,
     /// The URL that parents are chosen by, if a plugin has said one.
@@ -153,6 +163,9 @@ impl Drop for TxnLink {
         state.lent = null_mut();
         state.ticket = Ticket::None;
         state.messages.close();
+        if let Some(buffer) = state.request_body.take() {
+            crate::iobuf::TSIOBufferDestroy(pointer(buffer));
+        }
     }
 }
 
@@ -163,6 +176,7 @@ impl TxnCell {
             return Some(Arc::clone(&link.0));
         }
         let ssn = SsnCell::of(txn.session())?;
+        let debug = ssn.wants_debug();
         let cell = TRANSACTIONS.insert(|number| {
             Arc::new(TxnCell {
                 number,
@@ -179,7 +193,10 @@ impl TxnCell {
                     texts: Vec::new(),
                     hooks: Vec::new(),
                     overrides: overrides::Foreign::default(),
-                    debug: false,
+                    request_body: None,
+                    retries_intercept: false,
+                    incoming_port: 0,
+                    debug,
                     parent_url: None,
                     rule_urls: None,
                 }),
@@ -205,6 +222,11 @@ impl TxnCell {
     /// The engine's number of the transaction.
     pub fn id(&self) -> u64 {
         self.id
+    }
+
+    /// Hook number and continuation of what was added to this transaction.
+    pub(crate) fn own_hooks(&self) -> Vec<(c_int, usize)> {
+        self.state.lock().hooks.clone()
     }
 
     /// What plugins attach to the transaction.

@@ -22,14 +22,24 @@ pub(crate) fn compile(dir: &Path, name: &str) -> PathBuf {
     match compiled.get(name) {
         Some(file) => std::fs::write(&out, file).expect("written"),
         None => {
-            run_compiler(name, &out);
+            run_compiler(name, &out, OWN_HEADERS);
             compiled.insert(name.to_string(), std::fs::read(&out).expect("compiled"));
         }
     }
     out
 }
 
-fn run_compiler(name: &str, out: &Path) {
+/// Compiles a plugin of this folder with these arguments, such as where the headers are.
+pub(crate) fn compile_with(dir: &Path, name: &str, arguments: &[&str]) -> PathBuf {
+    let out = dir.join(format!("{name}.so"));
+    run_compiler(name, &out, arguments);
+    out
+}
+
+/// The project's own headers come before the system's.
+const OWN_HEADERS: &[&str] = &["-I", concat!(env!("CARGO_MANIFEST_DIR"), "/../../include")];
+
+fn run_compiler(name: &str, out: &Path, arguments: &[&str]) {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let source = here.join("tests/c_plugins/c").join(name);
     let is_c = source.with_extension("c").exists();
@@ -39,9 +49,7 @@ fn run_compiler(name: &str, out: &Path) {
         .args(["-O1", "-Wall", "-Wextra", "-shared", "-fPIC", "-o"])
         .arg(out)
         .arg(source.with_extension(ending))
-        // The project's own headers come before the system's.
-        .arg("-I")
-        .arg(here.join("../../include"))
+        .args(arguments)
         .output()
         .expect("a compiler");
     assert!(compiled.status.success(), "{}", String::from_utf8_lossy(&compiled.stderr));
@@ -271,4 +279,16 @@ impl Drop for Server {
 /// `line` stands in `text` as often as said.
 pub(crate) fn times(text: &str, line: &str) -> usize {
     text.lines().filter(|l| *l == line).count()
+}
+
+/// Two texts are equal; else the first lines that are not are told.
+pub(crate) fn assert_same(got: &str, wanted: &str) {
+    let lines = wanted.lines().zip(got.lines()).enumerate();
+    let differences: Vec<String> = lines
+        .filter(|(_, (want, have))| want != have)
+        .map(|(at, (want, have))| format!("{}: wanted {want:?}, got {have:?}", at + 1))
+        .take(10)
+        .collect();
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
+    assert_eq!(got.lines().count(), wanted.lines().count(), "lines");
 }
