@@ -54,6 +54,7 @@ impl Engine {
         let generation = Generation::build(1, parts, &plugins)?;
         let records = Arc::clone(&generation.records);
         metrics.set(Metric::ConfigGeneration, 1);
+        tollgate_event::clock::set_ahead(records.int(ids::TOLLGATE_CLOCK_OFFSET));
         Ok(Arc::new(Engine {
             generation_number: AtomicU64::new(1),
             generation: ArcSwap::from_pointee(generation),
@@ -83,6 +84,7 @@ impl Engine {
         let number = self.generation.load().number + 1;
         match Generation::build(number, parts, &self.plugins) {
             Ok(generation) => {
+                tollgate_event::clock::set_ahead(generation.records.int(ids::TOLLGATE_CLOCK_OFFSET));
                 self.generation.store(Arc::new(generation));
                 self.generation_number.store(number, Ordering::Release);
                 self.metrics.inc(Metric::ConfigReloads);

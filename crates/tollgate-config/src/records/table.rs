@@ -299,6 +299,8 @@ records! {
         "Regular expression: the tags of C plugins' debug messages that are written.";
     Int DIAGS_DEBUG_ENABLED "proxy.config.diags.debug.enabled" = 0, between(0, 3), no, Dynamic, "",
         "Write debug messages whose tag matches `diags.debug.tags`.";
+    Int TOLLGATE_CLOCK_OFFSET "proxy.config.tollgate.clock_offset" = 0, POSITIVE, no, Dynamic, "s",
+        "Seconds that the time of day is ahead of the system's: to see what becomes of stored objects later.", ours;
     Str TOLLGATE_ADMIN_LISTEN "proxy.config.tollgate.admin.listen" = "", ANY, no, Restart, "",
         "Address and port of the admin listener (metrics); unset: none.", ours;
     Str TOLLGATE_CONTROL_SOCKET "proxy.config.tollgate.control.socket" = "run/tollgate.sock", ANY, no, Restart, "",
