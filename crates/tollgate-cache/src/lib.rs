@@ -55,6 +55,7 @@ pub mod control;
 pub mod fill;
 pub mod key;
 pub mod object;
+pub mod part;
 pub mod policy;
 pub mod range;
 pub mod rules;

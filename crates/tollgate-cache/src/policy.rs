@@ -152,6 +152,12 @@ pub struct Policy {
     pub max_doc_size: u64,
     /// `http.normalize_ae`
     pub normalize_ae: NormalizeAe,
+    /// `http.cache.range.lookup`: range requests are looked up.
+    pub range_lookup: bool,
+    /// `http.cache.range.write`: the whole object, come in answer to a range request, is stored.
+    pub range_write: bool,
+    /// `tollgate.http.cache.store_parts`: 206 responses are stored as parts.
+    pub store_parts: bool,
 }
 
 impl Default for Policy {
@@ -178,6 +184,9 @@ impl Default for Policy {
             negative_caching_list: StatusSet::of(&[204, 305, 403, 404, 414, 500, 501, 502, 503, 504]),
             max_doc_size: 0,
             normalize_ae: NormalizeAe::Gzip,
+            range_lookup: true,
+            range_write: true,
+            store_parts: true,
         }
     }
 }

@@ -1,7 +1,9 @@
 //! Records as cache policy.
 
 use tollgate_cache::Policy;
-use tollgate_cache::policy::{CookieCaching, NormalizeAe, RequiredHeaders, StatusSet, WhenToRevalidate};
+use tollgate_cache::policy::{
+    CookieCaching, NormalizeAe, RequiredHeaders, SetCookiePolicy, StatusSet, WhenToRevalidate,
+};
 use tollgate_config::ids;
 use tollgate_config::{Records, TxnRecords};
 
@@ -58,7 +60,14 @@ pub fn of(r: &TxnRecords) -> Policy {
             3 => NormalizeAe::BrGzip,
             _ => NormalizeAe::Gzip,
         },
-        ..Policy::default()
+        set_cookie: match r.int(ids::TOLLGATE_HTTP_CACHE_SET_COOKIE) {
+            1 => SetCookiePolicy::Strip,
+            2 => SetCookiePolicy::DontStore,
+            _ => SetCookiePolicy::Replay,
+        },
+        range_lookup: r.flag(ids::HTTP_CACHE_RANGE_LOOKUP),
+        range_write: r.flag(ids::HTTP_CACHE_RANGE_WRITE),
+        store_parts: r.flag(ids::TOLLGATE_HTTP_CACHE_STORE_PARTS),
     }
 }
 

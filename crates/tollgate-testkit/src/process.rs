@@ -85,7 +85,17 @@ impl Process {
         let (stdout, stderr) = (collect(child.stdout.take()), collect(child.stderr.take()));
         let pid = Pid::from_child(&child);
         let program = PathBuf::from(command.get_program());
-        Ok(Self { child: Mutex::new(child), pid, program, dir, stdout, stderr, listeners: Vec::new(), admin: None, ahead: AtomicU64::new(0) })
+        Ok(Self {
+            child: Mutex::new(child),
+            pid,
+            program,
+            dir,
+            stdout,
+            stderr,
+            listeners: Vec::new(),
+            admin: None,
+            ahead: AtomicU64::new(0),
+        })
     }
 
     /// Sets where clients connect.

@@ -178,7 +178,8 @@ mod tests {
 
     #[test]
     fn dates_count_from_the_beginning() {
-        let vars = Vars { began: SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777), ..Vars::default() };
+        let vars =
+            Vars { began: SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777), ..Vars::default() };
         assert_eq!(vars.expand("${date:0}"), "Sun, 06 Nov 1994 08:49:37 GMT");
         assert_eq!(vars.expand("${date:-37}"), "Sun, 06 Nov 1994 08:49:00 GMT");
         assert_eq!(vars.expand("${rfc850:86400}"), "Monday, 07-Nov-94 08:49:37 GMT");

@@ -5,6 +5,7 @@ use super::invalidate::names_same_resource;
 use super::request::{has_body, looks_dynamic};
 use crate::control::RequestControl;
 use crate::control::ResponseControl;
+use crate::part;
 use crate::policy::{Policy, RequiredHeaders, SetCookiePolicy};
 use crate::tokens::tokens;
 use tollgate_http::{Field, HeaderBlock, Known, Method, Request, Response, date, list, names};
@@ -24,8 +25,10 @@ tokens! {
         RequestNoStore = "request_no_store",
         /// An interim (1xx) response.
         Interim = "interim",
-        /// A 206: part of an object.
+        /// A 206 that cannot be kept as a part.
         Partial = "partial",
+        /// The answer to a range request is neither a part nor the whole, or such answers are not stored.
+        RangeRequest = "range_request",
         /// A 304 that updates nothing stored.
         NotModified = "not_modified",
         /// `must-understand` with a status this cache does not know.
@@ -100,6 +103,7 @@ fn refusal(
 ) -> Option<NoStoreReason> {
     request_refusal(request, response, meta, policy)
         .or_else(|| status_refusal(response, meta))
+        .or_else(|| range_refusal(request, response, policy))
         .or_else(|| directive_refusal(request, response, meta, policy))
         .or_else(|| reuse_refusal(response, meta, policy))
 }
@@ -135,12 +139,25 @@ fn is_own_location(request: &Request, response: &Response) -> bool {
 fn status_refusal(response: &Response, meta: &StoredMeta) -> Option<NoStoreReason> {
     match response.status {
         ..=199 => Some(NoStoreReason::Interim),
-        206 => Some(NoStoreReason::Partial),
         304 => Some(NoStoreReason::NotModified),
         // RFC 9111 §5.2.2.3
         status if meta.control.must_understand && !is_understood(status) => {
             Some(NoStoreReason::StatusNotUnderstood)
         }
+        _ => None,
+    }
+}
+
+/// RFC 9111 §3.3: what a range request was answered with.
+fn range_refusal(request: &Request, response: &Response, policy: &Policy) -> Option<NoStoreReason> {
+    let has_range = request.headers.has(names::RANGE);
+    match response.status {
+        206 if !has_range || !policy.store_parts || !part::is_usable(request, response) => {
+            Some(NoStoreReason::Partial)
+        }
+        206 => None,
+        200 if policy.range_write => None,
+        _ if has_range => Some(NoStoreReason::RangeRequest),
         _ => None,
     }
 }

@@ -203,6 +203,12 @@ records! {
         "How long after its lifetime an object may be served when the origin cannot be reached.";
     Int HTTP_CACHE_RANGE_LOOKUP "proxy.config.http.cache.range.lookup" = 1, FLAG, key 62, Dynamic, "",
         "Answer range requests from the cache.";
+    Int HTTP_CACHE_RANGE_WRITE "proxy.config.http.cache.range.write" = 1, FLAG, key 73, Dynamic, "",
+        "Store the whole object if that is what comes in answer to a range request.", ours;
+    Int TOLLGATE_HTTP_CACHE_STORE_PARTS "proxy.config.tollgate.http.cache.store_parts" = 1, FLAG, no, Dynamic, "",
+        "Store 206 responses, for ranges within them and to be completed.", ours;
+    Int TOLLGATE_HTTP_CACHE_SET_COOKIE "proxy.config.tollgate.http.cache.set_cookie" = 0, between(0, 2), no, Dynamic, "",
+        "Responses with Set-Cookie: 0 stored and replayed, 1 stored without it, 2 not stored.", ours;
     Int HTTP_CACHE_GENERATION "proxy.config.http.cache.generation" = -1, at_least(-1), key 78, Dynamic, "",
         "Number mixed into every cache key; changing it empties the cache. -1: none.";
     Int HTTP_NEGATIVE_CACHING_ENABLED "proxy.config.http.negative_caching_enabled" = 0, FLAG, key 2, Dynamic, "",

@@ -31,6 +31,8 @@ pub(crate) struct CacheState {
     pub(crate) request: RequestPolicy,
     /// The stored object that is being validated.
     pub(crate) stale: Option<(Arc<StoredObject>, Stale)>,
+    /// The stored part that is being completed.
+    pub(crate) completing: Option<Arc<StoredObject>>,
     /// The response may be shared with others: it is asked for without the client's own conditions.
     pub(crate) fills: bool,
     /// Seconds since 1970 at the look-up.
@@ -152,7 +154,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         best.map(|(_, object)| object)
     }
 
-    async fn missed(&mut self) -> Result<Plan, Stop> {
+    pub(super) async fn missed(&mut self) -> Result<Plan, Stop> {
         self.thread.metrics.inc(Metric::CacheMisses);
         self.cache.forward.get_or_insert(Forward::UriMiss);
         self.txn.cache_lookup = Some(CacheLookup::Miss);
@@ -165,6 +167,9 @@ impl<S: ClientStream> Exchange<'_, S> {
     }
 
     async fn found(&mut self, object: Arc<StoredObject>) -> Result<Plan, Stop> {
+        if object.head().is_part() && !self.is_answered_by(&object) {
+            return self.missed_part(object).await;
+        }
         let freshness = self.freshness(&object);
         self.cache.ttl = Some(freshness.ttl());
         let status = if freshness.is_fresh() { CacheLookup::HitFresh } else { CacheLookup::HitStale };
@@ -255,14 +260,16 @@ impl<S: ClientStream> Exchange<'_, S> {
             self.txn.cache_outcome = CacheOutcome::OnlyIfCachedMiss;
             return Err(self.error(ErrorKind::OnlyIfCached, "only-if-cached", false));
         }
-        let shares = self.txn.records.flag(ids::TOLLGATE_HTTP_CACHE_COLLAPSE_ENABLED)
-            && self.txn.client_request.method == Method::Get
-            && !self.cache.request.has_range
+        let is_storable = self.txn.client_request.method == Method::Get
             && self.cache.request.store
             && !self.txn.no_store
             && self.client.body_remaining() == Some(0);
-        let Some(key) = self.cache.key.as_ref().filter(|_| shares) else { return Ok(Plan::Fetch(None)) };
+        let Some(key) = self.cache.key.as_ref().filter(|_| is_storable) else { return Ok(Plan::Fetch(None)) };
         let engine = &self.thread.engine;
+        // What a range is answered with is no answer for others.
+        if self.cache.request.has_range || !self.txn.records.flag(ids::TOLLGATE_HTTP_CACHE_COLLAPSE_ENABLED) {
+            return Ok(Plan::Fetch(Some(engine.collapser.alone())));
+        }
         if engine.hit_for_miss.contains(key, self.cache.now) {
             self.cache.known_unshareable = true;
             return Ok(Plan::Fetch(Some(engine.collapser.alone())));
@@ -288,7 +295,9 @@ impl<S: ClientStream> Exchange<'_, S> {
             return None;
         }
         match self.thread.engine.store.lookup(key, &self.txn.client_request) {
-            Lookup::Found(object) if self.freshness(&object).is_fresh() => Some(object),
+            Lookup::Found(object) if !object.head().is_part() && self.freshness(&object).is_fresh() => {
+                Some(object)
+            }
             _ => None,
         }
     }
@@ -347,33 +356,15 @@ impl<S: ClientStream> Exchange<'_, S> {
             }
             Preconditions::Serve => {}
         }
+        if head.is_part() {
+            return self.serve_part(&object, age).await;
+        }
         let len = object.body().len();
-        if self.cache.request.has_range
-            && self.txn.records.flag(ids::HTTP_CACHE_RANGE_LOOKUP)
-            && !self.txn.has_response_transforms()
-        {
+        if self.cache.request.has_range && !self.txn.has_response_transforms() {
             match range::evaluate(&self.txn.client_request, head, len) {
                 RangeAnswer::Whole => {}
-                RangeAnswer::Part(part) => {
-                    let mut response = Box::new(stored_response(head));
-                    response.status = 206;
-                    response.reason = None;
-                    response.headers.set(names::CONTENT_RANGE, range::content_range(&part, len));
-                    let pieces: Vec<_> = object.body().slice(part.clone()).collect();
-                    return self
-                        .respond(
-                            response,
-                            Some(age),
-                            Some(part.end - part.start),
-                            ResponseBody::Pieces(pieces.into_iter()),
-                        )
-                        .await;
-                }
-                RangeAnswer::Unsatisfiable => {
-                    let mut response = Box::new(Response::new(416));
-                    response.headers.set(names::CONTENT_RANGE, format!("bytes */{len}"));
-                    return self.respond(response, None, Some(0), ResponseBody::Empty).await;
-                }
+                RangeAnswer::Part(bytes) => return self.serve_range(&object, bytes, age).await,
+                RangeAnswer::Unsatisfiable => return self.unsatisfiable(len).await,
             }
         }
         let response = Box::new(stored_response(head));

@@ -23,7 +23,8 @@ use std::sync::Arc;
 use std::task::Poll;
 use tollgate_cache::rules::{self, Preconditions, Stale};
 use tollgate_cache::{
-    AbortReason, CacheKey, FillFollower, FillWriter, FollowerStart, StoreDecision, StoredHead, StoredObject,
+    AbortReason, CacheKey, FillFollower, FillWriter, FollowerStart, NoStoreReason, StoreDecision, StoredHead,
+    StoredObject, part,
 };
 use tollgate_config::ids;
 use tollgate_event::{clock, timer};
@@ -87,6 +88,14 @@ impl<S: ClientStream> Exchange<'_, S> {
     }
 
     async fn deliver(&mut self, answer: OriginAnswer, writer: Option<FillWriter>) -> Result<Progress, Stop> {
+        let answer = match self.cache.completing.take() {
+            Some(part) => match self.complete(&part, answer) {
+                Some(answer) => answer,
+                // The whole is asked for.
+                None => return Box::pin(self.fetch(writer)).await,
+            },
+            None => answer,
+        };
         if self.follow_redirect(&answer.response) {
             if let Some(writer) = writer {
                 writer.uncacheable();
@@ -111,6 +120,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         } else if self.cache.key.is_some() {
             self.txn.cache_outcome = CacheOutcome::Miss;
         }
+        let writer = writer.or_else(|| self.writer_for_post(&answer.response));
         match self.store_head(&answer, writer.is_some()) {
             Some(head) => Box::pin(self.fill(answer, head, writer)).await.map(Progress::Ended),
             None => {
@@ -148,6 +158,10 @@ impl<S: ClientStream> Exchange<'_, S> {
                 return None;
             }
         };
+        if answer.response.status == 206 && self.txn.has_response_transforms() {
+            self.cache.detail = Some(NoStoreReason::Partial.token());
+            return None;
+        }
         let most = self.thread.engine.store.settings().cutoff_bytes;
         if answer.length.is_some_and(|n| most > 0 && n > most) && !self.txn.has_response_transforms() {
             self.cache.detail = Some("too_large");
@@ -167,6 +181,8 @@ impl<S: ClientStream> Exchange<'_, S> {
         let Some(writer) = writer else { return };
         if let Some(key) = &self.cache.key
             && !self.cache.known_unshareable
+            && !self.cache.request.has_range
+            && self.txn.client_request.method == Method::Get
         {
             self.thread.engine.hit_for_miss.remember(key, self.cache.now);
         }
@@ -507,9 +523,13 @@ async fn pump(
         }
     }
     let stored = writer.finish(|object| {
-        if let Some(key) = &key
-            && thread.engine.store.insert(key, Arc::clone(object)).is_ok()
-        {
+        let Some(key) = &key else { return };
+        let object = if object.head().is_part() {
+            part::to_store(&thread.engine.store.alternates(key), object)
+        } else {
+            Some(Arc::clone(object))
+        };
+        if object.is_some_and(|object| thread.engine.store.insert(key, object).is_ok()) {
             thread.metrics.inc(Metric::CacheStores);
         }
     });

@@ -12,6 +12,7 @@ mod fetch;
 mod forward;
 mod hooks;
 mod log;
+mod parts;
 mod purge;
 mod remap;
 mod request;
