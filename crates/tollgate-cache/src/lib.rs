@@ -58,6 +58,7 @@ pub mod object;
 pub mod part;
 pub mod policy;
 pub mod range;
+mod reason;
 pub mod rules;
 pub mod status;
 pub mod store;

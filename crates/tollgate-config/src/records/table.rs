@@ -295,7 +295,7 @@ records! {
         "Logs: 0 none, 1 errors, 2 transactions, 3 both.";
     Str LOG_LOGFILE_DIR "proxy.config.log.logfile_dir" = "", ANY, no, Restart, "",
         "Directory of log files; unset: no log files are written.", ours;
-    Str TOLLGATE_LOG_ACCESS_FORMAT "proxy.config.tollgate.log.access.format" = "squid", one_of(&["squid", "common", "combined"]), no, Restart, "",
+    Str TOLLGATE_LOG_ACCESS_FORMAT "proxy.config.tollgate.log.access.format" = "squid", one_of(&["squid", "cache", "common", "combined"]), no, Restart, "",
         "Format of the access log.", ours;
     Str TOLLGATE_LOG_ACCESS_FILE "proxy.config.tollgate.log.access.file" = "access.log", ANY, no, Restart, "",
         "File of the access log in `log.logfile_dir`; unset: no access log.", ours;

@@ -19,7 +19,7 @@ use tollgate_hook::run_void;
 use tollgate_http::{HeaderBlock, Method, Response, Url, names};
 use tollgate_obs::metrics::Metric;
 use tollgate_obs::milestones::Milestone;
-use tollgate_obs::outcome::{CacheOutcome, TransactionEnd};
+use tollgate_obs::outcome::{CacheOutcome, CacheReason, TransactionEnd};
 use tollgate_plugin::hooks::Alternate;
 use tollgate_plugin::{CacheLookup, FetchRequest, TransactionHook};
 
@@ -48,7 +48,8 @@ pub(crate) struct CacheState {
     pub(crate) origin_status: Option<u16>,
     /// The fetch that others may share, while its header is awaited.
     pub(crate) writer: Option<FillWriter>,
-    pub(crate) detail: Option<&'static str>,
+    /// Why the cache does what it does, as far as is known.
+    pub(crate) reason: Option<CacheReason>,
     /// How often a handler had the cache looked up again.
     pub(crate) redone: u8,
 }
@@ -74,6 +75,8 @@ impl<S: ClientStream> Exchange<'_, S> {
         self.cache.request = rules::request_policy(&self.txn.client_request, &self.cache.policy);
         self.cache.now = clock::unix_seconds();
         if !self.is_looked_up() {
+            let skip = self.cache.request.skip.map(CacheReason::from);
+            self.cache.reason = skip.or_else(|| self.is_upgrade().then_some(CacheReason::Upgrade));
             self.txn.cache_lookup = Some(CacheLookup::Skipped);
             self.hook(TransactionHook::CacheLookupComplete).await?;
             self.txn.redo_cache_lookup = None;
@@ -155,6 +158,7 @@ impl<S: ClientStream> Exchange<'_, S> {
     }
 
     pub(super) async fn missed(&mut self) -> Result<Plan, Stop> {
+        self.cache.reason = None;
         self.thread.metrics.inc(Metric::CacheMisses);
         self.cache.forward.get_or_insert(Forward::UriMiss);
         self.txn.cache_lookup = Some(CacheLookup::Miss);
@@ -172,6 +176,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         }
         let freshness = self.freshness(&object);
         self.cache.ttl = Some(freshness.ttl());
+        self.cache.reason = Some(freshness.reason.into());
         let status = if freshness.is_fresh() { CacheLookup::HitFresh } else { CacheLookup::HitStale };
         self.txn.cache_lookup = Some(status);
         if self.txn.has_handlers(TransactionHook::ReadCacheHdr)
@@ -209,7 +214,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         self.cache.redone += 1;
         self.txn.cache_url = Some(url);
         self.txn.cached_response = None;
-        (self.cache.forward, self.cache.ttl) = (None, None);
+        (self.cache.forward, self.cache.ttl, self.cache.reason) = (None, None, None);
         true
     }
 
@@ -239,9 +244,13 @@ impl<S: ClientStream> Exchange<'_, S> {
         let stale = match freshness.state {
             FreshState::Stale(stale) => stale,
             // A handler made it stale.
-            FreshState::Fresh => Stale { if_unreachable: true, if_error: true, ..Stale::default() },
+            FreshState::Fresh => {
+                self.cache.reason = Some(CacheReason::Plugin);
+                Stale { if_unreachable: true, if_error: true, ..Stale::default() }
+            }
         };
         if stale.client_accepts {
+            self.cache.reason = Some(CacheReason::ClientMaxStale);
             self.txn.cache_outcome = CacheOutcome::Hit;
             return Ok(Plan::Serve(object));
         }

@@ -23,14 +23,14 @@ use std::sync::Arc;
 use std::task::Poll;
 use tollgate_cache::rules::{self, Preconditions, Stale};
 use tollgate_cache::{
-    AbortReason, CacheKey, FillFollower, FillWriter, FollowerStart, NoStoreReason, StoreDecision, StoredHead,
-    StoredObject, part,
+    AbortReason, CacheKey, FillFollower, FillWriter, FollowerStart, StoreDecision, StoredHead, StoredObject,
+    part,
 };
 use tollgate_config::ids;
 use tollgate_event::{clock, timer};
 use tollgate_http::{Method, Response, Url, names};
 use tollgate_obs::metrics::Metric;
-use tollgate_obs::outcome::{CacheOutcome, TransactionEnd};
+use tollgate_obs::outcome::{CacheOutcome, CacheReason, TransactionEnd};
 use tollgate_plugin::{BodyError, CacheLookup};
 
 /// What waiting for another transaction's fetch led to.
@@ -81,6 +81,7 @@ impl<S: ClientStream> Exchange<'_, S> {
                 if failed && (if_unreachable || if_error) =>
             {
                 self.txn.cache_outcome = CacheOutcome::StaleOnError;
+                self.cache.reason = Some(CacheReason::OriginUnreachable);
                 self.serve_stored(object).await
             }
             _ => Err(stop),
@@ -111,6 +112,7 @@ impl<S: ClientStream> Exchange<'_, S> {
                 }
             } else if self.may_replace(&stale, answer.response.status) {
                 self.txn.cache_outcome = CacheOutcome::StaleOnError;
+                self.cache.reason = Some(CacheReason::OriginError);
                 if let Some(writer) = writer {
                     writer.finish_with(&object);
                 }
@@ -142,7 +144,14 @@ impl<S: ClientStream> Exchange<'_, S> {
 
     /// The head to store, if the response may be stored.
     fn store_head(&mut self, answer: &OriginAnswer, has_writer: bool) -> Option<Arc<StoredHead>> {
-        if !has_writer || self.txn.no_store {
+        if self.txn.no_store {
+            self.cache.reason = Some(CacheReason::Plugin);
+            return None;
+        }
+        if !has_writer {
+            if self.cache.request.no_store {
+                self.cache.reason = Some(CacheReason::RequestNoStore);
+            }
             return None;
         }
         let now = clock::unix_seconds();
@@ -154,17 +163,17 @@ impl<S: ClientStream> Exchange<'_, S> {
                 tollgate_cache::StoredMeta::new(&answer.response, now, now)
             }
             StoreDecision::Dont(reason) => {
-                self.cache.detail = Some(reason.token());
+                self.cache.reason = Some(reason.into());
                 return None;
             }
         };
         if answer.response.status == 206 && self.txn.has_response_transforms() {
-            self.cache.detail = Some(NoStoreReason::Partial.token());
+            self.cache.reason = Some(CacheReason::Partial);
             return None;
         }
         let most = self.thread.engine.store.settings().cutoff_bytes;
         if answer.length.is_some_and(|n| most > 0 && n > most) && !self.txn.has_response_transforms() {
-            self.cache.detail = Some("too_large");
+            self.cache.reason = Some(CacheReason::TooLarge);
             return None;
         }
         meta.request_time = answer.request_time;
@@ -308,6 +317,7 @@ impl<S: ClientStream> Exchange<'_, S> {
             return self.fetch(None).await.map(Followed::Done);
         };
         self.txn.cache_outcome = CacheOutcome::Collapsed;
+        self.cache.reason = None;
         self.cache.stale = None;
         let age = head.meta().age(clock::unix_seconds());
         let (mut response, mut body, mut length) =
@@ -400,6 +410,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         self.txn.cached_response = None;
         self.cache.stale = None;
         (self.cache.redone, self.cache.origin_status, self.cache.ttl) = (0, None, None);
+        self.cache.reason = None;
     }
 }
 
