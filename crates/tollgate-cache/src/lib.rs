@@ -53,6 +53,7 @@
 
 pub mod control;
 pub mod fill;
+pub mod holdoff;
 pub mod key;
 pub mod object;
 pub mod part;
@@ -70,6 +71,7 @@ pub use fill::{
     AbortReason, Collapser, FillAborted, FillFollower, FillLimits, FillReader, FillWriter, FollowerStart,
     HitForMiss, Role, VaryMismatch,
 };
+pub use holdoff::Holdoff;
 pub use key::CacheKey;
 pub use object::{Body, StoredHead, StoredObject};
 pub use policy::Policy;

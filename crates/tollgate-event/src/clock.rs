@@ -27,6 +27,11 @@ pub fn unix_time() -> Duration {
     }
 }
 
+/// Seconds since midnight in the machine's time zone, at `seconds` since 1970.
+pub fn local_time_of_day(seconds: i64) -> u32 {
+    crate::sys::local_time_of_day(seconds)
+}
+
 /// A monotonic reading.
 pub fn now() -> Instant {
     Instant::now()

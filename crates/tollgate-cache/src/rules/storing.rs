@@ -82,7 +82,8 @@ impl StoreDecision {
 /// it came, before remapping: `Content-Location` speaks of its URL.
 pub fn store_decision(request: &Request, response: &Response, now: i64, policy: &Policy) -> StoreDecision {
     // The most frequent refusal is told before dates are parsed.
-    if request.method == Method::Get && policy.enabled && !policy.ignore_server_no_cache {
+    let is_heeded = !policy.ignore_server_no_cache && policy.ttl_in_cache.is_none();
+    if request.method == Method::Get && policy.enabled && is_heeded {
         let control = ResponseControl::parse(&response.headers);
         if control.no_store && !control.must_understand {
             return StoreDecision::Dont(NoStoreReason::NoStore);
@@ -169,7 +170,7 @@ fn directive_refusal(
     policy: &Policy,
 ) -> Option<NoStoreReason> {
     let control = &meta.control;
-    if !policy.ignore_server_no_cache {
+    if !policy.ignore_server_no_cache && policy.ttl_in_cache.is_none() {
         // RFC 9111 §5.2.2.3: with must-understand and a known status, no-store is to be ignored.
         if control.no_store && !control.must_understand {
             return Some(NoStoreReason::NoStore);
@@ -199,7 +200,8 @@ fn has_vary_star(headers: &HeaderBlock) -> bool {
 fn reuse_refusal(response: &Response, meta: &StoredMeta, policy: &Policy) -> Option<NoStoreReason> {
     let explicit = meta.explicit_lifetime();
     let negative = policy.negative_caching_enabled && policy.negative_caching_list.contains(meta.status);
-    if explicit.is_none() && !meta.heuristic_allowed && !negative {
+    let by_rule = policy.sets_lifetime();
+    if explicit.is_none() && !meta.heuristic_allowed && !negative && !by_rule {
         return Some(NoStoreReason::NoLifetime);
     }
     let missing = match policy.required_headers {
@@ -207,7 +209,7 @@ fn reuse_refusal(response: &Response, meta: &StoredMeta, policy: &Policy) -> Opt
         RequiredHeaders::LastModified => explicit.is_none() && meta.last_modified.is_none() && !negative,
         RequiredHeaders::ExplicitLifetime => explicit.is_none() && !negative,
     };
-    if missing {
+    if missing && policy.ttl_in_cache.is_none() {
         return Some(NoStoreReason::RequiredHeaders);
     }
     if !meta.has_validator() && !meta.could_be_served(policy) {

@@ -7,7 +7,7 @@ use crate::error_page::ErrorKind;
 use crate::{host, limits, policy};
 use std::sync::Arc;
 use tollgate_cache::range::{self, RangeAnswer};
-use tollgate_cache::rules::{self, FreshState, Preconditions, Stale};
+use tollgate_cache::rules::{self, FreshState, FreshnessReason, Preconditions, Stale};
 use tollgate_cache::status::Forward;
 use tollgate_cache::{
     CacheKey, FillFollower, FillWriter, Freshness, Lookup, Policy, RequestPolicy, Role, StoredHead,
@@ -72,11 +72,13 @@ impl<S: ClientStream> Exchange<'_, S> {
         } else {
             self.generation.policy
         };
+        self.apply_cache_rules();
         self.cache.request = rules::request_policy(&self.txn.client_request, &self.cache.policy);
         self.cache.now = clock::unix_seconds();
         if !self.is_looked_up() {
             let skip = self.cache.request.skip.map(CacheReason::from);
-            self.cache.reason = skip.or_else(|| self.is_upgrade().then_some(CacheReason::Upgrade));
+            self.cache.reason =
+                self.cache.reason.or(skip).or_else(|| self.is_upgrade().then_some(CacheReason::Upgrade));
             self.txn.cache_lookup = Some(CacheLookup::Skipped);
             self.hook(TransactionHook::CacheLookupComplete).await?;
             self.txn.redo_cache_lookup = None;
@@ -259,6 +261,14 @@ impl<S: ClientStream> Exchange<'_, S> {
             self.txn.cache_outcome = CacheOutcome::StaleWhileRevalidate;
             return Ok(Plan::Serve(object));
         }
+        if freshness.reason == FreshnessReason::ClientNoCache && self.is_fetched_anew() {
+            return self.plan_fetch();
+        }
+        if self.is_held_off(&stale) {
+            self.txn.cache_outcome = CacheOutcome::StaleOnError;
+            self.cache.reason = Some(CacheReason::OriginError);
+            return Ok(Plan::Serve(object));
+        }
         self.cache.stale = Some((object, stale));
         self.plan_fetch()
     }
@@ -292,7 +302,10 @@ impl<S: ClientStream> Exchange<'_, S> {
                 }
                 None => Ok(Plan::Fetch(Some(writer))),
             },
-            Role::Follower(follower) => Ok(Plan::Follow(follower)),
+            Role::Follower(follower) => match self.instead_of_following()? {
+                Some(object) => Ok(Plan::Serve(object)),
+                None => Ok(Plan::Follow(follower)),
+            },
         }
     }
 

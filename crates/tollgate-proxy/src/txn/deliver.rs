@@ -82,6 +82,7 @@ impl<S: ClientStream> Exchange<'_, S> {
             {
                 self.txn.cache_outcome = CacheOutcome::StaleOnError;
                 self.cache.reason = Some(CacheReason::OriginUnreachable);
+                self.hold_off();
                 self.serve_stored(object).await
             }
             _ => Err(stop),
@@ -113,6 +114,7 @@ impl<S: ClientStream> Exchange<'_, S> {
             } else if self.may_replace(&stale, answer.response.status) {
                 self.txn.cache_outcome = CacheOutcome::StaleOnError;
                 self.cache.reason = Some(CacheReason::OriginError);
+                self.hold_off();
                 if let Some(writer) = writer {
                     writer.finish_with(&object);
                 }
@@ -212,6 +214,7 @@ impl<S: ClientStream> Exchange<'_, S> {
             && !self.txn.no_store
         {
             self.thread.engine.store.update(key, &object, Arc::clone(&fresh));
+            self.release_origin(key);
         }
         self.thread.metrics.inc(Metric::CacheRevalidations);
         self.txn.cache_outcome = CacheOutcome::Revalidated;
@@ -235,6 +238,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         };
         if let Some(key) = &self.cache.key {
             self.thread.engine.hit_for_miss.forget(key);
+            self.release_origin(key);
         }
         let mut head = head;
         let mut length = answer.length;

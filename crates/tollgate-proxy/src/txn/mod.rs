@@ -7,6 +7,7 @@
 //! [`Stop`], which is turned into the one answer or the one abort at a single place.
 
 mod cache;
+mod cache_rules;
 mod deliver;
 mod fetch;
 mod forward;
@@ -14,6 +15,7 @@ mod hooks;
 mod log;
 mod parts;
 mod purge;
+mod push;
 mod remap;
 mod request;
 mod respond;
@@ -307,6 +309,9 @@ impl<S: ClientStream> Exchange<'_, S> {
         }
         if self.is_purge() {
             return Box::pin(self.purge()).await;
+        }
+        if self.is_push() {
+            return Box::pin(self.push()).await;
         }
         if self.resolves_early() {
             Box::pin(self.resolve_early()).await?;
