@@ -53,10 +53,13 @@
 
 pub mod control;
 pub mod fill;
+pub mod holdoff;
 pub mod key;
 pub mod object;
+pub mod part;
 pub mod policy;
 pub mod range;
+mod reason;
 pub mod rules;
 pub mod status;
 pub mod store;
@@ -68,6 +71,7 @@ pub use fill::{
     AbortReason, Collapser, FillAborted, FillFollower, FillLimits, FillReader, FillWriter, FollowerStart,
     HitForMiss, Role, VaryMismatch,
 };
+pub use holdoff::Holdoff;
 pub use key::CacheKey;
 pub use object::{Body, StoredHead, StoredObject};
 pub use policy::Policy;

@@ -54,6 +54,13 @@ impl StoredHead {
         StoredHead { meta, reason: self.reason.clone(), headers, selecting, set_cookie: self.set_cookie }
     }
 
+    /// This head with another status and other fields, of the same response.
+    pub(crate) fn with_status(&self, status: u16, headers: HeaderBlock) -> StoredHead {
+        let mut meta = StoredMeta::of(status, &headers, self.meta.request_time, self.meta.response_time);
+        meta.age_value = self.meta.age_value;
+        StoredHead { meta, reason: None, headers, ..self.clone() }
+    }
+
     /// The facts for the freshness rules.
     pub fn meta(&self) -> &StoredMeta {
         &self.meta
@@ -62,6 +69,11 @@ impl StoredHead {
     /// The status code.
     pub fn status(&self) -> u16 {
         self.meta.status
+    }
+
+    /// Whether it is the head of a part of an object: see [`crate::part`].
+    pub fn is_part(&self) -> bool {
+        self.meta.status == 206
     }
 
     /// The reason phrase, if the origin sent an own one.

@@ -10,6 +10,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod cache_config;
 pub mod files;
 pub mod generation;
 pub mod hooks_config;

@@ -41,8 +41,11 @@ const CLASSES: [(&str, Class); 7] = [
     ("default", Class::Default),
 ];
 
-const ACTIONS: [(&str, RedirectAction); 3] =
-    [("return", RedirectAction::Return), ("reject", RedirectAction::Reject), ("follow", RedirectAction::Follow)];
+const ACTIONS: [(&str, RedirectAction); 3] = [
+    ("return", RedirectAction::Return),
+    ("reject", RedirectAction::Reject),
+    ("follow", RedirectAction::Follow),
+];
 
 /// The action for each kind of address.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -7,8 +7,8 @@
 
 use crate::hooks::{NamedHandler, TransactionHook, TransactionPoint, session_mask};
 use crate::{
-    BodyTransform, Contexts, DataSink, Host, Intercept, LocalResponse, OriginFacts, OriginWishes, Outcome, Session,
-    Step,
+    BodyTransform, Contexts, DataSink, Host, Intercept, LocalResponse, OriginFacts, OriginWishes, Outcome,
+    Session, Step,
 };
 use bytes::Bytes;
 use std::net::SocketAddr;

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use tollgate_cache::{Collapser, FillLimits, HitForMiss, RamStore, RamStoreSettings};
+use tollgate_cache::{Collapser, FillLimits, HitForMiss, Holdoff, RamStore, RamStoreSettings};
 use tollgate_config::{Problem, Records, ids};
 use tollgate_event::dns::DnsCache;
 use tollgate_obs::log::{AccessLog, AccessLogHandle};
@@ -19,6 +19,9 @@ use tollgate_obs::metrics::{Metric, Metrics};
 
 /// LIMIT: keys remembered as uncacheable, and for how long (seconds).
 const HIT_FOR_MISS: (usize, u32) = (65_536, 120);
+
+/// LIMIT: objects whose origin is left alone after a failed validation.
+const HELD_OFF: usize = 65_536;
 
 /// The shared state of the server.
 pub struct Engine {
@@ -29,6 +32,8 @@ pub struct Engine {
     pub(crate) store: RamStore,
     pub(crate) collapser: Collapser,
     pub(crate) hit_for_miss: HitForMiss,
+    /// Objects whose origin is left alone after a failed validation.
+    pub(crate) holdoff: Holdoff,
     pub(crate) dns_cache: Arc<DnsCache>,
     pub(crate) hosts: HashMap<String, Vec<IpAddr>>,
     access_log: Mutex<Option<AccessLog>>,
@@ -54,6 +59,7 @@ impl Engine {
         let generation = Generation::build(1, parts, &plugins)?;
         let records = Arc::clone(&generation.records);
         metrics.set(Metric::ConfigGeneration, 1);
+        tollgate_event::clock::set_ahead(records.int(ids::TOLLGATE_CLOCK_OFFSET));
         Ok(Arc::new(Engine {
             generation_number: AtomicU64::new(1),
             generation: ArcSwap::from_pointee(generation),
@@ -62,6 +68,7 @@ impl Engine {
             store: RamStore::new(store_settings(&records)),
             collapser: Collapser::new(fill_limits(&records)),
             hit_for_miss: HitForMiss::new(HIT_FOR_MISS.0, HIT_FOR_MISS.1),
+            holdoff: Holdoff::new(HELD_OFF),
             dns_cache: Arc::default(),
             hosts,
             access_log: Mutex::new(access_log),
@@ -83,6 +90,7 @@ impl Engine {
         let number = self.generation.load().number + 1;
         match Generation::build(number, parts, &self.plugins) {
             Ok(generation) => {
+                tollgate_event::clock::set_ahead(generation.records.int(ids::TOLLGATE_CLOCK_OFFSET));
                 self.generation.store(Arc::new(generation));
                 self.generation_number.store(number, Ordering::Release);
                 self.metrics.inc(Metric::ConfigReloads);

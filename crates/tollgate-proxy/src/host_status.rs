@@ -85,8 +85,7 @@ impl HostStatuses {
 
     /// Whether a host is marked as down.
     pub fn is_down(&self, host: &str, now: i64) -> bool {
-        self.is_used.load(Ordering::Relaxed)
-            && self.get(host, now).is_some_and(|(status, _)| status == DOWN)
+        self.is_used.load(Ordering::Relaxed) && self.get(host, now).is_some_and(|(status, _)| status == DOWN)
     }
 }
 

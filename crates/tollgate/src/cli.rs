@@ -174,7 +174,7 @@ pub(crate) enum ServerCommand {
 /// Where the configuration comes from.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct ConfigOptions {
-    /// Directory with records.yaml, records.config, remap.config, plugin.config, ip_allow.yaml, hooks.config.
+    /// Directory with records.yaml, records.config, remap.config, plugin.config, ip_allow.yaml, cache.config, hooks.config.
     #[arg(long, value_name = "DIR")]
     pub(crate) config: Option<PathBuf>,
     /// Address to listen on, e.g. 127.0.0.1:8080; port 0 takes a free one. Repeatable. In place of http.server_ports.

@@ -7,8 +7,8 @@
 
 use std::sync::Arc;
 
-use super::names::{current_name, foreign_name, nearest};
 use super::def::parse_int;
+use super::names::{current_name, foreign_name, nearest};
 use super::{DEFS, Kind, Records, Source, Value, find};
 use crate::Problem;
 use crate::yaml::{Node, Yaml};
@@ -263,7 +263,7 @@ mod tests {
              CONFIG proxy.config.http.cache.http INT 2\n\
              CONFIG proxy.config.http.cache.http STRING 1\n\
              CONFIG proxy.config.http.cache.htp INT 1\n\
-             CONFIG proxy.config.http.push_method_enabled INT 0\n\
+             CONFIG proxy.config.http.wait_for_cache INT 0\n\
              CONFIG x.y INT 0\n\
              CONFIG proxy.config.task_threads INT\n\
              CONFIG proxy.config.task_threads BOOL 1\n",
@@ -273,7 +273,7 @@ mod tests {
             "records.config:2: proxy.config.http.cache.http: 2 is not allowed, expected 0 to 1",
             "records.config:3: proxy.config.http.cache.http is INT, not STRING",
             "records.config:4: unknown record proxy.config.http.cache.htp, did you mean proxy.config.http.cache.http?",
-            "records.config:5: proxy.config.http.push_method_enabled is a record of Traffic Server that has no effect here",
+            "records.config:5: proxy.config.http.wait_for_cache is a record of Traffic Server that has no effect here",
             "records.config:6: unknown record x.y",
             "records.config:7: proxy.config.task_threads: \"\" is not an integer",
             "records.config:8: expected CONFIG NAME INT|FLOAT|STRING VALUE",

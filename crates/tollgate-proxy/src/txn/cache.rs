@@ -7,7 +7,7 @@ use crate::error_page::ErrorKind;
 use crate::{host, limits, policy};
 use std::sync::Arc;
 use tollgate_cache::range::{self, RangeAnswer};
-use tollgate_cache::rules::{self, FreshState, Preconditions, Stale};
+use tollgate_cache::rules::{self, FreshState, FreshnessReason, Preconditions, Stale};
 use tollgate_cache::status::Forward;
 use tollgate_cache::{
     CacheKey, FillFollower, FillWriter, Freshness, Lookup, Policy, RequestPolicy, Role, StoredHead,
@@ -19,7 +19,7 @@ use tollgate_hook::run_void;
 use tollgate_http::{HeaderBlock, Method, Response, Url, names};
 use tollgate_obs::metrics::Metric;
 use tollgate_obs::milestones::Milestone;
-use tollgate_obs::outcome::{CacheOutcome, TransactionEnd};
+use tollgate_obs::outcome::{CacheOutcome, CacheReason, TransactionEnd};
 use tollgate_plugin::hooks::Alternate;
 use tollgate_plugin::{CacheLookup, FetchRequest, TransactionHook};
 
@@ -31,6 +31,8 @@ pub(crate) struct CacheState {
     pub(crate) request: RequestPolicy,
     /// The stored object that is being validated.
     pub(crate) stale: Option<(Arc<StoredObject>, Stale)>,
+    /// The stored part that is being completed.
+    pub(crate) completing: Option<Arc<StoredObject>>,
     /// The response may be shared with others: it is asked for without the client's own conditions.
     pub(crate) fills: bool,
     /// Seconds since 1970 at the look-up.
@@ -46,7 +48,8 @@ pub(crate) struct CacheState {
     pub(crate) origin_status: Option<u16>,
     /// The fetch that others may share, while its header is awaited.
     pub(crate) writer: Option<FillWriter>,
-    pub(crate) detail: Option<&'static str>,
+    /// Why the cache does what it does, as far as is known.
+    pub(crate) reason: Option<CacheReason>,
     /// How often a handler had the cache looked up again.
     pub(crate) redone: u8,
 }
@@ -69,9 +72,13 @@ impl<S: ClientStream> Exchange<'_, S> {
         } else {
             self.generation.policy
         };
+        self.apply_cache_rules();
         self.cache.request = rules::request_policy(&self.txn.client_request, &self.cache.policy);
         self.cache.now = clock::unix_seconds();
         if !self.is_looked_up() {
+            let skip = self.cache.request.skip.map(CacheReason::from);
+            self.cache.reason =
+                self.cache.reason.or(skip).or_else(|| self.is_upgrade().then_some(CacheReason::Upgrade));
             self.txn.cache_lookup = Some(CacheLookup::Skipped);
             self.hook(TransactionHook::CacheLookupComplete).await?;
             self.txn.redo_cache_lookup = None;
@@ -153,7 +160,8 @@ impl<S: ClientStream> Exchange<'_, S> {
         best.map(|(_, object)| object)
     }
 
-    async fn missed(&mut self) -> Result<Plan, Stop> {
+    pub(super) async fn missed(&mut self) -> Result<Plan, Stop> {
+        self.cache.reason = None;
         self.thread.metrics.inc(Metric::CacheMisses);
         self.cache.forward.get_or_insert(Forward::UriMiss);
         self.txn.cache_lookup = Some(CacheLookup::Miss);
@@ -166,8 +174,12 @@ impl<S: ClientStream> Exchange<'_, S> {
     }
 
     async fn found(&mut self, object: Arc<StoredObject>) -> Result<Plan, Stop> {
+        if object.head().is_part() && !self.is_answered_by(&object) {
+            return self.missed_part(object).await;
+        }
         let freshness = self.freshness(&object);
         self.cache.ttl = Some(freshness.ttl());
+        self.cache.reason = Some(freshness.reason.into());
         let status = if freshness.is_fresh() { CacheLookup::HitFresh } else { CacheLookup::HitStale };
         self.txn.cache_lookup = Some(status);
         if self.txn.has_handlers(TransactionHook::ReadCacheHdr)
@@ -207,7 +219,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         self.cache.redone += 1;
         self.txn.cache_url = Some(url);
         self.txn.cached_response = None;
-        (self.cache.forward, self.cache.ttl) = (None, None);
+        (self.cache.forward, self.cache.ttl, self.cache.reason) = (None, None, None);
         true
     }
 
@@ -237,15 +249,27 @@ impl<S: ClientStream> Exchange<'_, S> {
         let stale = match freshness.state {
             FreshState::Stale(stale) => stale,
             // A handler made it stale.
-            FreshState::Fresh => Stale { if_unreachable: true, if_error: true, ..Stale::default() },
+            FreshState::Fresh => {
+                self.cache.reason = Some(CacheReason::Plugin);
+                Stale { if_unreachable: true, if_error: true, ..Stale::default() }
+            }
         };
         if stale.client_accepts {
+            self.cache.reason = Some(CacheReason::ClientMaxStale);
             self.txn.cache_outcome = CacheOutcome::Hit;
             return Ok(Plan::Serve(object));
         }
         if stale.while_revalidate {
             self.refresh_behind();
             self.txn.cache_outcome = CacheOutcome::StaleWhileRevalidate;
+            return Ok(Plan::Serve(object));
+        }
+        if freshness.reason == FreshnessReason::ClientNoCache && self.is_fetched_anew() {
+            return self.plan_fetch();
+        }
+        if self.is_held_off(&stale) {
+            self.txn.cache_outcome = CacheOutcome::StaleOnError;
+            self.cache.reason = Some(CacheReason::OriginError);
             return Ok(Plan::Serve(object));
         }
         self.cache.stale = Some((object, stale));
@@ -258,14 +282,16 @@ impl<S: ClientStream> Exchange<'_, S> {
             self.txn.cache_outcome = CacheOutcome::OnlyIfCachedMiss;
             return Err(self.error(ErrorKind::OnlyIfCached, "only-if-cached", false));
         }
-        let shares = self.txn.records.flag(ids::TOLLGATE_HTTP_CACHE_COLLAPSE_ENABLED)
-            && self.txn.client_request.method == Method::Get
-            && !self.cache.request.has_range
+        let is_storable = self.txn.client_request.method == Method::Get
             && self.cache.request.store
             && !self.txn.no_store
             && self.client.body_remaining() == Some(0);
-        let Some(key) = self.cache.key.as_ref().filter(|_| shares) else { return Ok(Plan::Fetch(None)) };
+        let Some(key) = self.cache.key.as_ref().filter(|_| is_storable) else { return Ok(Plan::Fetch(None)) };
         let engine = &self.thread.engine;
+        // What a range is answered with is no answer for others.
+        if self.cache.request.has_range || !self.txn.records.flag(ids::TOLLGATE_HTTP_CACHE_COLLAPSE_ENABLED) {
+            return Ok(Plan::Fetch(Some(engine.collapser.alone())));
+        }
         if engine.hit_for_miss.contains(key, self.cache.now) {
             self.cache.known_unshareable = true;
             return Ok(Plan::Fetch(Some(engine.collapser.alone())));
@@ -279,7 +305,10 @@ impl<S: ClientStream> Exchange<'_, S> {
                 }
                 None => Ok(Plan::Fetch(Some(writer))),
             },
-            Role::Follower(follower) => Ok(Plan::Follow(follower)),
+            Role::Follower(follower) => match self.instead_of_following()? {
+                Some(object) => Ok(Plan::Serve(object)),
+                None => Ok(Plan::Follow(follower)),
+            },
         }
     }
 
@@ -291,7 +320,9 @@ impl<S: ClientStream> Exchange<'_, S> {
             return None;
         }
         match self.thread.engine.store.lookup(key, &self.txn.client_request) {
-            Lookup::Found(object) if self.freshness(&object).is_fresh() => Some(object),
+            Lookup::Found(object) if !object.head().is_part() && self.freshness(&object).is_fresh() => {
+                Some(object)
+            }
             _ => None,
         }
     }
@@ -350,33 +381,15 @@ impl<S: ClientStream> Exchange<'_, S> {
             }
             Preconditions::Serve => {}
         }
+        if head.is_part() {
+            return self.serve_part(&object, age).await;
+        }
         let len = object.body().len();
-        if self.cache.request.has_range
-            && self.txn.records.flag(ids::HTTP_CACHE_RANGE_LOOKUP)
-            && !self.txn.has_response_transforms()
-        {
+        if self.cache.request.has_range && !self.txn.has_response_transforms() {
             match range::evaluate(&self.txn.client_request, head, len) {
                 RangeAnswer::Whole => {}
-                RangeAnswer::Part(part) => {
-                    let mut response = Box::new(stored_response(head));
-                    response.status = 206;
-                    response.reason = None;
-                    response.headers.set(names::CONTENT_RANGE, range::content_range(&part, len));
-                    let pieces: Vec<_> = object.body().slice(part.clone()).collect();
-                    return self
-                        .respond(
-                            response,
-                            Some(age),
-                            Some(part.end - part.start),
-                            ResponseBody::Pieces(pieces.into_iter()),
-                        )
-                        .await;
-                }
-                RangeAnswer::Unsatisfiable => {
-                    let mut response = Box::new(Response::new(416));
-                    response.headers.set(names::CONTENT_RANGE, format!("bytes */{len}"));
-                    return self.respond(response, None, Some(0), ResponseBody::Empty).await;
-                }
+                RangeAnswer::Part(bytes) => return self.serve_range(&object, bytes, age).await,
+                RangeAnswer::Unsatisfiable => return self.unsatisfiable(len).await,
             }
         }
         let response = Box::new(stored_response(head));

@@ -24,12 +24,13 @@ use std::task::Poll;
 use tollgate_cache::rules::{self, Preconditions, Stale};
 use tollgate_cache::{
     AbortReason, CacheKey, FillFollower, FillWriter, FollowerStart, StoreDecision, StoredHead, StoredObject,
+    part,
 };
 use tollgate_config::ids;
 use tollgate_event::{clock, timer};
 use tollgate_http::{Method, Response, Url, names};
 use tollgate_obs::metrics::Metric;
-use tollgate_obs::outcome::{CacheOutcome, TransactionEnd};
+use tollgate_obs::outcome::{CacheOutcome, CacheReason, TransactionEnd};
 use tollgate_plugin::{BodyError, CacheLookup};
 
 /// What waiting for another transaction's fetch led to.
@@ -80,6 +81,8 @@ impl<S: ClientStream> Exchange<'_, S> {
                 if failed && (if_unreachable || if_error) =>
             {
                 self.txn.cache_outcome = CacheOutcome::StaleOnError;
+                self.cache.reason = Some(CacheReason::OriginUnreachable);
+                self.hold_off();
                 self.serve_stored(object).await
             }
             _ => Err(stop),
@@ -87,6 +90,14 @@ impl<S: ClientStream> Exchange<'_, S> {
     }
 
     async fn deliver(&mut self, answer: OriginAnswer, writer: Option<FillWriter>) -> Result<Progress, Stop> {
+        let answer = match self.cache.completing.take() {
+            Some(part) => match self.complete(&part, answer) {
+                Some(answer) => answer,
+                // The whole is asked for.
+                None => return Box::pin(self.fetch(writer)).await,
+            },
+            None => answer,
+        };
         if self.follow_redirect(&answer.response) {
             if let Some(writer) = writer {
                 writer.uncacheable();
@@ -110,6 +121,8 @@ impl<S: ClientStream> Exchange<'_, S> {
                 }
             } else if self.may_replace(&stale, answer.response.status) {
                 self.txn.cache_outcome = CacheOutcome::StaleOnError;
+                self.cache.reason = Some(CacheReason::OriginError);
+                self.hold_off();
                 if let Some(writer) = writer {
                     writer.finish_with(&object);
                 }
@@ -119,6 +132,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         } else if self.cache.key.is_some() {
             self.txn.cache_outcome = CacheOutcome::Miss;
         }
+        let writer = writer.or_else(|| self.writer_for_post(&answer.response));
         match self.store_head(&answer, writer.is_some()) {
             Some(head) => Box::pin(self.fill(answer, head, writer)).await.map(Progress::Ended),
             None => {
@@ -140,7 +154,14 @@ impl<S: ClientStream> Exchange<'_, S> {
 
     /// The head to store, if the response may be stored.
     fn store_head(&mut self, answer: &OriginAnswer, has_writer: bool) -> Option<Arc<StoredHead>> {
-        if !has_writer || self.txn.no_store {
+        if self.txn.no_store {
+            self.cache.reason = Some(CacheReason::Plugin);
+            return None;
+        }
+        if !has_writer {
+            if self.cache.request.no_store {
+                self.cache.reason = Some(CacheReason::RequestNoStore);
+            }
             return None;
         }
         let now = clock::unix_seconds();
@@ -152,13 +173,17 @@ impl<S: ClientStream> Exchange<'_, S> {
                 tollgate_cache::StoredMeta::new(&answer.response, now, now)
             }
             StoreDecision::Dont(reason) => {
-                self.cache.detail = Some(reason.token());
+                self.cache.reason = Some(reason.into());
                 return None;
             }
         };
+        if answer.response.status == 206 && self.txn.has_response_transforms() {
+            self.cache.reason = Some(CacheReason::Partial);
+            return None;
+        }
         let most = self.thread.engine.store.settings().cutoff_bytes;
         if answer.length.is_some_and(|n| most > 0 && n > most) && !self.txn.has_response_transforms() {
-            self.cache.detail = Some("too_large");
+            self.cache.reason = Some(CacheReason::TooLarge);
             return None;
         }
         meta.request_time = answer.request_time;
@@ -175,6 +200,8 @@ impl<S: ClientStream> Exchange<'_, S> {
         let Some(writer) = writer else { return };
         if let Some(key) = &self.cache.key
             && !self.cache.known_unshareable
+            && !self.cache.request.has_range
+            && self.txn.client_request.method == Method::Get
         {
             self.thread.engine.hit_for_miss.remember(key, self.cache.now);
         }
@@ -195,6 +222,7 @@ impl<S: ClientStream> Exchange<'_, S> {
             && !self.txn.no_store
         {
             self.thread.engine.store.update(key, &object, Arc::clone(&fresh));
+            self.release_origin(key);
         }
         self.thread.metrics.inc(Metric::CacheRevalidations);
         self.txn.cache_outcome = CacheOutcome::Revalidated;
@@ -218,6 +246,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         };
         if let Some(key) = &self.cache.key {
             self.thread.engine.hit_for_miss.forget(key);
+            self.release_origin(key);
         }
         let mut head = head;
         let mut length = answer.length;
@@ -302,6 +331,7 @@ impl<S: ClientStream> Exchange<'_, S> {
             return self.fetch(None).await.map(Followed::Done);
         };
         self.txn.cache_outcome = CacheOutcome::Collapsed;
+        self.cache.reason = None;
         self.cache.stale = None;
         let age = head.meta().age(clock::unix_seconds());
         let (mut response, mut body, mut length) =
@@ -401,6 +431,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         (self.txn.cached_response, self.txn.cached_response_time) = (None, None);
         self.cache.stale = None;
         (self.cache.redone, self.cache.origin_status, self.cache.ttl) = (0, None, None);
+        self.cache.reason = None;
     }
 }
 
@@ -528,9 +559,13 @@ async fn pump(
         }
     }
     let stored = writer.finish(|object| {
-        if let Some(key) = &key
-            && thread.engine.store.insert(key, Arc::clone(object)).is_ok()
-        {
+        let Some(key) = &key else { return };
+        let object = if object.head().is_part() {
+            part::to_store(&thread.engine.store.alternates(key), object)
+        } else {
+            Some(Arc::clone(object))
+        };
+        if object.is_some_and(|object| thread.engine.store.insert(key, object).is_ok()) {
             thread.metrics.inc(Metric::CacheStores);
         }
     });
@@ -640,8 +675,11 @@ mod tests {
         with_pair(|_, _| async {
             let (go, done) = flags();
             let pump = fill(go, Rc::clone(&done), Filled::Stored);
-            let (ended, went_on) = run_both(pump, async { Err(Stop::Abort(TransactionEnd::PluginFailed)) }).await;
-            assert!(matches!(ended, Err(Stop::Abort(TransactionEnd::PluginFailed))) && !done.get() && !went_on);
+            let (ended, went_on) =
+                run_both(pump, async { Err(Stop::Abort(TransactionEnd::PluginFailed)) }).await;
+            assert!(
+                matches!(ended, Err(Stop::Abort(TransactionEnd::PluginFailed))) && !done.get() && !went_on
+            );
         });
     }
 }

@@ -7,12 +7,15 @@
 //! [`Stop`], which is turned into the one answer or the one abort at a single place.
 
 mod cache;
+mod cache_rules;
 mod deliver;
 mod fetch;
 mod forward;
 mod hooks;
 mod log;
+mod parts;
 mod purge;
+mod push;
 mod redirect;
 mod remap;
 mod request;
@@ -311,6 +314,9 @@ impl<S: ClientStream> Exchange<'_, S> {
         }
         if self.is_purge() {
             return Box::pin(self.purge()).await;
+        }
+        if self.is_push() {
+            return Box::pin(self.push()).await;
         }
         if self.resolves_early() {
             Box::pin(self.resolve_early()).await?;

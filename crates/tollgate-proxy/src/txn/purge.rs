@@ -20,12 +20,18 @@ impl<S: ClientStream> Exchange<'_, S> {
         self.txn.client_request.method == Method::Purge
     }
 
+    /// Without an `ip_allow.yaml` only this machine may change what is stored.
+    pub(super) fn refuse_from_afar(&self, reason: &str) -> Result<(), Stop> {
+        let session = self.txn.session();
+        if self.generation.has_ip_allow || is_near(session.client_addr().ip(), session.is_internal()) {
+            return Ok(());
+        }
+        Err(self.error(ErrorKind::Denied, reason, false))
+    }
+
     /// Removes what is stored under the request's key: 200 if there was something, else 404.
     pub(crate) async fn purge(&mut self) -> Result<TransactionEnd, Stop> {
-        let session = self.txn.session();
-        if !self.generation.has_ip_allow && !is_near(session.client_addr().ip(), session.is_internal()) {
-            return Err(self.error(ErrorKind::Denied, "PURGE from afar, without an ip_allow.yaml", false));
-        }
+        self.refuse_from_afar("PURGE from afar, without an ip_allow.yaml")?;
         let key = self.key_of(&self.txn.client_request.url);
         let was_stored = self.thread.engine.store.remove(&key) > 0;
         if was_stored {

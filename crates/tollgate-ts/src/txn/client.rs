@@ -118,7 +118,8 @@ pub unsafe extern "C" fn TSHttpTxnCntl(txn: Handle, control: c_int, data: *mut c
                     1 => true,
                     _ => return Ok(-1),
                 };
-                let place = if control == SET_LOGGING { &mut txn.is_logged } else { &mut state.retries_intercept };
+                let place =
+                    if control == SET_LOGGING { &mut txn.is_logged } else { &mut state.retries_intercept };
                 *place = on;
                 return Ok(0);
             }

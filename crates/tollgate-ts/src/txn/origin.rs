@@ -11,8 +11,8 @@ use bytes::Bytes;
 use std::ffi::{CStr, CString, c_char, c_int};
 use std::ptr::null;
 use std::time::Duration;
-use tollgate_config::records::IntRecord;
 use tollgate_config::ids;
+use tollgate_config::records::IntRecord;
 use tollgate_plugin::{OriginFacts, OriginWishes, Transaction, TransactionHook};
 
 /// The descriptor of the origin's connection; -1: there is none.

@@ -70,9 +70,7 @@ pub(super) fn set_tos(fd: c_int, is_ipv4: bool, tos: c_int) -> c_int {
 /// Marks the packets to the client, for the system's routing.
 #[unsafe(no_mangle)]
 pub extern "C" fn TSHttpTxnClientPacketMarkSet(txn: Handle, mark: c_int) -> c_int {
-    change("TSHttpTxnClientPacketMarkSet", txn, |txn, _| {
-        Ok(set_mark(txn.session().client_fd(), mark))
-    })
+    change("TSHttpTxnClientPacketMarkSet", txn, |txn, _| Ok(set_mark(txn.session().client_fd(), mark)))
 }
 
 /// Marks packets, for the system's routing.
