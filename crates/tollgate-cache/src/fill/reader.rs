@@ -51,6 +51,11 @@ impl FillFollower {
         Poll::Ready(start)
     }
 
+    /// Whether the header is there, so that the body can be read while it is written.
+    pub fn has_header(&self) -> bool {
+        self.reader.head().is_some()
+    }
+
     /// The body, if a request with these fields may share the response whose header is known by now.
     pub fn into_reader(self, request: &HeaderBlock) -> Result<FillReader, VaryMismatch> {
         let shares = match &self.reader.fill.lock().header {

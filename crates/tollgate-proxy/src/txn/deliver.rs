@@ -356,20 +356,32 @@ impl<S: ClientStream> Exchange<'_, S> {
             }
             return is_followed;
         }
+        let Some(url) = self.redirect_of(response) else { return false };
+        self.redirects += 1;
+        self.remember_redirect(response);
+        self.go_to(url);
+        true
+    }
+
+    /// Where a redirect leads, if redirects are to be followed.
+    fn redirect_of(&self, response: &Response) -> Option<Url> {
         let most = self.txn.records.int(ids::HTTP_NUMBER_OF_REDIRECTIONS);
         if self.txn.cache_lookup.is_none()
             || self.redirects >= most
             || !matches!(response.status, 301 | 302 | 303 | 307 | 308)
             || !is_get_like(&self.txn.client_request.method)
         {
-            return false;
+            return None;
         }
-        let Some(target) = response.headers.get(names::LOCATION) else { return false };
-        let Some(url) = resolve(&self.txn.client_request.url, target) else { return false };
-        self.redirects += 1;
-        self.remember_redirect(response);
-        self.go_to(url);
-        true
+        resolve(&self.txn.client_request.url, response.headers.get(names::LOCATION)?)
+    }
+
+    /// A response that handlers of SEND_RESPONSE_HDR have made a redirect is followed as one of the origin's is.
+    pub(crate) fn note_redirect_made(&mut self, status_before: Option<u16>) {
+        let Some(response) = &self.txn.proxy_response else { return };
+        if status_before != Some(response.status) && self.txn.redirect_url.is_none() {
+            self.txn.redirect_url = self.redirect_of(response).map(Box::new);
+        }
     }
 
     /// Replaces the URL by the one a plugin has set, whatever the response is.

@@ -47,7 +47,9 @@ impl<S: ClientStream> Exchange<'_, S> {
         if std::mem::replace(&mut self.send_hook_ran, true) {
             return Ok(());
         }
+        let status = self.txn.proxy_response.as_ref().map(|response| response.status);
         self.hook(TransactionHook::SendResponseHdr).await?;
+        self.note_redirect_made(status);
         if self.txn.redirect_url.is_some() && self.redirect_in_place_of_response() {
             return Err(Stop::Redirect);
         }

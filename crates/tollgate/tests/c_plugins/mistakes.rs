@@ -144,7 +144,7 @@ fn a_constant_as_content_type_is_not_freed() {
 #[test]
 fn a_url_on_the_stack_is_not_freed() {
     let origin = Origin::start(ANSWER);
-    let server = start(&origin, &[]);
+    let server = start(&origin, &["proxy.config.http.redirect.actions=self:follow,loopback:follow"]);
     // Nobody is there where the URL leads to.
     assert_eq!(server.get("/url-on-stack").status, 502);
     assert_eq!(server.get("/innocent").status, 200);
