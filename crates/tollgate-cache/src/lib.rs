@@ -56,6 +56,7 @@ pub mod fill;
 pub mod key;
 pub mod object;
 pub mod policy;
+pub mod purge;
 pub mod range;
 pub mod rules;
 pub mod status;
@@ -71,5 +72,6 @@ pub use fill::{
 pub use key::CacheKey;
 pub use object::{Body, StoredHead, StoredObject};
 pub use policy::Policy;
+pub use purge::{Born, Effect, Purges, Standing, Target};
 pub use rules::{Freshness, NoStoreReason, RequestPolicy, StoreDecision, StoredMeta};
-pub use store::{InsertError, Lookup, RamStore, RamStoreSettings, StoreStats};
+pub use store::{InsertError, Lookup, RamStore, RamStoreSettings, StoreStats, Sweep};
