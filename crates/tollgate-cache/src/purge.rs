@@ -28,6 +28,7 @@ use parking_lot::RwLock;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tags::TagTable;
+use tollgate_http::HeaderBlock;
 
 /// How many purges are remembered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,6 +142,11 @@ pub struct PurgeStats {
     pub forgotten: u64,
     /// How often purges were forgotten for lack of room rather than after a sweep.
     pub overflows: u64,
+}
+
+/// The tags in `Surrogate-Key` and `Cache-Tag`, of a response or of a request to purge.
+pub fn tags_in(headers: &HeaderBlock) -> impl Iterator<Item = &[u8]> {
+    tags::names_in(headers)
 }
 
 /// What was purged. Shared by all tiers and threads.

@@ -287,10 +287,10 @@ impl RamStore {
         shard.each_alternate(key, |object| object.head().mark().make_stale(now))
     }
 
-    /// Judges about `most` objects by the purges so far, going on where `sweep` was, and removes what is gone. Tells
-    /// whether all objects have been judged by the purges of when the sweep began; the next one then begins.
-    /// `before` (seconds since 1970): purges of then and later are kept for what is being fetched.
-    pub fn sweep(&self, sweep: &mut Sweep, most: usize, before: i64) -> bool {
+    /// Judges about `most` objects by the purges so far, going on where `sweep` was, and removes what is gone. When
+    /// all objects have been judged, gives the newest purge of when the sweep began: those up to it may be retired
+    /// ([`Purges::retire`]), and the next sweep begins.
+    pub fn sweep(&self, sweep: &mut Sweep, most: usize) -> Option<u64> {
         let mut judged = 0;
         while judged < most {
             if (sweep.shard, sweep.entry) == (0, 0) {
@@ -309,12 +309,10 @@ impl RamStore {
                 None => (sweep.shard, sweep.entry) = (sweep.shard + 1, 0),
             }
             if sweep.shard == SHARDS {
-                self.purges.retire(sweep.newest, before);
-                *sweep = Sweep::default();
-                return true;
+                return Some(std::mem::take(sweep).newest);
             }
         }
-        false
+        None
     }
 
     /// Removes everything.

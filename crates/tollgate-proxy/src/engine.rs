@@ -11,7 +11,10 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use tollgate_cache::{Collapser, FillLimits, HitForMiss, RamStore, RamStoreSettings};
+use tollgate_cache::purge::{PurgeError, PurgeLimits};
+use tollgate_cache::{
+    CacheKey, Collapser, Effect, FillLimits, HitForMiss, Purges, RamStore, RamStoreSettings, Target,
+};
 use tollgate_config::{Problem, Records, ids};
 use tollgate_event::dns::DnsCache;
 use tollgate_obs::log::{AccessLog, AccessLogHandle};
@@ -37,7 +40,8 @@ pub struct Engine {
     /// Requests being served, counted while `net.max_requests_in` is set.
     pub(crate) requests: AtomicUsize,
     pub(crate) origin_limits: OriginLimits,
-    evictions: AtomicU64,
+    /// What the gauges and counters of the cache were last set to.
+    published: Mutex<Published>,
     /// Identifies this process in Via, to notice requests that come back.
     pub(crate) via_id: String,
 }
@@ -59,7 +63,7 @@ impl Engine {
             generation: ArcSwap::from_pointee(generation),
             plugins,
             metrics,
-            store: RamStore::new(store_settings(&records)),
+            store: RamStore::with_purges(store_settings(&records), purges(&records)),
             collapser: Collapser::new(fill_limits(&records)),
             hit_for_miss: HitForMiss::new(HIT_FOR_MISS.0, HIT_FOR_MISS.1),
             dns_cache: Arc::default(),
@@ -69,7 +73,7 @@ impl Engine {
             connections: AtomicUsize::new(0),
             requests: AtomicUsize::new(0),
             origin_limits: OriginLimits::default(),
-            evictions: AtomicU64::new(0),
+            published: Mutex::default(),
             via_id: format!(
                 "tollgate-{:08x}",
                 std::process::id() ^ tollgate_event::clock::unix_time().subsec_nanos()
@@ -144,12 +148,61 @@ impl Engine {
 
     /// Brings the cache's gauges up to date.
     pub(crate) fn publish_store_stats(&self) {
-        let stats = self.store.stats();
+        let (stats, purges) = (self.store.stats(), self.store.purges().stats());
         self.metrics.set(Metric::CacheObjects, stats.objects as i64);
         self.metrics.set(Metric::CacheBytesUsed, stats.bytes as i64);
-        let before = self.evictions.swap(stats.evictions, Ordering::Relaxed);
-        self.metrics.add(Metric::CacheEvictions, stats.evictions.saturating_sub(before));
+        self.metrics.set(Metric::CacheBans, purges.bans as i64);
+        self.metrics.set(Metric::CachePurgedTags, purges.tags as i64);
+        let mut published = self.published.lock().unwrap_or_else(PoisonError::into_inner);
+        let published = &mut *published;
+        for (metric, count, before) in [
+            (Metric::CacheEvictions, stats.evictions, &mut published.evictions),
+            (Metric::CachePurgedObjects, stats.purged, &mut published.purged),
+            (Metric::CachePurgesForgotten, purges.overflows, &mut published.overflows),
+        ] {
+            let before = std::mem::replace(before, count);
+            self.metrics.add(metric, count.saturating_sub(before));
+        }
     }
+
+    /// Purges many objects at once.
+    ///
+    /// # Errors
+    /// If the target cannot be right.
+    pub fn purge(&self, target: Target, effect: Effect) -> Result<(), PurgeError> {
+        let purge = self.store.purges().add(target, effect, tollgate_event::clock::unix_seconds())?;
+        self.metrics.add(Metric::CachePurges, 1);
+        tracing::debug!("purge {}: {:?} of {:?}", purge.number, purge.effect, purge.target);
+        Ok(())
+    }
+
+    /// Removes what is stored under `key`, and sees to it that what is being fetched is neither stored nor shared
+    /// with who comes later. Tells how many objects there were.
+    pub(crate) fn remove(&self, key: &CacheKey) -> usize {
+        self.collapser.detach(key);
+        self.store.remove(key)
+    }
+
+    /// Makes what is stored under `key` stale. Tells how many objects there are.
+    pub(crate) fn soften(&self, key: &CacheKey) -> usize {
+        self.store.soften(key, tollgate_event::clock::unix_seconds())
+    }
+}
+
+/// Counts that have been added to the metrics.
+#[derive(Default)]
+struct Published {
+    evictions: u64,
+    purged: u64,
+    overflows: u64,
+}
+
+fn purges(records: &Records) -> Arc<Purges> {
+    let most = |record| usize::try_from(records.int(record)).unwrap_or(0).max(1);
+    Arc::new(Purges::new(PurgeLimits {
+        bans: most(ids::TOLLGATE_CACHE_MAX_BANS),
+        tags: most(ids::TOLLGATE_CACHE_MAX_PURGED_TAGS),
+    }))
 }
 
 fn store_settings(records: &Records) -> RamStoreSettings {
@@ -162,7 +215,11 @@ fn store_settings(records: &Records) -> RamStoreSettings {
             bytes(ids::CACHE_RAM_CACHE_SIZE)
         },
         cutoff_bytes: bytes(ids::CACHE_RAM_CACHE_CUTOFF),
-        max_alternates: usize::try_from(records.int(ids::CACHE_LIMITS_HTTP_MAX_ALTS)).unwrap_or(5).max(1),
+        // LIMIT: "no limit" is the greatest that can be set.
+        max_alternates: match records.int(ids::CACHE_LIMITS_HTTP_MAX_ALTS) {
+            0 => 1024,
+            most => usize::try_from(most).unwrap_or(5),
+        },
     }
 }
 

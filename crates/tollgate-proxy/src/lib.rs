@@ -20,6 +20,7 @@ mod origin;
 mod policy;
 mod server;
 mod session;
+mod sweeper;
 mod thread;
 mod txn;
 mod wire;

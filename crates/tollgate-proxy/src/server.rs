@@ -5,6 +5,7 @@
 
 use crate::engine::Engine;
 use crate::session;
+use crate::sweeper::Sweeper;
 use crate::thread::EngineThread;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -30,9 +31,14 @@ pub async fn serve(engine: Arc<Engine>, index: usize, listeners: ListenerSet, dr
     let mut drained_for = Duration::ZERO;
     let tick = Duration::from_millis(100);
     let mut ticks = 0u32;
+    // One thread sweeps for all.
+    let mut sweeper = (index == 0).then(Sweeper::default);
     while !(thread.is_draining() && (thread.sessions() == 0 || drained_for >= drain_limit)) {
         timer::sleep(tick).await;
         ticks += 1;
+        if let Some(sweeper) = &mut sweeper {
+            sweeper.tick(&thread.engine.store);
+        }
         if ticks.is_multiple_of(10) {
             every_second(&thread);
         }

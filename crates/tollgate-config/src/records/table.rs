@@ -215,6 +215,8 @@ records! {
         "Serve the stale object when revalidation ends in an error.";
     Int TOLLGATE_HTTP_CACHE_STATUS_ENABLED "proxy.config.tollgate.http.cache_status_enabled" = 0, FLAG, no, Dynamic, "",
         "Send Cache-Status (RFC 9211).", ours;
+    Int TOLLGATE_HTTP_SEND_SURROGATE_KEY "proxy.config.tollgate.http.send_surrogate_key" = 0, FLAG, no, Dynamic, "",
+        "Send Surrogate-Key on to clients, which have no use for it unless they are caches that are purged by it.", ours;
     Int TOLLGATE_HTTP_CACHE_COLLAPSE_ENABLED "proxy.config.tollgate.http.cache.collapse_enabled" = 1, FLAG, no, Dynamic, "",
         "Concurrent misses of one object share one origin request.", ours;
     Int TOLLGATE_HTTP_CACHE_COLLAPSE_WAIT_TIMEOUT "proxy.config.tollgate.http.cache.collapse_wait_timeout" = 30, POSITIVE, no, Dynamic, "s",
@@ -229,6 +231,10 @@ records! {
         "Largest object stored; 0: no limit.";
     Int CACHE_LIMITS_HTTP_MAX_ALTS "proxy.config.cache.limits.http.max_alts" = 5, between(0, 1024), no, Restart, "",
         "Alternates of one URL; 0: no limit.";
+    Int TOLLGATE_CACHE_MAX_BANS "proxy.config.tollgate.cache.max_bans" = 1024, between(1, 1_000_000), no, Restart, "",
+        "Purges by prefix or expression remembered until all objects have been compared with them; beyond, older objects count as purged.", ours;
+    Int TOLLGATE_CACHE_MAX_PURGED_TAGS "proxy.config.tollgate.cache.max_purged_tags" = 65_536, between(1, 100_000_000), no, Restart, "",
+        "Purges by tag or group remembered until all objects have been compared with them; beyond, older objects count as purged.", ours;
     Int CACHE_SELECT_ALTERNATE "proxy.config.cache.select_alternate" = 1, FLAG, no, Dynamic, "",
         "Compare alternates by the client's Accept headers; 0: take the first.";
 

@@ -182,6 +182,11 @@ metrics! {
     CacheCollapsed "proxy.process.http.cache_collapsed_requests" Counter Count "Requests that waited for another request's fetch of the same object.";
     CacheWaiters "proxy.process.http.current_cache_waiters" Gauge Count "Requests waiting for another request's fetch now.";
     CacheInvalidations "proxy.process.http.cache_invalidations" Counter Count "Objects invalidated by unsafe requests or purges.";
+    CachePurges "proxy.process.cache.purges" Counter Count "Purges by prefix, expression, tag or group.";
+    CacheBans "proxy.process.cache.bans" Gauge Count "Prefixes and expressions that objects are compared with when they are found.";
+    CachePurgedTags "proxy.process.cache.purged_tags" Gauge Count "Purged tags and groups that objects are compared with when they are found.";
+    CachePurgedObjects "proxy.process.cache.purged_objects" Counter Count "Objects removed because a purge by prefix, expression, tag or group had hit them.";
+    CachePurgesForgotten "proxy.process.cache.purges_forgotten" Counter Count "How often there was no room to remember all purges: objects not judged by the oldest ones count as purged.";
     BackgroundFills "proxy.process.http.background_fill_total_count" Counter Count "Origin responses read on into the cache after the client left.";
     BackgroundFillsActive "proxy.process.http.background_fill_current_count" Gauge Count "Background fills running now.";
 

@@ -6,12 +6,13 @@ use crate::client::ClientStream;
 use crate::error_page::ErrorKind;
 use crate::{host, limits, policy};
 use std::sync::Arc;
+use tollgate_cache::purge::groups;
 use tollgate_cache::range::{self, RangeAnswer};
 use tollgate_cache::rules::{self, FreshState, Preconditions, Stale};
 use tollgate_cache::status::Forward;
 use tollgate_cache::{
-    CacheKey, FillFollower, FillWriter, Freshness, Lookup, Policy, RequestPolicy, Role, StoredHead,
-    StoredObject,
+    Born, CacheKey, Effect, FillFollower, FillWriter, Freshness, Lookup, Policy, RequestPolicy, Role, StoredHead,
+    StoredObject, Target,
 };
 use tollgate_config::ids;
 use tollgate_event::clock;
@@ -35,6 +36,8 @@ pub(crate) struct CacheState {
     pub(crate) fills: bool,
     /// Seconds since 1970 at the look-up.
     pub(crate) now: i64,
+    /// When the origin was asked, in terms of purges.
+    pub(crate) born: Born,
     /// For Cache-Status.
     pub(crate) forward: Option<Forward>,
     /// Seconds that the object found is still fresh; `None`: nothing was found.
@@ -210,7 +213,7 @@ impl<S: ClientStream> Exchange<'_, S> {
 
     pub(crate) fn freshness(&self, object: &StoredObject) -> Freshness {
         let mut freshness =
-            rules::freshness(object.head().meta(), self.cache.now, &self.cache.request, &self.cache.policy);
+            object.head().freshness(self.cache.now, &self.cache.request, &self.cache.policy);
         if self.mode == Mode::Refresh {
             let stale = Stale { while_revalidate: false, client_accepts: false, ..Stale::default() };
             freshness.state = match freshness.state {
@@ -263,6 +266,7 @@ impl<S: ClientStream> Exchange<'_, S> {
             && self.client.body_remaining() == Some(0);
         let Some(key) = self.cache.key.as_ref().filter(|_| shares) else { return Ok(Plan::Fetch(None)) };
         let engine = &self.thread.engine;
+        self.cache.born = engine.store.born(key);
         if engine.hit_for_miss.contains(key, self.cache.now) {
             self.cache.known_unshareable = true;
             return Ok(Plan::Fetch(Some(engine.collapser.alone())));
@@ -388,8 +392,23 @@ impl<S: ClientStream> Exchange<'_, S> {
         }
         for url in rules::invalidation_targets(&self.txn.client_request, response) {
             let key = self.key_of(&url);
-            if self.thread.engine.store.remove(&key) > 0 {
+            if self.thread.engine.remove(&key) > 0 {
                 self.thread.metrics.inc(Metric::CacheInvalidations);
+            }
+        }
+        self.invalidate_groups(response);
+    }
+
+    /// RFC 9875 §3: groups of the same origin that the response to an unsafe request names.
+    fn invalidate_groups(&self, response: &Response) {
+        let groups = groups::members(&response.headers, groups::FIELD_INVALIDATION);
+        if groups.is_empty() {
+            return;
+        }
+        let key = self.key_of(&self.txn.client_request.url);
+        for group in groups.iter().filter(|group| !group.is_empty()) {
+            if let Err(error) = self.thread.engine.purge(Target::group(&key, group), Effect::Hard) {
+                tracing::warn!("txn {}: group not invalidated: {error}", self.txn.id());
             }
         }
     }

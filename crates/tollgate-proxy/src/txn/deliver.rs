@@ -23,7 +23,8 @@ use std::sync::Arc;
 use std::task::Poll;
 use tollgate_cache::rules::{self, Preconditions, Stale};
 use tollgate_cache::{
-    AbortReason, CacheKey, FillFollower, FillWriter, FollowerStart, StoreDecision, StoredHead, StoredObject,
+    AbortReason, CacheKey, FillFollower, FillWriter, FollowerStart, Standing, StoreDecision, StoredHead,
+    StoredMeta, StoredObject,
 };
 use tollgate_config::ids;
 use tollgate_event::{clock, timer};
@@ -141,7 +142,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         let mut meta = match decision {
             StoreDecision::Store { meta } => meta,
             StoreDecision::Dont(_) if self.txn.response_is_cacheable => {
-                tollgate_cache::StoredMeta::new(&answer.response, now, now)
+                StoredMeta::new(&answer.response, now, now)
             }
             StoreDecision::Dont(reason) => {
                 self.cache.detail = Some(reason.token());
@@ -154,12 +155,21 @@ impl<S: ClientStream> Exchange<'_, S> {
             return None;
         }
         meta.request_time = answer.request_time;
-        Some(Arc::new(StoredHead::new(
-            &self.txn.client_request,
-            &answer.response,
-            meta,
-            self.cache.policy.set_cookie,
-        )))
+        Some(self.new_head(&answer.response, meta))
+    }
+
+    /// The head as it is stored under the transaction's key.
+    fn new_head(&self, response: &Response, meta: StoredMeta) -> Arc<StoredHead> {
+        let head = StoredHead::new(&self.txn.client_request, response, meta, self.cache.policy.set_cookie);
+        Arc::new(self.born(head))
+    }
+
+    /// Tells purges of `head` what they need.
+    fn born(&self, head: StoredHead) -> StoredHead {
+        match &self.cache.key {
+            Some(key) => head.born_as(key, self.cache.born),
+            None => head,
+        }
     }
 
     /// Lets those that wait go to the origin themselves, and remembers that waiting is of no use for this key.
@@ -182,7 +192,7 @@ impl<S: ClientStream> Exchange<'_, S> {
     ) -> Result<TransactionEnd, Stop> {
         let now = clock::unix_seconds();
         let head = object.head().updated_by_304(&answer.response, answer.request_time, now);
-        let fresh = Arc::new(StoredObject::new(Arc::new(head), object.body().clone()));
+        let fresh = Arc::new(StoredObject::new(Arc::new(self.born(head)), object.body().clone()));
         if let Some(key) = &self.cache.key
             && !self.txn.no_store
         {
@@ -218,12 +228,7 @@ impl<S: ClientStream> Exchange<'_, S> {
             let (body, transformed_length) = transformed(Box::new(answer.body), length, transforms);
             (answer.body, length) = (ResponseBody::Plugin(body), transformed_length);
             set_length(&mut answer.response, length);
-            head = Arc::new(StoredHead::new(
-                &self.txn.client_request,
-                &answer.response,
-                *head.meta(),
-                self.cache.policy.set_cookie,
-            ));
+            head = self.new_head(&answer.response, *head.meta());
         }
         writer.publish_header(Arc::clone(&head));
         self.cache.stored = true;
@@ -232,7 +237,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         let key = self.cache.key.clone();
         let threshold = self.txn.records.float(ids::HTTP_BACKGROUND_FILL_COMPLETED_THRESHOLD);
         let may_go_on = move |received| may_fill_behind(received, length, threshold);
-        let pump = pump(thread, key, answer.body, writer, length, may_go_on);
+        let pump = pump(thread, key, Arc::clone(&head), answer.body, writer, length, may_go_on);
         // RFC 9110 §13: the client's own conditions were not sent to the origin; they are judged here.
         let response = answer.response;
         let condition = rules::evaluate_preconditions(&self.txn.client_request, &head);
@@ -288,6 +293,13 @@ impl<S: ClientStream> Exchange<'_, S> {
                 return self.fetch(None).await.map(Followed::Done);
             }
         };
+        if let Some(key) = &self.cache.key
+            && self.thread.engine.store.purges().judge(key, head.mark()) == Standing::Gone
+        {
+            // It was asked for before a purge and this client came after: the next fetch is for it.
+            self.thread.engine.collapser.detach_from(key, &follower);
+            return Ok(Followed::Lost(AbortReason::Purged));
+        }
         let Ok(reader) = follower.into_reader(&self.txn.client_request.headers) else {
             return self.fetch(None).await.map(Followed::Done);
         };
@@ -470,6 +482,7 @@ fn may_fill_behind(received: u64, length: Option<u64>, threshold: f64) -> bool {
 async fn pump(
     thread: Rc<EngineThread>,
     key: Option<CacheKey>,
+    head: Arc<StoredHead>,
     mut body: ResponseBody,
     mut writer: FillWriter,
     length: Option<u64>,
@@ -496,7 +509,14 @@ async fn pump(
                 thread.metrics.inc(Metric::CacheStoreAborts);
                 return Filled::Aborted;
             }
-            Next::Piece(piece) => writer.append(piece),
+            Next::Piece(piece) => {
+                writer.append(piece);
+                if let Some(key) = &key {
+                    // Purges are kept for a while only: a long fetch is judged as it goes. What was found is acted
+                    // on when the object is stored.
+                    thread.engine.store.purges().judge(key, head.mark());
+                }
+            }
             Next::Readers => {}
             Next::End if length.is_none_or(|n| n == writer.total_bytes()) => break,
             Next::End | Next::Fault => {
