@@ -14,7 +14,7 @@ mod reader;
 mod state;
 mod writer;
 
-pub use hit_for_miss::HitForMiss;
+pub use hit_for_miss::{HitForMiss, Unshareable};
 pub use reader::{FillFollower, FillReader, FollowerStart, VaryMismatch};
 pub use writer::FillWriter;
 

@@ -67,7 +67,7 @@ pub mod vary;
 
 pub use fill::{
     AbortReason, Collapser, FillAborted, FillFollower, FillLimits, FillReader, FillWriter, FollowerStart,
-    HitForMiss, Role, VaryMismatch,
+    HitForMiss, Role, Unshareable, VaryMismatch,
 };
 pub use key::CacheKey;
 pub use object::{Body, StoredHead, StoredObject};

@@ -10,7 +10,7 @@
 mod shard;
 
 use crate::key::CacheKey;
-use crate::object::StoredObject;
+use crate::object::{StoredHead, StoredObject};
 use crate::purge::{Born, Purges, Standing};
 use parking_lot::Mutex;
 use shard::Shard;
@@ -24,7 +24,7 @@ const SHARDS: usize = 64;
 
 /// Number of counters of removals; a power of two. Keys share them: too many removals counted mean that an object is
 /// not stored, no more.
-const REMOVAL_COUNTERS: usize = 1024;
+const REMOVAL_COUNTERS: usize = 16_384;
 
 /// Objects judged under one lock in a sweep.
 const SWEEP_STEP: usize = 64;
@@ -189,6 +189,14 @@ impl RamStore {
             !is_gone
         });
         all
+    }
+
+    /// Whether a response asked for under `key` was purged, softly or not, or removed since then: nobody who comes
+    /// later may share it.
+    pub fn is_overtaken(&self, key: &CacheKey, head: &StoredHead) -> bool {
+        let removals = self.removal_counter(key).load(Ordering::Acquire);
+        head.mark().removals.is_some_and(|at_birth| at_birth != removals)
+            || self.purges.judge(key, head.mark()) != Standing::Untouched
     }
 
     #[inline]
@@ -438,7 +446,7 @@ impl std::fmt::Debug for RamStore {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::object::{Body, StoredHead};
+    use crate::object::Body;
     use crate::policy::SetCookiePolicy;
     use crate::rules::StoredMeta;
     use tollgate_http::{Method, Response};

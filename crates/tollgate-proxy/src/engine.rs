@@ -20,8 +20,8 @@ use tollgate_event::dns::DnsCache;
 use tollgate_obs::log::{AccessLog, AccessLogHandle};
 use tollgate_obs::metrics::{Metric, Metrics};
 
-/// LIMIT: keys remembered as uncacheable, and for how long (seconds).
-const HIT_FOR_MISS: (usize, u32) = (65_536, 120);
+/// LIMIT: keys and variants remembered as not shareable.
+const HIT_FOR_MISS: usize = 65_536;
 
 /// The shared state of the server.
 pub struct Engine {
@@ -32,6 +32,8 @@ pub struct Engine {
     pub(crate) store: RamStore,
     pub(crate) collapser: Collapser,
     pub(crate) hit_for_miss: HitForMiss,
+    /// Stale objects being refreshed behind the scenes.
+    pub(crate) refreshes: AtomicUsize,
     pub(crate) dns_cache: Arc<DnsCache>,
     pub(crate) hosts: HashMap<String, Vec<IpAddr>>,
     access_log: Mutex<Option<AccessLog>>,
@@ -65,7 +67,8 @@ impl Engine {
             metrics,
             store: RamStore::with_purges(store_settings(&records), purges(&records)),
             collapser: Collapser::new(fill_limits(&records)),
-            hit_for_miss: HitForMiss::new(HIT_FOR_MISS.0, HIT_FOR_MISS.1),
+            hit_for_miss: HitForMiss::new(HIT_FOR_MISS),
+            refreshes: AtomicUsize::new(0),
             dns_cache: Arc::default(),
             hosts,
             access_log: Mutex::new(access_log),

@@ -221,6 +221,10 @@ records! {
         "Concurrent misses of one object share one origin request.", ours;
     Int TOLLGATE_HTTP_CACHE_COLLAPSE_WAIT_TIMEOUT "proxy.config.tollgate.http.cache.collapse_wait_timeout" = 30, POSITIVE, no, Dynamic, "s",
         "How long a collapsed request waits for the response header before it goes to the origin itself.", ours;
+    Int TOLLGATE_HTTP_CACHE_HIT_FOR_MISS_LIFETIME "proxy.config.tollgate.http.cache.hit_for_miss_lifetime" = 120, POSITIVE, no, Dynamic, "s",
+        "How long requests do not wait for each other after a response that could not be shared; 0: they always wait.", ours;
+    Int TOLLGATE_HTTP_CACHE_BACKGROUND_REVALIDATIONS "proxy.config.tollgate.http.cache.background_revalidations" = 100, POSITIVE, no, Dynamic, "",
+        "Most stale objects refreshed behind the scenes at a time; beyond, they are served without being refreshed.", ours;
 
     // --- cache store
     Int CACHE_RAM_CACHE_SIZE "proxy.config.cache.ram_cache.size" = 268_435_456, at_least(-1), no, Restart, "bytes",

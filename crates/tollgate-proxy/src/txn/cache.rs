@@ -3,9 +3,11 @@
 use super::{Exchange, Mode, Stop};
 use crate::body::ResponseBody;
 use crate::client::ClientStream;
+use crate::engine::Engine;
 use crate::error_page::ErrorKind;
 use crate::{host, limits, policy};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use tollgate_cache::purge::groups;
 use tollgate_cache::range::{self, RangeAnswer};
 use tollgate_cache::rules::{self, FreshState, Preconditions, Stale};
@@ -43,8 +45,8 @@ pub(crate) struct CacheState {
     /// Seconds that the object found is still fresh; `None`: nothing was found.
     pub(crate) ttl: Option<i64>,
     pub(crate) stored: bool,
-    /// The key is remembered as one whose responses are not shared.
-    pub(crate) known_unshareable: bool,
+    /// Under which key the fetch is shared, if not under `key`: that of the variant.
+    pub(crate) variant: Option<CacheKey>,
     /// The origin's status.
     pub(crate) origin_status: Option<u16>,
     /// The fetch that others may share, while its header is awaited.
@@ -267,11 +269,11 @@ impl<S: ClientStream> Exchange<'_, S> {
         let Some(key) = self.cache.key.as_ref().filter(|_| shares) else { return Ok(Plan::Fetch(None)) };
         let engine = &self.thread.engine;
         self.cache.born = engine.store.born(key);
-        if engine.hit_for_miss.contains(key, self.cache.now) {
-            self.cache.known_unshareable = true;
+        if engine.hit_for_miss.find(key, &self.txn.client_request.headers, self.cache.now).is_some() {
+            self.thread.metrics.inc(Metric::CacheHitForMiss);
             return Ok(Plan::Fetch(Some(engine.collapser.alone())));
         }
-        match engine.collapser.join(key) {
+        match engine.collapser.join(self.cache.variant.as_ref().unwrap_or(key)) {
             Role::Leader(writer) => match self.stored_meanwhile(key) {
                 Some(object) => {
                     writer.finish_with(&object);
@@ -303,6 +305,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         if self.thread.engine.collapser.is_filling(key) {
             return;
         }
+        let Some(place) = self.refresh_place() else { return };
         let mut request = self.txn.client_request.clone();
         if let Some(url) = &self.txn.pristine_url {
             request.url = url.clone();
@@ -325,12 +328,26 @@ impl<S: ClientStream> Exchange<'_, S> {
         }
         let fetch = FetchRequest { request, body: bytes::Bytes::new(), client_addr: self.txn.client_addr() };
         let reader = host::start_internal(&self.thread, fetch, 0, Mode::Refresh);
+        self.thread.metrics.inc(Metric::CacheRefreshes);
         tollgate_event::spawn_local(async move {
+            let _place = place;
             // The result is in the cache; nobody reads the response itself.
             if let Ok(mut response) = reader.response().await {
                 while let Ok(Some(_)) = response.body.next().await {}
             }
         });
+    }
+
+    /// A place among the refreshes behind the scenes, if there is one; a later request tries again.
+    fn refresh_place(&self) -> Option<RefreshPlace> {
+        let most = self.txn.records.int(ids::TOLLGATE_HTTP_CACHE_BACKGROUND_REVALIDATIONS);
+        let place = RefreshPlace(Arc::clone(&self.thread.engine));
+        let before = place.0.refreshes.fetch_add(1, Ordering::Relaxed);
+        if before as i64 >= most {
+            self.thread.metrics.inc(Metric::CacheRefreshesLimited);
+            return None;
+        }
+        Some(place)
     }
 
     /// Serves a complete stored object: preconditions, ranges, the whole.
@@ -411,6 +428,15 @@ impl<S: ClientStream> Exchange<'_, S> {
                 tracing::warn!("txn {}: group not invalidated: {error}", self.txn.id());
             }
         }
+    }
+}
+
+/// Counts against `background_revalidations` while it lives.
+struct RefreshPlace(Arc<Engine>);
+
+impl Drop for RefreshPlace {
+    fn drop(&mut self) {
+        self.0.refreshes.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -22,9 +22,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 use tollgate_cache::rules::{self, Preconditions, Stale};
+use tollgate_cache::vary::variant_hash;
 use tollgate_cache::{
-    AbortReason, CacheKey, FillFollower, FillWriter, FollowerStart, Standing, StoreDecision, StoredHead,
-    StoredMeta, StoredObject,
+    AbortReason, CacheKey, FillFollower, FillWriter, FollowerStart, StoreDecision, StoredHead, StoredMeta,
+    StoredObject, Unshareable,
 };
 use tollgate_config::ids;
 use tollgate_event::{clock, timer};
@@ -36,6 +37,8 @@ use tollgate_plugin::{BodyError, CacheLookup};
 /// What waiting for another transaction's fetch led to.
 enum Followed {
     Done(Progress),
+    /// Its response is for other request fields. This is the key under which those like this one share theirs.
+    OtherVariant(CacheKey),
     /// It ended without a response.
     Lost(AbortReason),
 }
@@ -115,7 +118,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         match self.store_head(&answer, writer.is_some()) {
             Some(head) => Box::pin(self.fill(answer, head, writer)).await.map(Progress::Ended),
             None => {
-                self.release(writer);
+                self.release(&answer.response, writer);
                 self.respond(answer.response, None, answer.length, answer.body).await.map(Progress::Ended)
             }
         }
@@ -173,12 +176,15 @@ impl<S: ClientStream> Exchange<'_, S> {
     }
 
     /// Lets those that wait go to the origin themselves, and remembers that waiting is of no use for this key.
-    fn release(&self, writer: Option<FillWriter>) {
+    fn release(&self, response: &Response, writer: Option<FillWriter>) {
         let Some(writer) = writer else { return };
-        if let Some(key) = &self.cache.key
-            && !self.cache.known_unshareable
-        {
-            self.thread.engine.hit_for_miss.remember(key, self.cache.now);
+        if let Some(key) = &self.cache.key {
+            let now = self.cache.now;
+            let lifetime = self.txn.records.int(ids::TOLLGATE_HTTP_CACHE_HIT_FOR_MISS_LIFETIME);
+            let reason = self.cache.detail.unwrap_or("plugin_no_store");
+            let known = Unshareable { reason, until: now.saturating_add(lifetime) };
+            let request = &self.txn.client_request.headers;
+            self.thread.engine.hit_for_miss.remember(key, request, &response.headers, known, now);
         }
         writer.uncacheable();
     }
@@ -219,7 +225,7 @@ impl<S: ClientStream> Exchange<'_, S> {
             return self.respond(answer.response, None, answer.length, answer.body).await;
         };
         if let Some(key) = &self.cache.key {
-            self.thread.engine.hit_for_miss.forget(key);
+            self.thread.engine.hit_for_miss.forget(key, &self.txn.client_request.headers);
         }
         let mut head = head;
         let mut length = answer.length;
@@ -263,11 +269,15 @@ impl<S: ClientStream> Exchange<'_, S> {
         let mut failures = 0;
         loop {
             self.thread.metrics.inc(Metric::CacheCollapsed);
-            let lost = match self.follow_one(follower).await? {
+            match self.follow_one(follower).await? {
                 Followed::Done(progress) => return Ok(progress),
-                Followed::Lost(reason) => reason,
-            };
-            failures += u8::from(lost == AbortReason::OriginFailed);
+                Followed::OtherVariant(_) if self.cache.variant.is_some() => return self.fetch_alone().await,
+                Followed::OtherVariant(key) => self.cache.variant = Some(key),
+                Followed::Lost(reason) => {
+                    self.thread.metrics.inc(Metric::CacheCollapseLost);
+                    failures += u8::from(reason == AbortReason::OriginFailed);
+                }
+            }
             if failures > 1 {
                 let stop = self.error(ErrorKind::OriginClosed, "a shared request failed twice", false);
                 return Box::pin(self.origin_failed(stop)).await.map(Progress::Ended);
@@ -280,6 +290,15 @@ impl<S: ClientStream> Exchange<'_, S> {
         }
     }
 
+    /// The response is not shared, or that of another takes too long: this transaction asks for itself.
+    async fn fetch_alone(&mut self) -> Result<Progress, Stop> {
+        let writer = self.thread.engine.collapser.alone();
+        if let Some(key) = &self.cache.key {
+            self.cache.born = self.thread.engine.store.born(key);
+        }
+        self.fetch(Some(writer)).await
+    }
+
     async fn follow_one(&mut self, mut follower: FillFollower) -> Result<Followed, Stop> {
         let waiting = self.thread.metrics.hold(Metric::CacheWaiters);
         let limit = limits::seconds(&self.txn.records, ids::TOLLGATE_HTTP_CACHE_COLLAPSE_WAIT_TIMEOUT);
@@ -288,21 +307,32 @@ impl<S: ClientStream> Exchange<'_, S> {
         let head = match start {
             Ok(FollowerStart::Header(head)) => head,
             Ok(FollowerStart::Aborted(reason)) => return Ok(Followed::Lost(reason)),
-            // The response is not shared or takes too long: this transaction asks for itself.
-            Ok(FollowerStart::Uncacheable) | Err(timer::Elapsed) => {
-                return self.fetch(None).await.map(Followed::Done);
+            Ok(FollowerStart::Uncacheable) => {
+                self.thread.metrics.inc(Metric::CacheCollapseUncacheable);
+                return self.fetch_alone().await.map(Followed::Done);
+            }
+            Err(timer::Elapsed) => {
+                self.thread.metrics.inc(Metric::CacheCollapseTimeouts);
+                return self.fetch_alone().await.map(Followed::Done);
             }
         };
+        let engine = &self.thread.engine;
         if let Some(key) = &self.cache.key
-            && self.thread.engine.store.purges().judge(key, head.mark()) == Standing::Gone
+            && engine.store.is_overtaken(key, &head)
         {
-            // It was asked for before a purge and this client came after: the next fetch is for it.
-            self.thread.engine.collapser.detach_from(key, &follower);
+            // It was asked for before a purge and this client may have come after: the next fetch is for it.
+            engine.collapser.detach_from(self.cache.variant.as_ref().unwrap_or(key), &follower);
             return Ok(Followed::Lost(AbortReason::Purged));
         }
         let Ok(reader) = follower.into_reader(&self.txn.client_request.headers) else {
-            return self.fetch(None).await.map(Followed::Done);
+            self.thread.metrics.inc(Metric::CacheCollapseVary);
+            let variant = variant_hash(head.headers(), &self.txn.client_request.headers);
+            return Ok(match &self.cache.key {
+                Some(key) => Followed::OtherVariant(key.for_variant(variant)),
+                None => Followed::Done(self.fetch(None).await?),
+            });
         };
+        self.thread.metrics.inc(Metric::CacheCollapseHits);
         self.txn.cache_outcome = CacheOutcome::Collapsed;
         self.cache.stale = None;
         let age = head.meta().age(clock::unix_seconds());
