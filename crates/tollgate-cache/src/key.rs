@@ -118,7 +118,12 @@ impl CacheKey {
 
     /// The key as a URL, for logs and `explain`; the generation follows as `#generation` unless it is -1.
     pub fn to_text(&self) -> String {
-        let Some((prefix, rest)) = self.bytes.split_at_checked(PREFIX_BYTES) else { return String::new() };
+        CacheKey::bytes_to_text(&self.bytes)
+    }
+
+    /// The same for the bytes of a key.
+    pub fn bytes_to_text(bytes: &[u8]) -> String {
+        let Some((prefix, rest)) = bytes.split_at_checked(PREFIX_BYTES) else { return String::new() };
         let scheme = SCHEMES.get(prefix[0] as usize).map_or("?", |s| s.as_str());
         let port = u16::from_be_bytes([prefix[1], prefix[2]]);
         let host_len = rest.iter().position(|b| *b == b'/').unwrap_or(rest.len());

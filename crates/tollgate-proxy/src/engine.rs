@@ -4,19 +4,23 @@
 //! process, draining.
 //! Not responsible for: listening (`server`), transactions.
 
+use crate::ask::{Answer, Askable, Purpose};
 use crate::generation::{Generation, GenerationParts, PluginSet};
 use crate::origin::limit::OriginLimits;
 use arc_swap::ArcSwap;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, PoisonError};
-use tollgate_cache::purge::{PurgeError, PurgeLimits};
+use tollgate_cache::purge::{Purge, PurgeError, PurgeLimits, PurgeStats, journal};
 use tollgate_cache::{
-    CacheKey, Collapser, Effect, FillLimits, HitForMiss, Purges, RamStore, RamStoreSettings, Target,
+    CacheKey, Collapser, Effect, FillLimits, HitForMiss, Purges, RamStore, RamStoreSettings, StoreStats,
+    Target,
 };
 use tollgate_config::{Problem, Records, ids};
 use tollgate_event::dns::DnsCache;
+use tollgate_http::Request;
 use tollgate_obs::log::{AccessLog, AccessLogHandle};
 use tollgate_obs::metrics::{Metric, Metrics};
 
@@ -34,6 +38,7 @@ pub struct Engine {
     pub(crate) hit_for_miss: HitForMiss,
     /// Stale objects being refreshed behind the scenes.
     pub(crate) refreshes: AtomicUsize,
+    pub(crate) askable: Askable,
     pub(crate) dns_cache: Arc<DnsCache>,
     pub(crate) hosts: HashMap<String, Vec<IpAddr>>,
     access_log: Mutex<Option<AccessLog>>,
@@ -69,6 +74,7 @@ impl Engine {
             collapser: Collapser::new(fill_limits(&records)),
             hit_for_miss: HitForMiss::new(HIT_FOR_MISS),
             refreshes: AtomicUsize::new(0),
+            askable: Askable::default(),
             dns_cache: Arc::default(),
             hosts,
             access_log: Mutex::new(access_log),
@@ -166,6 +172,33 @@ impl Engine {
             let before = std::mem::replace(before, count);
             self.metrics.add(metric, count.saturating_sub(before));
         }
+    }
+
+    /// Has an event thread do a request of the server's owner, with an absolute URL, and gives its answer. It never
+    /// comes if no event thread runs any more.
+    pub fn ask(&self, request: Request, purpose: Purpose) -> Receiver<Answer> {
+        self.askable.ask(request, purpose)
+    }
+
+    /// What the cache holds, and what was purged.
+    pub fn cache_stats(&self) -> (StoreStats, PurgeStats) {
+        (self.store.stats(), self.store.purges().stats())
+    }
+
+    /// The budget of the RAM cache, bytes.
+    pub fn cache_budget(&self) -> u64 {
+        self.store.settings().budget_bytes
+    }
+
+    /// The purges that are remembered because not all objects have been judged by them, oldest first.
+    pub fn remembered_purges(&self) -> Vec<Purge> {
+        let entries = self.store.purges().snapshot().into_iter();
+        entries
+            .filter_map(|entry| match entry {
+                journal::Entry::Purge(purge) => Some(purge),
+                journal::Entry::State { .. } => None,
+            })
+            .collect()
     }
 
     /// Purges many objects at once.

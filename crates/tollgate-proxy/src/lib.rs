@@ -9,6 +9,7 @@
 //! `TransactionEnd`; nothing ambiguous in framing is forwarded.
 #![forbid(unsafe_code)]
 
+mod ask;
 mod body;
 mod client;
 mod engine;
@@ -25,6 +26,7 @@ mod thread;
 mod txn;
 mod wire;
 
+pub use ask::{Answer, Purpose};
 pub use engine::Engine;
 pub use generation::{Generation, GenerationParts, PluginLoader, PluginSet, PluginUse};
 pub use policy::of as cache_policy;

@@ -3,6 +3,7 @@
 //! Responsible for: accepting within the connection limit, periodic work of a thread, draining with a deadline.
 //! Not responsible for: binding (`tollgate-event`), signals (the binary).
 
+use crate::ask::Askable;
 use crate::engine::Engine;
 use crate::session;
 use crate::sweeper::Sweeper;
@@ -22,6 +23,7 @@ pub type ListenerSet = Vec<BoundListener>;
 /// Runs one event thread until the engine drains and its sessions have ended or `drain_limit` has passed.
 pub async fn serve(engine: Arc<Engine>, index: usize, listeners: ListenerSet, drain_limit: Duration) {
     let thread = EngineThread::new(engine, index);
+    thread.engine.askable.enter(&thread);
     for listener in listeners {
         match listener.attach() {
             Ok(listener) => spawn_local(accept(Rc::clone(&thread), listener)),
@@ -48,6 +50,7 @@ pub async fn serve(engine: Arc<Engine>, index: usize, listeners: ListenerSet, dr
             drained_for += tick;
         }
     }
+    Askable::leave();
     if thread.sessions() > 0 {
         tracing::warn!("drain deadline reached, {} sessions are cut off", thread.sessions());
     }

@@ -13,8 +13,8 @@ use tollgate_cache::range::{self, RangeAnswer};
 use tollgate_cache::rules::{self, FreshState, Preconditions, Stale};
 use tollgate_cache::status::Forward;
 use tollgate_cache::{
-    Born, CacheKey, Effect, FillFollower, FillWriter, Freshness, Lookup, Policy, RequestPolicy, Role, StoredHead,
-    StoredObject, Target,
+    Born, CacheKey, Effect, FillFollower, FillWriter, Freshness, Lookup, Policy, RequestPolicy, Role,
+    StoredHead, StoredObject, Target,
 };
 use tollgate_config::ids;
 use tollgate_event::clock;
@@ -56,6 +56,35 @@ pub(crate) struct CacheState {
     pub(crate) redone: u8,
 }
 
+/// What becomes of an object that was found.
+pub(super) enum Use {
+    /// It is fresh.
+    Serve,
+    /// It is stale, and the client's `max-stale` accepts that.
+    ServeAccepted,
+    /// It is stale, and may be served while it is refreshed.
+    ServeAndRefresh,
+    /// It must be validated; this is what it may be used for if that fails.
+    Validate(Stale),
+    /// Nothing: a handler calls it a miss.
+    Ignore,
+}
+
+/// What becomes of an object with this freshness that counts as `status`.
+pub(super) fn use_of(status: CacheLookup, freshness: &Freshness) -> Use {
+    match (status, freshness.state) {
+        (CacheLookup::HitFresh, _) => Use::Serve,
+        (CacheLookup::HitStale, FreshState::Stale(stale)) if stale.client_accepts => Use::ServeAccepted,
+        (CacheLookup::HitStale, FreshState::Stale(stale)) if stale.while_revalidate => Use::ServeAndRefresh,
+        (CacheLookup::HitStale, FreshState::Stale(stale)) => Use::Validate(stale),
+        // A handler made it stale.
+        (CacheLookup::HitStale, FreshState::Fresh) => {
+            Use::Validate(Stale { if_unreachable: true, if_error: true, ..Stale::default() })
+        }
+        (CacheLookup::Miss | CacheLookup::Skipped, _) => Use::Ignore,
+    }
+}
+
 /// How the transaction goes on.
 pub(crate) enum Plan {
     /// Serve this object.
@@ -69,13 +98,7 @@ pub(crate) enum Plan {
 impl<S: ClientStream> Exchange<'_, S> {
     /// Looks the request up and fires the cache's hook points.
     pub(crate) async fn look_up(&mut self) -> Result<Plan, Stop> {
-        self.cache.policy = if self.txn.records.has_overrides() {
-            policy::of(&self.txn.records)
-        } else {
-            self.generation.policy
-        };
-        self.cache.request = rules::request_policy(&self.txn.client_request, &self.cache.policy);
-        self.cache.now = clock::unix_seconds();
+        self.prepare_look_up();
         if !self.is_looked_up() {
             self.txn.cache_lookup = Some(CacheLookup::Skipped);
             self.hook(TransactionHook::CacheLookupComplete).await?;
@@ -90,6 +113,17 @@ impl<S: ClientStream> Exchange<'_, S> {
         self.cache.key = Some(key);
         let Some(object) = found else { return self.missed().await };
         self.found(object).await
+    }
+
+    /// What the request and the records say of caching.
+    pub(super) fn prepare_look_up(&mut self) {
+        self.cache.policy = if self.txn.records.has_overrides() {
+            policy::of(&self.txn.records)
+        } else {
+            self.generation.policy
+        };
+        self.cache.request = rules::request_policy(&self.txn.client_request, &self.cache.policy);
+        self.cache.now = clock::unix_seconds();
     }
 
     /// The key of a URL after remapping. Where the origin is sent the client's own Host, that host is part of it.
@@ -117,14 +151,14 @@ impl<S: ClientStream> Exchange<'_, S> {
         }
     }
 
-    fn is_looked_up(&self) -> bool {
+    pub(super) fn is_looked_up(&self) -> bool {
         (self.cache.request.lookup || self.txn.request_is_cacheable)
             && self.cache.policy.enabled
             && !self.is_upgrade()
     }
 
     /// The stored alternate for this request; handlers of SELECT_ALT weigh the ones that fit.
-    fn find(&mut self, key: &CacheKey) -> Option<Arc<StoredObject>> {
+    pub(super) fn find(&mut self, key: &CacheKey) -> Option<Arc<StoredObject>> {
         let store = &self.thread.engine.store;
         if self.generation.select_alt.is_empty() || !self.txn.records.flag(ids::CACHE_SELECT_ALTERNATE) {
             return match store.lookup(key, &self.txn.client_request) {
@@ -184,14 +218,31 @@ impl<S: ClientStream> Exchange<'_, S> {
                 return Box::pin(self.look_up()).await;
             }
         }
-        match self.txn.cache_lookup {
-            Some(CacheLookup::HitFresh) => {
+        let status = self.txn.cache_lookup.unwrap_or(CacheLookup::Miss);
+        if status == CacheLookup::HitStale {
+            self.thread.metrics.inc(Metric::CacheStale);
+            self.cache.forward = Some(if freshness.ttl() > 0 { Forward::Request } else { Forward::Stale });
+        }
+        match use_of(status, &freshness) {
+            Use::Serve => {
                 self.thread.metrics.inc(Metric::CacheHits);
                 self.txn.cache_outcome = CacheOutcome::Hit;
                 Ok(Plan::Serve(object))
             }
-            Some(CacheLookup::HitStale) => self.plan_stale(object, freshness),
-            _ => {
+            Use::ServeAccepted => {
+                self.txn.cache_outcome = CacheOutcome::Hit;
+                Ok(Plan::Serve(object))
+            }
+            Use::ServeAndRefresh => {
+                self.refresh_behind();
+                self.txn.cache_outcome = CacheOutcome::StaleWhileRevalidate;
+                Ok(Plan::Serve(object))
+            }
+            Use::Validate(stale) => {
+                self.cache.stale = Some((object, stale));
+                self.plan_fetch()
+            }
+            Use::Ignore => {
                 self.txn.cached_response = None;
                 self.txn.cache_lookup = Some(CacheLookup::Miss);
                 self.plan_fetch()
@@ -214,8 +265,7 @@ impl<S: ClientStream> Exchange<'_, S> {
     }
 
     pub(crate) fn freshness(&self, object: &StoredObject) -> Freshness {
-        let mut freshness =
-            object.head().freshness(self.cache.now, &self.cache.request, &self.cache.policy);
+        let mut freshness = object.head().freshness(self.cache.now, &self.cache.request, &self.cache.policy);
         if self.mode == Mode::Refresh {
             let stale = Stale { while_revalidate: false, client_accepts: false, ..Stale::default() };
             freshness.state = match freshness.state {
@@ -230,28 +280,6 @@ impl<S: ClientStream> Exchange<'_, S> {
             };
         }
         freshness
-    }
-
-    /// A stale object: served as it is where that is allowed, validated otherwise.
-    fn plan_stale(&mut self, object: Arc<StoredObject>, freshness: Freshness) -> Result<Plan, Stop> {
-        self.thread.metrics.inc(Metric::CacheStale);
-        self.cache.forward = Some(if freshness.ttl() > 0 { Forward::Request } else { Forward::Stale });
-        let stale = match freshness.state {
-            FreshState::Stale(stale) => stale,
-            // A handler made it stale.
-            FreshState::Fresh => Stale { if_unreachable: true, if_error: true, ..Stale::default() },
-        };
-        if stale.client_accepts {
-            self.txn.cache_outcome = CacheOutcome::Hit;
-            return Ok(Plan::Serve(object));
-        }
-        if stale.while_revalidate {
-            self.refresh_behind();
-            self.txn.cache_outcome = CacheOutcome::StaleWhileRevalidate;
-            return Ok(Plan::Serve(object));
-        }
-        self.cache.stale = Some((object, stale));
-        self.plan_fetch()
     }
 
     /// Joins a fetch under way, starts one that others may join, or goes alone.
