@@ -195,7 +195,7 @@ impl RamStore {
     /// later may share it.
     pub fn is_overtaken(&self, key: &CacheKey, head: &StoredHead) -> bool {
         let removals = self.removal_counter(key).load(Ordering::Acquire);
-        head.mark().removals.is_some_and(|at_birth| at_birth != removals)
+        head.mark().is_removed_since(removals)
             || self.purges.judge(key, head.mark()) != Standing::Untouched
     }
 
@@ -235,7 +235,7 @@ impl RamStore {
         let added = {
             let mut shard = slot.shard.lock();
             let removals = self.removal_counter(key).load(Ordering::Acquire);
-            if object.head().mark().removals.is_some_and(|at_birth| at_birth != removals) {
+            if object.head().mark().is_removed_since(removals) {
                 drop(shard);
                 self.release(cost, 1);
                 return self.refuse(InsertError::Purged);

@@ -17,15 +17,23 @@ pub struct Born {
 }
 
 /// Kept with a stored head.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Mark {
     /// The newest purge that the object was judged by.
     judged: AtomicU64,
     /// 0: not stale by purge. Seconds since 1970, which suffices until 2106.
     stale_since: AtomicU32,
-    pub(crate) removals: Option<u32>,
-    tags: Option<Box<[u64]>>,
+    /// See [`Born::removals`]; [`UNKNOWN`] for none.
+    removals: u32,
+    tags: Option<Box<Tags>>,
 }
+
+/// "No count of removals".
+const UNKNOWN: u32 = u32::MAX;
+
+/// Behind a thin pointer: few objects have tags.
+#[derive(Clone, Debug)]
+struct Tags(Box<[u64]>);
 
 impl Clone for Mark {
     fn clone(&self) -> Self {
@@ -38,14 +46,20 @@ impl Clone for Mark {
     }
 }
 
+impl Default for Mark {
+    fn default() -> Self {
+        Mark { judged: AtomicU64::new(0), stale_since: AtomicU32::new(0), removals: UNKNOWN, tags: None }
+    }
+}
+
 impl Mark {
     /// The mark of a response with these fields under `key`.
     pub(crate) fn new(key: &CacheKey, response: &HeaderBlock, born: Born) -> Mark {
         Mark {
             judged: AtomicU64::new(born.purge),
             stale_since: AtomicU32::new(0),
-            removals: born.removals,
-            tags: tags_of(key, response),
+            removals: born.removals.unwrap_or(UNKNOWN),
+            tags: tags_of(key, response).map(|tags| Box::new(Tags(tags))),
         }
     }
 
@@ -78,8 +92,13 @@ impl Mark {
         self.judged.fetch_max(number, Ordering::Release);
     }
 
+    /// Whether its key was removed since it was asked for, now that `removals` are counted.
+    pub(crate) fn is_removed_since(&self, removals: u32) -> bool {
+        self.removals != UNKNOWN && self.removals != removals
+    }
+
     pub(super) fn tags(&self) -> &[u64] {
-        self.tags.as_deref().unwrap_or_default()
+        self.tags.as_ref().map_or(&[], |tags| &tags.0)
     }
 
     /// Number of tags and groups.
@@ -88,6 +107,6 @@ impl Mark {
     }
 
     pub(crate) fn heap_bytes(&self) -> usize {
-        size_of_val(self.tags())
+        size_of_val(self.tags()) + self.tags.as_ref().map_or(0, |_| size_of::<Tags>())
     }
 }
