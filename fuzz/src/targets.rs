@@ -34,6 +34,7 @@ const fn slow(cost: u64, target: Target) -> Target {
 
 /// Every target.
 pub const TARGETS: &[Target] = &[
+    slow(5, target("cache_config", config::cache_config, config::CACHE_TOKENS)),
     target("cache_rules", cache::rules, cache::TOKENS),
     target("chunked", heads::chunked, heads::CHUNKED_TOKENS),
     target("date", values::date, values::DATE_TOKENS),
@@ -41,6 +42,7 @@ pub const TARGETS: &[Target] = &[
     slow(5, target("ip_allow", config::ip_allow, config::IP_ALLOW_TOKENS)),
     target("list", values::list, values::LIST_TOKENS),
     target("plugin_config", config::plugin_config, config::PLUGIN_TOKENS),
+    target("ranges", cache::ranges, cache::TOKENS),
     slow(10, target("records_config", config::records_config, config::RECORDS_TOKENS)),
     slow(10, target("records_yaml", config::records_yaml, config::RECORDS_TOKENS)),
     target("remap_config", remap::run, remap::TOKENS),

@@ -5,6 +5,7 @@
 //!
 //! Invariant: each rule is a function from what it looks at to violations, and has a test with a planted one.
 
+pub mod conformance;
 pub mod layers;
 pub mod licences;
 pub mod links;
@@ -96,6 +97,8 @@ pub fn rules(steps: &mut Steps) -> Result<()> {
     for (name, rule) in TEXT_RULES {
         steps.run(name, || report(&rule(&files)));
     }
+    let documents = read_files(&root, &[".yaml", ".md"])?;
+    steps.run("conformance tables", || report(&conformance::stale_tables(&documents)));
     steps.run("links resolve", || report(&links::broken(&files, |path| root.join(path).exists())));
     steps.run("lock file committed", || lock_file_is_committed(&root));
     match Metadata::read() {

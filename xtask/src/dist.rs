@@ -103,6 +103,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
             fs::copy(work.join("build/release/tollgate"), binary())?;
             smoke(&binary())
         });
+        steps.run("the binary exports what C plugins import", || crate::exports::check(&binary()));
     }
     println!("\n{}", binary().display());
     Ok(steps.finish())

@@ -14,6 +14,7 @@ pub mod check;
 pub mod client;
 pub mod compat;
 pub mod dist;
+pub mod exports;
 pub mod instructions;
 pub mod process;
 pub mod setup;

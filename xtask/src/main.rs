@@ -20,6 +20,8 @@ enum Chore {
     Test(xtask::test::Options),
     /// Formatting, lints and the repository's own rules
     Check(xtask::check::Options),
+    /// Writes the table of what holds of HTTP caching, from the scenarios
+    Conformance,
     /// Debian's plugins in Traffic Server and in Tollgate
     Compat(xtask::compat::Options),
     /// Tollgate beside nginx, HAProxy and Traffic Server
@@ -34,6 +36,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().chore {
         Chore::Test(options) => xtask::test::run(&options),
         Chore::Check(options) => xtask::check::run(&options),
+        Chore::Conformance => xtask::check::conformance::run(),
         Chore::Compat(options) => xtask::compat::run(&options),
         Chore::Bench(options) => xtask::bench::run(&options),
         Chore::Dist(options) => xtask::dist::run(&options),

@@ -75,6 +75,10 @@ fn slow_steps(steps: &mut Steps, is_built: bool, folder: &std::path::Path) {
     steps.run("C functions beside Traffic Server", || {
         workspace::run(&mut cargo(["test", "--locked", "-p", "tollgate-ts", "--tests", "--", "--ignored"]))
     });
+    steps.run("C plugins beside Traffic Server", || {
+        let plugins = ["test", "--locked", "-p", "tollgate", "--test", "c_plugins", "--", "--ignored"];
+        workspace::run(&mut cargo(plugins))
+    });
     if is_built {
         for peer in PEERS {
             steps.run(&format!("scenarios against {peer}"), || scenarios(&Against::Peer(peer), folder));

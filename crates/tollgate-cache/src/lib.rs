@@ -53,11 +53,14 @@
 
 pub mod control;
 pub mod fill;
+pub mod holdoff;
 pub mod key;
 pub mod object;
+pub mod part;
 pub mod policy;
 pub mod purge;
 pub mod range;
+mod reason;
 pub mod rules;
 pub mod status;
 pub mod store;
@@ -69,6 +72,7 @@ pub use fill::{
     AbortReason, Collapser, FillAborted, FillFollower, FillLimits, FillReader, FillWriter, FollowerStart,
     HitForMiss, Role, Unshareable, VaryMismatch,
 };
+pub use holdoff::Holdoff;
 pub use key::CacheKey;
 pub use object::{Body, StoredHead, StoredObject};
 pub use policy::Policy;

@@ -56,6 +56,20 @@ impl StoredHead {
         self
     }
 
+    /// Says that it stands for `other`, whose header was changed here: what purges have made of that holds for it.
+    #[must_use]
+    pub fn purged_as(mut self, other: &StoredHead) -> StoredHead {
+        self.mark = other.mark.clone();
+        self
+    }
+
+    /// Says that a soft purge has made it stale at `since`, seconds since 1970: for an object that was kept elsewhere.
+    #[must_use]
+    pub fn stale_from(self, since: i64) -> StoredHead {
+        self.mark.make_stale(since);
+        self
+    }
+
     /// What it remembers about purges.
     pub fn mark(&self) -> &Mark {
         &self.mark
@@ -86,6 +100,13 @@ impl StoredHead {
         }
     }
 
+    /// This head with another status and other fields, of the same response.
+    pub(crate) fn with_status(&self, status: u16, headers: HeaderBlock) -> StoredHead {
+        let mut meta = StoredMeta::of(status, &headers, self.meta.request_time, self.meta.response_time);
+        meta.age_value = self.meta.age_value;
+        StoredHead { meta, reason: None, headers, ..self.clone() }
+    }
+
     /// The facts for the freshness rules.
     pub fn meta(&self) -> &StoredMeta {
         &self.meta
@@ -94,6 +115,11 @@ impl StoredHead {
     /// The status code.
     pub fn status(&self) -> u16 {
         self.meta.status
+    }
+
+    /// Whether it is the head of a part of an object: see [`crate::part`].
+    pub fn is_part(&self) -> bool {
+        self.meta.status == 206
     }
 
     /// The reason phrase, if the origin sent an own one.

@@ -152,6 +152,16 @@ pub struct Policy {
     pub max_doc_size: u64,
     /// `http.normalize_ae`
     pub normalize_ae: NormalizeAe,
+    /// A rule's `revalidate`: the lifetime, whatever the origin says, seconds.
+    pub revalidate_after: Option<u32>,
+    /// A rule's `ttl-in-cache`: stored and fresh for so long, whatever origin and client say, seconds.
+    pub ttl_in_cache: Option<u32>,
+    /// `http.cache.range.lookup`: range requests are looked up.
+    pub range_lookup: bool,
+    /// `http.cache.range.write`: the whole object, come in answer to a range request, is stored.
+    pub range_write: bool,
+    /// `tollgate.http.cache.store_parts`: 206 responses are stored as parts.
+    pub store_parts: bool,
 }
 
 impl Default for Policy {
@@ -178,11 +188,34 @@ impl Default for Policy {
             negative_caching_list: StatusSet::of(&[204, 305, 403, 404, 414, 500, 501, 502, 503, 504]),
             max_doc_size: 0,
             normalize_ae: NormalizeAe::Gzip,
+            revalidate_after: None,
+            ttl_in_cache: None,
+            range_lookup: true,
+            range_write: true,
+            store_parts: true,
         }
     }
 }
 
+impl Policy {
+    /// Whether a rule sets the lifetime in place of the origin.
+    pub(crate) fn sets_lifetime(&self) -> bool {
+        self.revalidate_after.is_some_and(|seconds| seconds > 0) || self.ttl_in_cache.is_some()
+    }
+}
+
 impl CookieCaching {
+    /// The value with this number; storing for one that there is not.
+    pub fn of(number: i64) -> CookieCaching {
+        match number {
+            0 => CookieCaching::None,
+            2 => CookieCaching::Images,
+            3 => CookieCaching::AllButText,
+            4 => CookieCaching::AllButTextExt,
+            _ => CookieCaching::All,
+        }
+    }
+
     /// Whether cookies in the exchange forbid storing the response.
     pub(crate) fn forbids(self, request: &HeaderBlock, response: &HeaderBlock, public: bool) -> bool {
         if self == CookieCaching::All || !(request.has(names::COOKIE) || response.has(names::SET_COOKIE)) {

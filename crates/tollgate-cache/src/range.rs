@@ -113,7 +113,7 @@ pub fn evaluate(request: &Request, stored: &StoredHead, len: u64) -> RangeAnswer
 
 /// RFC 9110 §13.1.5: a strong tag that matches, or exactly the stored `Last-Modified` if that is strong: at least
 /// a second older than `Date`.
-fn if_range_matches(headers: &HeaderBlock, stored: &StoredHead) -> bool {
+pub(crate) fn if_range_matches(headers: &HeaderBlock, stored: &StoredHead) -> bool {
     let Some(value) = headers.get(names::IF_RANGE) else { return false };
     let meta = stored.meta();
     if let Some(time) = date::parse(value, meta.response_time) {

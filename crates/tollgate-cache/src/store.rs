@@ -195,8 +195,7 @@ impl RamStore {
     /// later may share it.
     pub fn is_overtaken(&self, key: &CacheKey, head: &StoredHead) -> bool {
         let removals = self.removal_counter(key).load(Ordering::Acquire);
-        head.mark().is_removed_since(removals)
-            || self.purges.judge(key, head.mark()) != Standing::Untouched
+        head.mark().is_removed_since(removals) || self.purges.judge(key, head.mark()) != Standing::Untouched
     }
 
     #[inline]

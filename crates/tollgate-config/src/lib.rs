@@ -10,6 +10,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod cache_config;
 pub mod files;
 pub mod generation;
 pub mod hooks_config;
@@ -19,6 +20,7 @@ pub mod ip_allow;
 pub mod plugin_config;
 mod problem;
 pub mod records;
+pub mod redirect_actions;
 pub mod remap;
 mod yaml;
 

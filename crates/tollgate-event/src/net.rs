@@ -13,7 +13,7 @@ use bytes::{Bytes, BytesMut};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use std::future::poll_fn;
 use std::io::{self, ErrorKind, IoSlice};
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::AsRawFd;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
@@ -200,8 +200,8 @@ pub enum IdleState {
 /// How to open a connection.
 #[derive(Clone, Debug, Default)]
 pub struct ConnectOptions {
-    /// Local address to bind to.
-    pub source: Option<std::net::IpAddr>,
+    /// Local address to bind to; port 0: any.
+    pub source: Option<SocketAddr>,
     /// Socket receive buffer, bytes; 0 leaves the system's.
     pub receive_buffer_bytes: usize,
     /// Socket send buffer, bytes; 0 leaves the system's.
@@ -212,6 +212,10 @@ pub struct ConnectOptions {
     pub keep_alive: bool,
     /// TCP congestion control; empty: the system's, and [`LOOPBACK_CONGESTION_CONTROL`] to loopback addresses.
     pub congestion_control: Box<str>,
+    /// Type of service (IPv4) or traffic class (IPv6) of the packets; 0 leaves the system's.
+    pub type_of_service: u8,
+    /// Mark of the packets for the system's routing; 0: none.
+    pub packet_mark: u32,
     /// Limit of the attempt; zero: none.
     pub timeout: Duration,
 }
@@ -220,7 +224,8 @@ pub struct ConnectOptions {
 pub async fn connect(addr: SocketAddr, options: &ConnectOptions) -> io::Result<Conn> {
     let socket = if addr.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     if let Some(source) = options.source {
-        socket.bind(SocketAddr::new(source, 0))?;
+        socket.set_reuseaddr(source.port() != 0)?;
+        socket.bind(source)?;
     }
     if options.receive_buffer_bytes > 0 {
         socket.set_recv_buffer_size(options.receive_buffer_bytes.try_into().unwrap_or(u32::MAX))?;
@@ -230,6 +235,7 @@ pub async fn connect(addr: SocketAddr, options: &ConnectOptions) -> io::Result<C
     }
     socket.set_nodelay(options.no_delay)?;
     set_congestion_control(&SockRef::from(&socket), &addr, &options.congestion_control)?;
+    mark_packets(&SockRef::from(&socket), &addr, options)?;
     if options.keep_alive {
         socket.set_keepalive(true)?;
     }
@@ -237,6 +243,30 @@ pub async fn connect(addr: SocketAddr, options: &ConnectOptions) -> io::Result<C
         .await
         .map_err(|_| ErrorKind::TimedOut)??;
     Ok(Conn::new(stream))
+}
+
+/// Whether an address is this machine's own. Of the loopback addresses, the usual one of each family is.
+pub fn is_own_address(ip: IpAddr) -> bool {
+    match ip.to_canonical() {
+        ip if ip.is_loopback() => ip == Ipv4Addr::LOCALHOST || ip == Ipv6Addr::LOCALHOST,
+        ip if ip.is_multicast() || ip.is_unspecified() => false,
+        // The system lets sockets have only its own addresses.
+        ip => std::net::UdpSocket::bind((ip, 0)).is_ok(),
+    }
+}
+
+/// Type of service and mark of a connection's packets.
+fn mark_packets(socket: &SockRef<'_>, addr: &SocketAddr, options: &ConnectOptions) -> io::Result<()> {
+    let service = u32::from(options.type_of_service);
+    match addr {
+        _ if service == 0 => {}
+        SocketAddr::V4(_) => socket.set_tos_v4(service)?,
+        SocketAddr::V6(_) => socket.set_tclass_v6(service)?,
+    }
+    if options.packet_mark != 0 {
+        socket.set_mark(options.packet_mark)?;
+    }
+    Ok(())
 }
 
 /// Congestion control where there is nothing to congest: it neither paces nor measures. Every system has it, and lets

@@ -1,6 +1,6 @@
 //! What is asked of the system directly.
 //!
-//! Responsible for: the process's allocator; socket options and clocks that no safe crate knows.
+//! Responsible for: the process's allocator; socket options, clocks and the time zone, which no safe crate knows.
 //! Invariants: the only module of this crate with `unsafe`; every use says why it is sound.
 #![expect(unsafe_code, reason = "an allocator is unsafe by its trait, and so are calls of C")]
 
@@ -33,6 +33,19 @@ pub(crate) fn unix_seconds() -> i64 {
     // SAFETY: `time` is written through a pointer that is valid for the call. It cannot fail: every Linux has the clock.
     unsafe { libc::clock_gettime(libc::CLOCK_REALTIME_COARSE, &raw mut time) };
     time.tv_sec
+}
+
+/// Seconds since midnight in the machine's time zone, at `seconds` since 1970.
+pub(crate) fn local_time_of_day(seconds: i64) -> u32 {
+    let mut parts = std::mem::MaybeUninit::<libc::tm>::zeroed();
+    // SAFETY: both point to live values of the right types; all-zero bytes are a valid `tm`, whether or not the function
+    // writes it.
+    let parts = unsafe {
+        libc::localtime_r(&seconds, parts.as_mut_ptr());
+        parts.assume_init()
+    };
+    let seconds = parts.tm_hour * 3600 + parts.tm_min * 60 + parts.tm_sec;
+    u32::try_from(seconds).unwrap_or(0)
 }
 
 /// mimalloc. Layouts with the alignment of any C type go the short way through it; its aligned functions are slower

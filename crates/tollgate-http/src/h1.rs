@@ -328,8 +328,8 @@ pub fn write_request(request: &Request, out: &mut Vec<u8>) {
     out.extend_from_slice(request.method.as_str().as_bytes());
     out.push(b' ');
     match request.url.form {
-        url::Form::Authority => request.url.write_full(out),
-        _ => request.url.write_origin_form(out),
+        url::Form::Authority | url::Form::Absolute => request.url.write_full(out),
+        url::Form::Origin | url::Form::Asterisk => request.url.write_origin_form(out),
     }
     out.push(b' ');
     out.extend_from_slice(request.version.as_str().as_bytes());

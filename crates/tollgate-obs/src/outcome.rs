@@ -1,7 +1,8 @@
 //! Why a transaction ended and what the cache did for it.
 //!
-//! Responsible for: the two enums that the access log, the metrics, `Cache-Status` and the tests share. Each
-//! transaction ends with exactly one [`TransactionEnd`]; each has exactly one [`CacheOutcome`].
+//! Responsible for: the enums that the access log, the metrics, `Cache-Status` and the tests share. Each
+//! transaction ends with exactly one [`TransactionEnd`]; each has exactly one [`CacheOutcome`],
+//! and at most one [`CacheReason`] for it.
 //! Not responsible for: deciding them (the transaction and the cache rules do).
 
 /// Declares a field-less enum with one stable snake_case token per variant.
@@ -98,5 +99,88 @@ tokens! {
         Collapsed = "collapsed",
         /// `only-if-cached` could not be satisfied.
         OnlyIfCachedMiss = "only_if_cached_miss",
+    }
+}
+
+tokens! {
+    /// Why the cache did what it did: the reason behind a [`CacheOutcome`].
+    CacheReason {
+        // Why it was not looked up.
+        /// The cache is switched off.
+        Disabled = "disabled",
+        /// The method is not answered from the cache, its responses are not stored.
+        Method = "method",
+        /// The request has a body, which the key does not cover.
+        RequestBody = "request_body",
+        /// The URL looks dynamic and such URLs are not cached.
+        LooksDynamic = "looks_dynamic",
+        /// Range requests are not looked up.
+        Range = "range",
+        /// Only the origin may judge the request's condition.
+        OriginPrecondition = "origin_precondition",
+        /// The connection is to become a tunnel.
+        Upgrade = "upgrade",
+        /// A rule of `cache.config`.
+        Rule = "rule",
+        /// A plugin.
+        Plugin = "plugin",
+
+        // Why what was found could be used, or not.
+        /// Younger than its lifetime.
+        Fresh = "fresh",
+        /// As old as its lifetime or older.
+        Expired = "expired",
+        /// Its own `no-cache`.
+        NoCache = "no_cache",
+        /// The client's `no-cache`.
+        ClientNoCache = "client_no_cache",
+        /// Older than the client's `max-age`.
+        ClientMaxAge = "client_max_age",
+        /// Less lifetime left than the client's `min-fresh`.
+        ClientMinFresh = "client_min_fresh",
+        /// Stale, but not more than the client's `max-stale`.
+        ClientMaxStale = "client_max_stale",
+        /// The configuration demands validation.
+        ConfigRevalidate = "config_revalidate",
+        /// The configuration keeps it from going stale.
+        ConfigNeverStale = "config_never_stale",
+        /// The origin did not answer.
+        OriginUnreachable = "origin_unreachable",
+        /// The origin answered with an error.
+        OriginError = "origin_error",
+
+        // Why the response was not stored.
+        /// The client's `no-store`.
+        RequestNoStore = "request_no_store",
+        /// An interim (1xx) response.
+        Interim = "interim",
+        /// A 206 that cannot be kept as a part.
+        Partial = "partial",
+        /// The answer to a range request is neither a part nor the whole, or such answers are not stored.
+        RangeRequest = "range_request",
+        /// A 304 that updates nothing stored.
+        NotModified = "not_modified",
+        /// `must-understand` with a status this cache does not know.
+        StatusNotUnderstood = "status_not_understood",
+        /// The response's `no-store`.
+        NoStore = "no_store",
+        /// The response's `private`.
+        Private = "private",
+        /// The request carried `Authorization` and the response does not allow sharing.
+        Authorization = "authorization",
+        /// `Vary: *`
+        VaryStar = "vary_star",
+        /// Cookies in the exchange.
+        Cookies = "cookies",
+        /// `Set-Cookie` in the response.
+        SetCookie = "set_cookie",
+        /// Neither an explicit lifetime nor a status with heuristic caching.
+        NoLifetime = "no_lifetime",
+        /// Already stale and without a validator.
+        NothingToReuse = "nothing_to_reuse",
+        /// A header that the configuration requires is missing.
+        RequiredHeaders = "required_headers",
+        /// Larger than the largest object allowed.
+        TooLarge = "too_large",
     }
 }

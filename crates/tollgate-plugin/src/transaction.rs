@@ -6,7 +6,10 @@
 //! code may change whatever is public here without locks.
 
 use crate::hooks::{NamedHandler, TransactionHook, TransactionPoint, session_mask};
-use crate::{BodyTransform, Contexts, DataSink, Host, Intercept, LocalResponse, Outcome, Session, Step};
+use crate::{
+    BodyTransform, Contexts, DataSink, Host, Intercept, LocalResponse, OriginFacts, OriginWishes, Outcome,
+    Session, Step,
+};
 use bytes::Bytes;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -94,6 +97,19 @@ pub struct Transaction {
     /// (TSHttpTxnRedirectUrlSet). Up to READ_RESPONSE_HDR, or in SEND_RESPONSE_HDR unless a fresh object is served;
     /// taken away when it is followed. Of no effect once a part of the request's body has been read.
     pub redirect_url: Option<Box<Url>>,
+    /// How often the cache was looked up.
+    pub cache_lookups: u32,
+    /// When the response came that the look-up found, in seconds since 1970.
+    pub cached_response_time: Option<i64>,
+    /// Set in READ_CACHE_HDR or CACHE_LOOKUP_COMPLETE: takes the place of the stored response header, if it is served
+    /// without asking the origin (TSHttpTxnUpdateCachedObject).
+    pub updated_cached_response: Option<Box<Response>>,
+    /// The origin's answer about a stale object is dropped and the object is served (TSHttpTxnServerRespIgnore). Up
+    /// to READ_RESPONSE_HDR.
+    pub ignores_origin_response: bool,
+    /// When an object expires that is served in place of the origin's answer, in seconds since 1970; 0: as the records
+    /// say (TSHttpTxnOverwriteExpireTime).
+    pub expire_time: i64,
     /// The URL that makes the cache key in place of the request's (TSCacheUrlSet). Up to POST_REMAP.
     pub cache_url: Option<Box<Url>>,
     /// The origin's address, from OS_DNS on. Set earlier, or changed in OS_DNS, it is used instead of what the name
@@ -103,6 +119,12 @@ pub struct Transaction {
     pub outgoing_addr: Option<SocketAddr>,
     /// Requests sent on the origin's connection before this transaction's.
     pub origin_uses: u32,
+    /// What is asked of the way to the origin.
+    pub origin_wishes: Option<Box<OriginWishes>>,
+    /// What is known of the exchange with the origin, from SEND_REQUEST_HDR on, if handlers follow.
+    pub origin_facts: Option<Arc<OriginFacts>>,
+    /// The request's body, from REQUEST_BUFFER_READ_COMPLETE on.
+    pub buffered_body: Vec<Bytes>,
     /// How many redirects were followed so far.
     pub redirects: u32,
     /// What was transferred, complete from TXN_CLOSE on.
@@ -121,12 +143,18 @@ pub struct Transaction {
     /// Status for [`Outcome::Fail`], or, set before the end of remapping, for an answer right after it
     /// (TSHttpTxnStatusSet). 0: none.
     pub status_override: u16,
+    /// The client's connection is closed after the response (TSHttpTxnCloseAfterResponse). Up to SEND_RESPONSE_HDR.
+    pub closes_client: bool,
+    /// [`Outcome::Fail`] closes the client's connection without a response (TSHttpTxnShutDown).
+    pub fails_silently: bool,
     /// Whether the transaction is written to the access log.
     pub is_logged: bool,
     /// When things happened.
     pub milestones: Milestones,
     /// What the cache did, once known.
     pub cache_outcome: CacheOutcome,
+    /// The response was read on into the cache after the client had left, known from TXN_CLOSE on.
+    pub fills_behind: bool,
     /// Why the transaction ended, from TXN_CLOSE on.
     pub end: Option<TransactionEnd>,
     /// The plugin that answered or failed the transaction.
@@ -161,10 +189,18 @@ impl Transaction {
             cache_lookup: None,
             redo_cache_lookup: None,
             redirect_url: None,
+            cache_lookups: 0,
+            cached_response_time: None,
+            updated_cached_response: None,
+            ignores_origin_response: false,
+            expire_time: 0,
             cache_url: None,
             origin_addr: None,
             outgoing_addr: None,
             origin_uses: 0,
+            origin_wishes: None,
+            origin_facts: None,
+            buffered_body: Vec::new(),
             redirects: 0,
             bytes: ByteCounts::default(),
             skip_remapping: false,
@@ -173,9 +209,12 @@ impl Transaction {
             response_is_cacheable: false,
             cache_untransformed: false,
             status_override: 0,
+            closes_client: false,
+            fails_silently: false,
             is_logged: true,
             milestones: Milestones::new(parts.started),
             cache_outcome: CacheOutcome::Skipped,
+            fills_behind: false,
             end: None,
             decided_by: None,
             request_transforms: Vec::new(),
@@ -210,6 +249,11 @@ impl Transaction {
     /// This transaction's plugin state.
     pub fn contexts(&mut self) -> &mut Contexts {
         &mut self.contexts
+    }
+
+    /// What is asked of the way to the origin, to ask for more.
+    pub fn origin_wishes_mut(&mut self) -> &mut OriginWishes {
+        self.origin_wishes.get_or_insert_default()
     }
 
     /// The response to the client, to change. Before SEND_RESPONSE_HDR there is none: an empty 200 that is dropped.

@@ -22,6 +22,8 @@ pub(crate) enum ResponseBody {
     Stored { object: Arc<StoredObject>, next: usize },
     /// Pieces cut out of a stored object.
     Pieces(std::vec::IntoIter<Bytes>),
+    /// Pieces that are there, then a body.
+    Joined { first: std::vec::IntoIter<Bytes>, rest: Box<ResponseBody> },
     /// A fetch shared with others.
     Fill(FillReader),
     /// The origin's connection.
@@ -33,7 +35,11 @@ pub(crate) enum ResponseBody {
 impl ResponseBody {
     /// Whether a pending read may be dropped.
     pub(crate) fn can_poll(&self) -> bool {
-        !matches!(self, ResponseBody::Plugin(_))
+        match self {
+            ResponseBody::Plugin(_) => false,
+            ResponseBody::Joined { rest, .. } => rest.can_poll(),
+            _ => true,
+        }
     }
 
     /// The next piece of a body that can be polled.
@@ -56,6 +62,11 @@ impl ResponseBody {
                     }
                 }
                 ResponseBody::Pieces(pieces) => return Poll::Ready(Ok(pieces.next())),
+                ResponseBody::Joined { first, rest } => match first.next() {
+                    Some(piece) if piece.is_empty() => continue,
+                    Some(piece) => return Poll::Ready(Ok(Some(piece))),
+                    None => *self = std::mem::replace(&mut **rest, ResponseBody::Empty),
+                },
                 ResponseBody::Fill(reader) => {
                     return reader.poll_chunk(cx).map_err(|_| BodyError::Truncated);
                 }
@@ -71,6 +82,10 @@ impl ResponseBody {
     pub(crate) async fn next_piece(&mut self) -> Result<Option<Bytes>, BodyError> {
         match self {
             ResponseBody::Plugin(body) => body.next().await,
+            ResponseBody::Joined { first, rest } if !rest.can_poll() => match first.next() {
+                Some(piece) => Ok(Some(piece)),
+                None => Box::pin(rest.next_piece()).await,
+            },
             _ => poll_fn(|cx| self.poll_next(cx)).await,
         }
     }

@@ -15,8 +15,8 @@ use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, PoisonError};
 use tollgate_cache::purge::{Purge, PurgeError, PurgeLimits, PurgeStats, journal};
 use tollgate_cache::{
-    CacheKey, Collapser, Effect, FillLimits, HitForMiss, Purges, RamStore, RamStoreSettings, StoreStats,
-    Target,
+    CacheKey, Collapser, Effect, FillLimits, HitForMiss, Holdoff, Purges, RamStore, RamStoreSettings,
+    StoreStats, Target,
 };
 use tollgate_config::{Problem, Records, ids};
 use tollgate_event::dns::DnsCache;
@@ -26,6 +26,9 @@ use tollgate_obs::metrics::{Metric, Metrics};
 
 /// LIMIT: keys and variants remembered as not shareable.
 const HIT_FOR_MISS: usize = 65_536;
+
+/// LIMIT: objects whose origin is left alone after a failed validation.
+const HELD_OFF: usize = 65_536;
 
 /// The shared state of the server.
 pub struct Engine {
@@ -39,6 +42,8 @@ pub struct Engine {
     /// Stale objects being refreshed behind the scenes.
     pub(crate) refreshes: AtomicUsize,
     pub(crate) askable: Askable,
+    /// Objects whose origin is left alone after a failed validation.
+    pub(crate) holdoff: Holdoff,
     pub(crate) dns_cache: Arc<DnsCache>,
     pub(crate) hosts: HashMap<String, Vec<IpAddr>>,
     access_log: Mutex<Option<AccessLog>>,
@@ -65,6 +70,7 @@ impl Engine {
         let generation = Generation::build(1, parts, &plugins)?;
         let records = Arc::clone(&generation.records);
         metrics.set(Metric::ConfigGeneration, 1);
+        tollgate_event::clock::set_ahead(records.int(ids::TOLLGATE_CLOCK_OFFSET));
         Ok(Arc::new(Engine {
             generation_number: AtomicU64::new(1),
             generation: ArcSwap::from_pointee(generation),
@@ -75,6 +81,7 @@ impl Engine {
             hit_for_miss: HitForMiss::new(HIT_FOR_MISS),
             refreshes: AtomicUsize::new(0),
             askable: Askable::default(),
+            holdoff: Holdoff::new(HELD_OFF),
             dns_cache: Arc::default(),
             hosts,
             access_log: Mutex::new(access_log),
@@ -96,6 +103,7 @@ impl Engine {
         let number = self.generation.load().number + 1;
         match Generation::build(number, parts, &self.plugins) {
             Ok(generation) => {
+                tollgate_event::clock::set_ahead(generation.records.int(ids::TOLLGATE_CLOCK_OFFSET));
                 self.generation.store(Arc::new(generation));
                 self.generation_number.store(number, Ordering::Release);
                 self.metrics.inc(Metric::ConfigReloads);

@@ -85,6 +85,8 @@ errors! {
     ActiveTimeout = 504, "timeout#active", ActiveTimeout, "The request took too long.";
     /// A named limit.
     Overloaded = 503, "connect#overloaded", Overloaded, "The server is at its limit.";
+    /// The host is marked as down.
+    HostDown = 503, "congestion#retryAfter", OriginConnectFailed, "The origin is marked as down.";
     /// An intercept failed.
     InterceptFailed = 502, "plugin#intercept", PluginFailed, "A plugin could not answer.";
     /// A handler failed.

@@ -12,9 +12,11 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use tollgate_cache::Policy;
+use tollgate_config::cache_config::CacheConfig;
 use tollgate_config::ids;
 use tollgate_config::ip_allow::{IpAllow, Side};
 use tollgate_config::records::{Source, list_words};
+use tollgate_config::redirect_actions::RedirectActions;
 use tollgate_config::remap::{RemapTable, RuleUrl, Scheme as RuleScheme};
 use tollgate_config::{Problem, Records};
 use tollgate_hook::{AllOutcome, Handlers, HookDescription, HookTable, OperatorRules, Order, Registry, slot};
@@ -35,6 +37,8 @@ pub struct GenerationParts {
     pub remap: Arc<RemapTable>,
     /// Who may use the proxy; checked at ACCESS_CHECK.
     pub ip_allow: Option<Arc<IpAllow>>,
+    /// What is cached, by destination.
+    pub cache: Arc<CacheConfig>,
     /// Global plugins: name, arguments, where they are configured (file, line).
     pub plugins: Vec<PluginUse>,
     /// Order and switches given by the operator.
@@ -196,6 +200,10 @@ pub struct Generation {
     pub(crate) origin_access: Option<Arc<IpAllow>>,
     pub(crate) body_factory: BodyFactory,
     pub(crate) policy: Policy,
+    /// `proxy.config.http.redirect.actions`.
+    pub(crate) redirect_actions: RedirectActions,
+    /// `cache.config`, if it has rules.
+    pub(crate) cache_rules: Option<Arc<CacheConfig>>,
     pub(crate) is_forward: bool,
     pub(crate) server: String,
     pub(crate) connect_ports: Vec<u16>,
@@ -321,6 +329,10 @@ impl Generation {
             origin_access: parts.ip_allow.filter(|rules| rules.concerns(Side::Out)),
             body_factory: body_factory(&records, &parts.dir),
             policy: policy::base(&records),
+            // The record was checked when it was read.
+            redirect_actions: RedirectActions::parse(records.str(ids::HTTP_REDIRECT_ACTIONS))
+                .unwrap_or_default(),
+            cache_rules: Some(parts.cache).filter(|rules| !rules.is_empty()),
             is_forward: parts.is_forward,
             server: records.str(ids::HTTP_RESPONSE_SERVER_STR).to_string(),
             connect_ports,

@@ -60,6 +60,10 @@ impl Host for EngineHost {
     fn fetch(&self, request: FetchRequest) -> LocalBoxFuture<'static, Result<FetchResponse, FetchError>> {
         let depth = self.depth + 1;
         if depth > limits::FETCH_DEPTH {
+            tracing::warn!(
+                "an internal request is refused: it is nested deeper than {}; a plugin answers its own requests with more",
+                limits::FETCH_DEPTH
+            );
             return Box::pin(async { Err(FetchError::TooDeep(limits::FETCH_DEPTH)) });
         }
         let reader = start_internal(&self.thread, request, depth, Mode::Client);

@@ -16,6 +16,7 @@ mod engine;
 mod error_page;
 mod generation;
 mod host;
+pub mod host_status;
 mod limits;
 mod origin;
 mod policy;

@@ -1,7 +1,9 @@
 //! Records as cache policy.
 
 use tollgate_cache::Policy;
-use tollgate_cache::policy::{CookieCaching, NormalizeAe, RequiredHeaders, StatusSet, WhenToRevalidate};
+use tollgate_cache::policy::{
+    CookieCaching, NormalizeAe, RequiredHeaders, SetCookiePolicy, StatusSet, WhenToRevalidate,
+};
 use tollgate_config::ids;
 use tollgate_config::{Records, TxnRecords};
 
@@ -21,13 +23,7 @@ pub fn of(r: &TxnRecords) -> Policy {
         ignore_client_no_cache: r.flag(ids::HTTP_CACHE_IGNORE_CLIENT_NO_CACHE),
         ignore_client_cc_max_age: r.flag(ids::HTTP_CACHE_IGNORE_CLIENT_CC_MAX_AGE),
         ignore_server_no_cache: r.flag(ids::HTTP_CACHE_IGNORE_SERVER_NO_CACHE),
-        cache_responses_to_cookies: match r.int(ids::HTTP_CACHE_CACHE_RESPONSES_TO_COOKIES) {
-            0 => CookieCaching::None,
-            2 => CookieCaching::Images,
-            3 => CookieCaching::AllButText,
-            4 => CookieCaching::AllButTextExt,
-            _ => CookieCaching::All,
-        },
+        cache_responses_to_cookies: CookieCaching::of(r.int(ids::HTTP_CACHE_CACHE_RESPONSES_TO_COOKIES)),
         ignore_authentication: r.flag(ids::HTTP_CACHE_IGNORE_AUTHENTICATION),
         cache_urls_that_look_dynamic: r.flag(ids::HTTP_CACHE_CACHE_URLS_THAT_LOOK_DYNAMIC),
         required_headers: match r.int(ids::HTTP_CACHE_REQUIRED_HEADERS) {
@@ -53,7 +49,16 @@ pub fn of(r: &TxnRecords) -> Policy {
         negative_caching_list: statuses(r.str(ids::HTTP_NEGATIVE_CACHING_LIST)),
         max_doc_size: u64::try_from(r.int(ids::CACHE_MAX_DOC_SIZE)).unwrap_or(0),
         normalize_ae: normalize_ae(r),
-        ..Policy::default()
+        set_cookie: match r.int(ids::TOLLGATE_HTTP_CACHE_SET_COOKIE) {
+            1 => SetCookiePolicy::Strip,
+            2 => SetCookiePolicy::DontStore,
+            _ => SetCookiePolicy::Replay,
+        },
+        revalidate_after: None,
+        ttl_in_cache: None,
+        range_lookup: r.flag(ids::HTTP_CACHE_RANGE_LOOKUP),
+        range_write: r.flag(ids::HTTP_CACHE_RANGE_WRITE),
+        store_parts: r.flag(ids::TOLLGATE_HTTP_CACHE_STORE_PARTS),
     }
 }
 

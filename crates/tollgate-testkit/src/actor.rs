@@ -108,6 +108,7 @@ impl<'a> Actor<'a> {
                 let subject = self.subject()?;
                 self.stage.poll(|| subject.unmet_metric(demands))
             }
+            Step::Advance(seconds) => self.subject()?.advance(*seconds),
             Step::AwaitRefused => {
                 let addr = self.subject()?.listener(0)?;
                 self.stage.poll(|| match peers::reach(addr) {

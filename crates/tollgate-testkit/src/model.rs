@@ -20,6 +20,8 @@ pub struct Scenario {
     pub name: String,
     /// Where the rule comes from (RFC section, reference document).
     pub why: String,
+    /// How binding the rule is, for the scenarios of `conformance/`.
+    pub level: Option<Level>,
     /// The proxy under test.
     #[serde(default)]
     pub proxy: ProxySpec,
@@ -43,6 +45,16 @@ pub struct Scenario {
     pub deadline: u64,
     /// Why not meeting this scenario is acceptable (an optional feature); it is then reported as skipped.
     pub optional: Option<String>,
+}
+
+/// How binding a rule of a standard is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// The standard demands it.
+    Must,
+    /// What a good cache does.
+    Should,
 }
 
 fn default_deadline() -> u64 {

@@ -16,13 +16,17 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// Record with the address of the admin listener.
 const ADMIN_RECORD: &str = "proxy.config.tollgate.admin.listen";
+/// Record with the path of the control socket.
+const CONTROL_RECORD: &str = "proxy.config.tollgate.control.socket";
+/// Record with the seconds that the proxy's time of day is ahead.
+const CLOCK_RECORD: &str = "proxy.config.tollgate.clock_offset";
 /// Record with the directory of the access log.
 const LOG_DIR_RECORD: &str = "proxy.config.log.logfile_dir";
 /// Records the runner sets unless the scenario does.
@@ -38,11 +42,14 @@ type Lines = Arc<(Mutex<String>, AtomicBool)>;
 pub struct Process {
     child: Mutex<Child>,
     pid: Pid,
+    program: PathBuf,
     dir: TempDir,
     stdout: Lines,
     stderr: Lines,
     listeners: Vec<SocketAddr>,
     admin: Option<SocketAddr>,
+    /// Seconds that the program's time of day was set ahead.
+    ahead: AtomicU64,
 }
 
 /// What the clients talk to.
@@ -54,6 +61,15 @@ pub enum Subject {
     Tollgate(Process),
     /// A peer.
     Peer(Process),
+}
+
+/// What a scenario needs of Tollgate besides its own settings.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Given {
+    /// Hook sequences are written.
+    pub hooks: bool,
+    /// Its time of day can be set.
+    pub clock: bool,
 }
 
 impl Process {
@@ -68,7 +84,18 @@ impl Process {
             .map_err(|e| Stop::failed(format!("to start {command:?}"), e.to_string()))?;
         let (stdout, stderr) = (collect(child.stdout.take()), collect(child.stderr.take()));
         let pid = Pid::from_child(&child);
-        Ok(Self { child: Mutex::new(child), pid, dir, stdout, stderr, listeners: Vec::new(), admin: None })
+        let program = PathBuf::from(command.get_program());
+        Ok(Self {
+            child: Mutex::new(child),
+            pid,
+            program,
+            dir,
+            stdout,
+            stderr,
+            listeners: Vec::new(),
+            admin: None,
+            ahead: AtomicU64::new(0),
+        })
     }
 
     /// Sets where clients connect.
@@ -184,11 +211,11 @@ impl Subject {
         bin: &Path,
         spec: &ProxySpec,
         first_origin: Option<SocketAddr>,
-        hooks: bool,
+        given: Given,
         stage: &Stage,
     ) -> Result<Self, Stop> {
         let dir = TempDir::new().map_err(|e| Stop::failed("a temporary directory", e.to_string()))?;
-        let command = tollgate_command(bin, spec, first_origin, hooks, dir.path(), stage)?;
+        let command = tollgate_command(bin, spec, first_origin, given, dir.path(), stage)?;
         let mut process = Process::spawn(command, dir, stage)?;
         if spec.command.is_none() {
             process.await_ready(stage)?;
@@ -233,6 +260,23 @@ impl Subject {
         };
         let pid = self.tollgate_process()?.pid;
         kill_process(pid, signal).map_err(|e| Stop::failed(format!("to send SIG{name}"), e.to_string()))
+    }
+
+    /// Sets Tollgate's time of day `seconds` further ahead, by its control socket; the next request sees it.
+    pub fn advance(&self, seconds: u64) -> Result<(), Stop> {
+        let process = self.tollgate_process()?;
+        let ahead = process.ahead.fetch_add(seconds, Ordering::SeqCst) + seconds;
+        let program = process.program.as_path();
+        let output = Command::new(program)
+            .args(["ctl", "--socket"])
+            .arg(control_socket(process.dir()))
+            .args(["config", "set", CLOCK_RECORD, &ahead.to_string()])
+            .output()
+            .map_err(|e| Stop::failed(format!("to run {} ctl", program.display()), e.to_string()))?;
+        if output.status.success() {
+            return Ok(());
+        }
+        Err(Stop::failed("the clock to be set", String::from_utf8_lossy(&output.stderr)))
     }
 
     /// Writes a file of the configuration directory, replacing the old one at once.
@@ -290,6 +334,11 @@ fn config_dir(dir: &Path) -> PathBuf {
     dir.join("config")
 }
 
+/// Where `advance` reaches the program.
+fn control_socket(dir: &Path) -> PathBuf {
+    dir.join("control.sock")
+}
+
 fn log_dir(dir: &Path) -> PathBuf {
     dir.join("log")
 }
@@ -302,14 +351,14 @@ fn tollgate_command(
     bin: &Path,
     spec: &ProxySpec,
     first_origin: Option<SocketAddr>,
-    hooks: bool,
+    given: Given,
     dir: &Path,
     stage: &Stage,
 ) -> Result<Command, Stop> {
     let config = config_dir(dir);
     stage.with_vars(|vars| vars.set("config", config.display().to_string()));
     let mut files = spec.files.clone();
-    if hooks {
+    if given.hooks {
         let rest = files.remove("plugin.config").unwrap_or_default();
         let text = format!("{HOOK_TRACE_PLUGIN} {}\n{rest}", hook_file(dir).display());
         files.insert("plugin.config".to_owned(), text);
@@ -331,6 +380,10 @@ fn tollgate_command(
                 command.args(["--listen", "127.0.0.1:0"]);
             });
             add_settings(&mut command, spec, dir, stage);
+            if given.clock {
+                let socket = control_socket(dir);
+                command.arg("--set").arg(format!("{CONTROL_RECORD}={}", socket.display()));
+            }
             add_maps(&mut command, spec, first_origin, stage);
             if !files.is_empty() {
                 command.arg("--config").arg(&config);

@@ -13,7 +13,7 @@ use crate::model::{OriginSpec, PeerSpec, Reply, Scenario};
 use crate::origin::{Origin, bind_all};
 use crate::outcome::{Failure, Outcome};
 use crate::peers::{self, Peer};
-use crate::process::Subject;
+use crate::process::{Given, Subject};
 use crate::seen::{self, Seen};
 use crate::stage::{Stage, Stop};
 use crate::step::Step;
@@ -225,7 +225,8 @@ fn start(scenario: &Scenario, target: &Target, stage: &Stage, origins: &[Origin]
     match target {
         Target::Direct => first.map(Subject::Direct).ok_or_else(|| Stop::failed("an origin", "none")),
         Target::Tollgate(bin) => {
-            Subject::tollgate(bin, &scenario.proxy, first, !scenario.expect.hooks.is_empty(), stage)
+            let given = Given { hooks: !scenario.expect.hooks.is_empty(), clock: sets_clock(scenario) };
+            Subject::tollgate(bin, &scenario.proxy, first, given, stage)
         }
         Target::Peer(peer) => {
             let stats = !scenario.compare.metrics.is_empty();
@@ -236,6 +237,12 @@ fn start(scenario: &Scenario, target: &Target, stage: &Stage, origins: &[Origin]
             peers::start(*peer, &spec, &scenario.proxy, first, stage)
         }
     }
+}
+
+/// Whether a client sets the proxy's time of day.
+fn sets_clock(scenario: &Scenario) -> bool {
+    let mut steps = scenario.clients.values().flat_map(|client| &client.steps);
+    steps.any(|step| matches!(step, Step::Advance(_)))
 }
 
 /// The origin called `origin`, else the first by name.

@@ -52,6 +52,8 @@ pub enum Step {
     WriteFile(WriteFile),
     /// Client: waits until these metrics have these values.
     AwaitMetrics(BTreeMap<String, Matcher>),
+    /// Client: sets the proxy's time of day this many seconds further ahead.
+    Advance(u64),
     /// Client: waits until the first listener refuses connections.
     AwaitRefused,
     /// Client: waits until this regular expression is found in the diagnostics.

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::{Duration, SystemTime};
 
 /// The bytes that `text` stands for; characters beyond U+00FF are sent as UTF-8.
 pub fn bytes_of(text: &str) -> Vec<u8> {
@@ -44,13 +45,23 @@ pub fn escaped(bytes: &[u8], limit: usize) -> String {
 }
 
 /// Variables of a running scenario: `${origin}`, `${origin.port}`, `${proxy}` and so on.
-#[derive(Clone, Debug, Default)]
-pub struct Vars(BTreeMap<String, String>);
+#[derive(Clone, Debug)]
+pub struct Vars {
+    values: BTreeMap<String, String>,
+    /// What dates count from.
+    began: SystemTime,
+}
+
+impl Default for Vars {
+    fn default() -> Self {
+        Self { values: BTreeMap::new(), began: SystemTime::now() }
+    }
+}
 
 impl Vars {
     /// Sets one variable.
     pub fn set(&mut self, name: impl Into<String>, value: impl Into<String>) {
-        self.0.insert(name.into(), value.into());
+        self.values.insert(name.into(), value.into());
     }
 
     /// Sets `NAME` (a URL), `NAME.addr` (host:port) and `NAME.port` for a server on the loopback.
@@ -67,7 +78,7 @@ impl Vars {
 
     /// The inverse of [`Vars::expand`] for addresses and directories: their values become their names.
     pub fn name_values(&self, text: &str) -> String {
-        let mut values: Vec<_> = self.0.iter().filter(|(name, _)| !name.ends_with(".port")).collect();
+        let mut values: Vec<_> = self.values.iter().filter(|(name, _)| !name.ends_with(".port")).collect();
         values.sort_by_key(|(_, value)| std::cmp::Reverse(value.len()));
         let mut out = text.to_owned();
         for (name, value) in values.into_iter().filter(|(_, value)| !value.is_empty()) {
@@ -76,7 +87,25 @@ impl Vars {
         out
     }
 
-    /// Replaces every `${name}` that is known; unknown ones stay as they are. `${repeat:N:text}` repeats a text.
+    fn value(&self, name: &str) -> Option<String> {
+        self.values.get(name).cloned().or_else(|| self.date(name)).or_else(|| repeated(name))
+    }
+
+    /// The value of a `date:SECONDS` or `rfc850:SECONDS` variable.
+    fn date(&self, name: &str) -> Option<String> {
+        let (form, seconds) = name.split_once(':')?;
+        let seconds: i64 = seconds.parse().ok()?;
+        let offset = Duration::from_secs(seconds.unsigned_abs());
+        let time = if seconds < 0 { self.began - offset } else { self.began + offset };
+        match form {
+            "date" => Some(httpdate::fmt_http_date(time)),
+            "rfc850" => Some(rfc850(time)),
+            _ => None,
+        }
+    }
+
+    /// Replaces every `${name}` that is known; unknown ones stay as they are. `${repeat:N:text}` repeats a
+    /// text; `${date:-3600}` is a date that many seconds after the beginning, `${rfc850:0}` one in the obsolete form.
     pub fn expand(&self, text: &str) -> String {
         let mut out = String::with_capacity(text.len());
         let mut rest = text;
@@ -84,7 +113,7 @@ impl Vars {
             let Some(end) = rest[start..].find('}') else { break };
             let name = &rest[start + 2..start + end];
             out.push_str(&rest[..start]);
-            match self.0.get(name).cloned().or_else(|| repeated(name)) {
+            match self.value(name) {
                 Some(value) => out.push_str(&value),
                 None => out.push_str(&rest[start..=start + end]),
             }
@@ -93,6 +122,21 @@ impl Vars {
         out.push_str(rest);
         out
     }
+}
+
+/// An obsolete date: `Sunday, 06-Nov-94 08:49:37 GMT`.
+fn rfc850(time: SystemTime) -> String {
+    let date = httpdate::fmt_http_date(time);
+    let words: Vec<&str> = date.split(' ').collect();
+    let [day, number, month, year, clock, zone] = words[..] else { return date };
+    let rest = match day {
+        "Tue," => "sday",
+        "Wed," => "nesday",
+        "Thu," => "rsday",
+        "Sat," => "urday",
+        _ => "day",
+    };
+    format!("{}{rest}, {number}-{month}-{} {clock} {zone}", &day[..3], &year[2..])
 }
 
 /// The value of a `repeat:N:text` variable.
@@ -130,6 +174,16 @@ mod tests {
             vars.expand("${origin}/x ${origin.port} ${nope} ${"),
             "http://127.0.0.1:81/x 81 ${nope} ${"
         );
+    }
+
+    #[test]
+    fn dates_count_from_the_beginning() {
+        let vars =
+            Vars { began: SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777), ..Vars::default() };
+        assert_eq!(vars.expand("${date:0}"), "Sun, 06 Nov 1994 08:49:37 GMT");
+        assert_eq!(vars.expand("${date:-37}"), "Sun, 06 Nov 1994 08:49:00 GMT");
+        assert_eq!(vars.expand("${rfc850:86400}"), "Monday, 07-Nov-94 08:49:37 GMT");
+        assert_eq!(vars.expand("${rfc850:259200}"), "Wednesday, 09-Nov-94 08:49:37 GMT");
     }
 
     #[test]

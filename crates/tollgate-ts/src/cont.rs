@@ -5,7 +5,8 @@
 //! Invariants: no handler is called after its continuation was destroyed; a handler that destroys its own continuation
 //! runs to its end; nothing of ours is locked while a handler runs.
 
-use crate::fence::{Misuse, fence};
+use crate::account::Item;
+use crate::fence::{Misuse, call_out, fence};
 use crate::mutex::{Locked, RecursiveMutex};
 use crate::plugin::{self, Plugin};
 use crate::schedule::Timer;
@@ -18,7 +19,7 @@ use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
 /// `TSEventFunc`.
-pub type EventFunc = unsafe extern "C" fn(Handle, c_int, *mut c_void) -> c_int;
+pub type EventFunc = unsafe extern "C-unwind" fn(Handle, c_int, *mut c_void) -> c_int;
 
 static CONTINUATIONS: Slots<Cont> = Slots::new(Kind::Continuation);
 
@@ -50,10 +51,10 @@ impl Cont {
         if let Some(mutex) = &mutex {
             mutex.add_user();
         }
-        if let Some(plugin) = &plugin {
-            plugin.count_continuation(1);
-        }
         CONTINUATIONS.insert(|number| {
+            if let Some(plugin) = &plugin {
+                plugin.account().add(Item::Continuations, 1);
+            }
             Arc::new(Cont {
                 number,
                 function,
@@ -73,6 +74,14 @@ impl Cont {
             return Err(Misuse::Null);
         }
         CONTINUATIONS.get(number(handle)).ok_or(Misuse::Gone("continuation"))
+    }
+
+    /// Whether this function handles its events.
+    pub fn is_handled_by(&self, function: Option<EventFunc>) -> bool {
+        match (self.function, function) {
+            (Some(own), Some(other)) => std::ptr::fn_addr_eq(own, other),
+            _ => false,
+        }
     }
 
     /// What C gets.
@@ -149,7 +158,7 @@ impl Cont {
         let _at_work = plugin::enter(self.plugin.as_ref());
         let _watched = watch::call(self.plugin.as_ref());
         // SAFETY: the plugin has given a handler of this type; what goes with each event is as the interface says.
-        unsafe { function(self.handle(), event, edata) }
+        call_out(|| unsafe { function(self.handle(), event, edata) })
     }
 
     /// Keeps a timer, to cancel it with the continuation.
@@ -165,7 +174,7 @@ impl Cont {
         timers.iter().filter_map(Weak::upgrade).for_each(|timer| timer.cancel());
         crate::services::services().records.forget(self.number);
         if let Some(plugin) = &self.plugin {
-            plugin.count_continuation(-1);
+            plugin.account().add(Item::Continuations, -1);
         }
         if let Some(mutex) = self.mutex.get() {
             mutex.remove_user();
@@ -237,7 +246,7 @@ pub extern "C" fn TSContCall(cont: Handle, event: c_int, edata: *mut c_void) -> 
 mod tests {
     use super::*;
 
-    unsafe extern "C" fn destroys_itself(cont: Handle, event: c_int, _edata: *mut c_void) -> c_int {
+    unsafe extern "C-unwind" fn destroys_itself(cont: Handle, event: c_int, _edata: *mut c_void) -> c_int {
         TSContDestroy(cont);
         // After the end of the continuation its handler still runs, and its own calls find nothing.
         c_int::from(TSContDataGet(cont).is_null()) + event

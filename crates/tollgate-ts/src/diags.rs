@@ -5,6 +5,7 @@
 //! Not responsible for: formatting (`shim/variadic.c`), text logs (their writer is given by [`set_text_log_writer`]).
 //! Invariant: memory that plugins and the server exchange is libc's.
 
+use crate::fence::{Misuse, fence};
 use crate::slots::Handle;
 use parking_lot::RwLock;
 use std::ffi::{CStr, c_char, c_int, c_void};
@@ -57,8 +58,10 @@ pub unsafe extern "C" fn tollgate_ts_wants_debug(tag: *const c_char) -> c_int {
     if DEBUG_TAGS.read().is_none() {
         return 0;
     }
-    // SAFETY: as the caller vouches.
-    c_int::from(wants(&unsafe { lossy(tag) }))
+    fence("TSIsDebugTagSet", 0, || {
+        // SAFETY: as the caller vouches.
+        Ok::<_, Misuse>(c_int::from(wants(&unsafe { lossy(tag) })))
+    })
 }
 
 /// Whether texts with this debug tag are logged.
@@ -82,18 +85,21 @@ pub unsafe extern "C" fn tollgate_ts_log(
     text: *const c_char,
     length: usize,
 ) {
-    // SAFETY: as the caller vouches.
-    let bytes = unsafe { std::slice::from_raw_parts(text.cast::<u8>(), length) };
-    let text = String::from_utf8_lossy(bytes);
-    let text = text.trim_end_matches('\n');
-    match level {
-        0 | 1 => tracing::info!("{text}"),
-        2 => tracing::warn!("{text}"),
-        3 => tracing::error!("{text}"),
+    fence("TSError", (), || {
         // SAFETY: as the caller vouches.
-        7 => tracing::info!("({}) {text}", unsafe { lossy(tag) }),
-        _ => end(level, text),
-    }
+        let bytes = unsafe { std::slice::from_raw_parts(text.cast::<u8>(), length) };
+        let text = String::from_utf8_lossy(bytes);
+        let text = text.trim_end_matches('\n');
+        match level {
+            0 | 1 => tracing::info!("{text}"),
+            2 => tracing::warn!("{text}"),
+            3 => tracing::error!("{text}"),
+            // SAFETY: as the caller vouches.
+            7 => tracing::info!("({}) {text}", unsafe { lossy(tag) }),
+            _ => end(level, text),
+        }
+        Ok::<_, Misuse>(())
+    });
 }
 
 /// Logs a text that ends the process, and ends it with Traffic Server's exit status.
@@ -110,10 +116,12 @@ fn end(level: c_int, text: &str) {
 /// `text` has `length` readable bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tollgate_ts_text_log(log: Handle, text: *const c_char, length: usize) -> c_int {
-    // SAFETY: as the caller vouches.
-    let bytes = unsafe { std::slice::from_raw_parts(text.cast::<u8>(), length) };
-    let written = TEXT_LOG.get().is_some_and(|write| write(log, bytes));
-    if written { 0 } else { -1 }
+    fence("TSTextLogObjectWrite", -1, || {
+        // SAFETY: as the caller vouches.
+        let bytes = unsafe { std::slice::from_raw_parts(text.cast::<u8>(), length) };
+        let written = TEXT_LOG.get().is_some_and(|write| write(log, bytes));
+        Ok::<_, Misuse>(if written { 0 } else { -1 })
+    })
 }
 
 /// `TSmalloc`.
@@ -141,6 +149,35 @@ pub unsafe extern "C" fn _TSrealloc(block: *mut c_void, size: usize, _path: *con
 pub unsafe extern "C" fn _TSfree(block: *mut c_void) {
     // SAFETY: as the caller vouches.
     unsafe { libc::free(block) }
+}
+
+/// Frees what a plugin has given away. A constant or a variable on the stack, which were never allocated, is reported
+/// instead: `free` would end the process.
+///
+/// # Safety
+/// `block` is null, allocated by libc, or not allocated at all.
+pub(crate) unsafe fn free_given(function: &'static str, block: *mut c_void) {
+    if crate::load::dso::code_of(block).is_some() || is_on_stack(block) {
+        crate::fence::report(function, &"a text that is given away was never allocated; it is copied");
+        return;
+    }
+    // SAFETY: as the caller vouches, and it is none of the kinds that were not allocated.
+    unsafe { libc::free(block) }
+}
+
+/// Whether an address lies in this thread's stack.
+fn is_on_stack(address: *mut c_void) -> bool {
+    let mut attributes = std::mem::MaybeUninit::<libc::pthread_attr_t>::zeroed();
+    let (mut start, mut size) = (std::ptr::null_mut(), 0);
+    // SAFETY: places for the results; the attributes are destroyed only if they were made.
+    unsafe {
+        if libc::pthread_getattr_np(libc::pthread_self(), attributes.as_mut_ptr()) != 0 {
+            return false;
+        }
+        libc::pthread_attr_getstack(attributes.as_ptr(), &raw mut start, &raw mut size);
+        libc::pthread_attr_destroy(attributes.as_mut_ptr());
+    }
+    (start.addr()..start.addr().saturating_add(size)).contains(&address.addr())
 }
 
 /// `TSstrdup` (length below 0) and `TSstrndup`.
@@ -232,4 +269,26 @@ pub unsafe extern "C" fn _TSReleaseAssert(text: *const c_char, file: *const c_ch
     let (text, file) = unsafe { (lossy(text), lossy(file)) };
     tracing::error!("plugin {}: {file}:{line}: assertion failed: {text}", crate::plugin::current_name());
     std::process::abort()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_was_allocated_is_freed() {
+        let faults = crate::fence::misuses();
+        let local = [0_u8; 8];
+        // SAFETY: null, and what was never allocated.
+        unsafe {
+            free_given("TSTest", std::ptr::null_mut());
+            free_given("TSTest", c"constant".as_ptr().cast_mut().cast());
+            free_given("TSTest", local.as_ptr().cast_mut().cast());
+        }
+        assert!(crate::fence::misuses() >= faults + 2);
+        let block = copy_for_c(b"text").cast();
+        assert!(!is_on_stack(block) && crate::load::dso::code_of(block).is_none());
+        // SAFETY: allocated above.
+        unsafe { free_given("TSTest", block) };
+    }
 }

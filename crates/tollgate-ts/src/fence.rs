@@ -1,15 +1,24 @@
-//! The fence around every function that C calls.
+//! The fence around every function that C calls, and around every call of C code.
 //!
 //! Responsible for: stopping panics, answering faults with the function's error value, one log line for each misuse
-//! that names the plugin, and the count of misuses.
+//! that names the plugin, and the count of misuses; ending the server when an exception leaves a plugin's code.
 //! Not responsible for: which faults there are (the modules' own errors).
-//! Invariant: nothing unwinds into C.
+//! Invariant: nothing unwinds into C, nor from C into the engine.
 
-use crate::plugin;
+use crate::account::Item;
+use crate::plugin::{self, Plugin};
+use parking_lot::Mutex;
 use std::any::Any;
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+/// LIMIT: after that many reports of the same misuse only every doubling of their number is logged.
+const REPORTS: u64 = 100;
+/// LIMIT: different misuses that are counted.
+const LINES: usize = 1024;
 
 static MISUSES: AtomicU64 = AtomicU64::new(0);
 
@@ -45,10 +54,60 @@ pub fn fence<R, E: Display>(function: &'static str, failed: R, work: impl FnOnce
     }
 }
 
-/// Reports a misuse: one line that names the plugin and the function.
+/// Reports a misuse by the plugin at work: one line that names the plugin and the function.
 pub fn report(function: &'static str, fault: &dyn Display) {
+    report_of(plugin::current().as_ref(), function, fault);
+}
+
+/// Reports a misuse by that plugin.
+pub(crate) fn report_of(plugin: Option<&Arc<Plugin>>, function: &'static str, fault: &dyn Display) {
     MISUSES.fetch_add(1, Ordering::Relaxed);
-    tracing::error!("plugin {}: {function}: {fault}", plugin::current_name());
+    if let Some(plugin) = plugin {
+        plugin.account().add(Item::Misuses, 1);
+    }
+    let name = plugin.map_or("(unknown)", |plugin| plugin.name());
+    let line = format!("plugin {name}: {function}: {fault}");
+    match reports_of(&line) {
+        count if count <= REPORTS => tracing::error!("{line}"),
+        count if count.is_power_of_two() => tracing::error!("{line} ({count} times by now)"),
+        _ => {}
+    }
+}
+
+/// How often this line has been reported, this time included. Of more different lines each counts as the first.
+fn reports_of(line: &str) -> u64 {
+    static COUNTS: Mutex<BTreeMap<String, u64>> = Mutex::new(BTreeMap::new());
+    let mut counts = COUNTS.lock();
+    if let Some(count) = counts.get_mut(line) {
+        *count += 1;
+        return *count;
+    }
+    if counts.len() < LINES {
+        counts.insert(line.to_string(), 1);
+    }
+    1
+}
+
+/// Calls code of the plugin at work. An exception that leaves it ends the process, as in Traffic Server: frames of the
+/// engine would be torn down in the middle of their work.
+pub(crate) fn call_out<R>(work: impl FnOnce() -> R) -> R {
+    let boundary = Boundary;
+    let result = work();
+    std::mem::forget(boundary);
+    result
+}
+
+/// Dropped only when something unwinds out of a plugin's code.
+struct Boundary;
+
+impl Drop for Boundary {
+    fn drop(&mut self) {
+        tracing::error!(
+            "plugin {}: an exception has left its code; the server cannot go on",
+            plugin::current_name()
+        );
+        std::process::abort();
+    }
 }
 
 /// Says that this server itself failed in a function.
@@ -65,6 +124,11 @@ pub fn misuses() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn reports_of_a_line_are_counted() {
+        assert_eq!((reports_of("one"), reports_of("other"), reports_of("one")), (1, 1, 2));
+    }
 
     #[test]
     fn faults_and_panics_become_the_error_value() {

@@ -5,6 +5,7 @@
 //! Invariants: a block's bytes stay where they are until every reader has passed them and the buffer has a newer block,
 //! or the buffer is destroyed; what was produced never changes; positions are counted from the buffer's beginning.
 
+use crate::account::{Held, Item};
 use crate::fence::{Misuse, fence};
 use crate::slots::{Handle, Kind, Slots, number, pointer};
 use parking_lot::Mutex;
@@ -53,6 +54,7 @@ struct IoBuffer {
     number: u64,
     block_size: usize,
     state: Mutex<State>,
+    _held: Held,
 }
 
 #[derive(Debug, Default)]
@@ -174,12 +176,31 @@ pub(crate) fn append(handle: Handle, bytes: &[u8]) -> bool {
     find(handle).is_ok_and(|buffer| buffer.state.lock().append(&buffer, bytes).is_ok())
 }
 
+/// A buffer with these bytes.
+pub(crate) fn buffer_of(pieces: &[bytes::Bytes]) -> Result<Handle, Misuse> {
+    let handle = create(DEFAULT_INDEX)?;
+    let buffer = find(handle)?;
+    for piece in pieces {
+        buffer.state.lock().append(&buffer, piece)?;
+    }
+    Ok(handle)
+}
+
+/// A reader at the beginning of a buffer that nobody has read yet.
+pub(crate) fn reader_at_start(buffer: Handle) -> Result<Handle, Misuse> {
+    let buffer = find(buffer)?;
+    new_reader(&buffer, 0)
+}
+
 fn create(index: c_int) -> Result<Handle, Misuse> {
     if !(0..=MAX_INDEX).contains(&index) {
         return Err(Misuse::Text("there is no such size"));
     }
     let block_size = SMALLEST << index;
-    let made = BUFFERS.insert(|number| Arc::new(IoBuffer { number, block_size, state: Mutex::default() }));
+    let made = BUFFERS.insert(|number| {
+        let held = Held::new(Item::IoBuffers);
+        Arc::new(IoBuffer { number, block_size, state: Mutex::default(), _held: held })
+    });
     made.map(|buffer| pointer(buffer.number)).ok_or(Misuse::Text("there are too many buffers"))
 }
 

@@ -7,6 +7,7 @@
 //! Invariants: every function with a C signature is fenced (a panic never crosses); every handle that a plugin gives
 //! is checked before use; nothing of ours is locked while plugin code runs; no `TS` name appears in any other crate.
 
+pub mod account;
 pub mod connect;
 pub mod cont;
 pub mod diags;
@@ -14,6 +15,7 @@ pub mod fence;
 pub mod hook;
 pub mod iobuf;
 pub mod load;
+pub mod lock_order;
 pub mod message;
 pub mod mutex;
 pub mod plugin;
@@ -29,6 +31,6 @@ pub mod txn;
 pub mod watch;
 
 pub use load::{Loader, Purpose};
-pub use server::{configure, prepare};
+pub use server::{SetRecord, configure, finish_logs, prepare, reopen_logs};
 pub use stub::missed;
 pub use symbols::{SYMBOLS, State, Symbol};

@@ -3,10 +3,12 @@
 //! Invariants: a lock belongs to a thread and counts how often that thread has taken it; it is gone when it was
 //! destroyed, or when the last continuation that used it is.
 
+use crate::account::{Held, Item};
 use crate::fence::{Misuse, fence};
+use crate::lock_order;
 use crate::slots::{Handle, Kind, Slots, number, pointer};
 use parking_lot::lock_api::RawReentrantMutex;
-use parking_lot::{RawMutex, RawThreadId};
+use parking_lot::{Mutex, RawMutex, RawThreadId};
 use std::ffi::c_int;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -22,6 +24,8 @@ pub struct RecursiveMutex {
     raw: Raw,
     /// Objects that use it.
     users: AtomicU32,
+    /// Taken when it is destroyed: who holds the lock itself may do so longer.
+    held: Mutex<Option<Held>>,
 }
 
 impl std::fmt::Debug for RecursiveMutex {
@@ -44,7 +48,10 @@ impl Drop for Locked<'_> {
 impl RecursiveMutex {
     /// A new lock.
     pub fn new() -> Option<Arc<RecursiveMutex>> {
-        MUTEXES.insert(|number| Arc::new(RecursiveMutex { number, raw: Raw::INIT, users: AtomicU32::new(0) }))
+        MUTEXES.insert(|number| {
+            let held = Mutex::new(Some(Held::new(Item::Mutexes)));
+            Arc::new(RecursiveMutex { number, raw: Raw::INIT, users: AtomicU32::new(0), held })
+        })
     }
 
     /// The lock that C means.
@@ -62,17 +69,24 @@ impl RecursiveMutex {
 
     /// Waits for the lock.
     pub fn lock(&self) -> Locked<'_> {
+        lock_order::wait(self.number);
         self.raw.lock();
+        lock_order::took(self.number);
         Locked(self, PhantomData)
     }
 
     /// Takes the lock if it is free.
     pub fn try_lock(&self) -> Option<Locked<'_>> {
-        self.raw.try_lock().then(|| Locked(self, PhantomData))
+        let is_taken = self.raw.try_lock();
+        is_taken.then(|| {
+            lock_order::took(self.number);
+            Locked(self, PhantomData)
+        })
     }
 
     fn unlock(&self) {
         if self.raw.is_owned_by_current_thread() {
+            lock_order::gave(self.number);
             // SAFETY: this thread holds the lock.
             unsafe { self.raw.unlock() };
         } else {
@@ -88,7 +102,14 @@ impl RecursiveMutex {
     /// One object less uses it; the last one takes it along.
     pub fn remove_user(&self) {
         if self.users.fetch_sub(1, Ordering::AcqRel) == 1 {
-            drop(MUTEXES.remove(self.number));
+            self.destroy();
+        }
+    }
+
+    fn destroy(&self) {
+        if MUTEXES.remove(self.number).is_some() {
+            drop(self.held.lock().take());
+            lock_order::forget(self.number);
         }
     }
 }
@@ -120,7 +141,7 @@ pub extern "C" fn TSMutexDestroy(mutex: Handle) {
         if found.users.load(Ordering::Relaxed) != 0 {
             return Err(Misuse::Text("a continuation still uses the mutex"));
         }
-        drop(MUTEXES.remove(found.number));
+        found.destroy();
         Ok(())
     });
 }

@@ -1,37 +1,32 @@
 //! Which plugin is at work.
 //!
-//! Responsible for: the identity of loaded plugins, and the plugin that this thread works for at the moment.
+//! Responsible for: the identity of loaded plugins, and the plugin that this thread works for at the moment; on a thread
+//! that a plugin has started by itself, that is the plugin whose code is found on the stack.
 //! Not responsible for: loading (`load`).
 //! Invariants: the plugin of a call is restored after it, however deep calls nest; an object made by a plugin keeps the
 //! plugin's program text loaded.
 
-use crate::load::dso::Dso;
+use crate::account::Account;
+use crate::load::dso::{self, Dso};
 use parking_lot::Mutex;
 use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::Weak;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-/// The names of all plugins that were ever loaded, by number.
-static NAMES: Mutex<Vec<String>> = Mutex::new(Vec::new());
-
-/// The name of the plugin of that number.
-pub fn name_of(number: u32) -> String {
-    let names = NAMES.lock();
-    let index = (number as usize).checked_sub(1);
-    index.and_then(|index| names.get(index)).map_or_else(|| "(unknown)".to_string(), Clone::clone)
-}
+/// The plugins with the code of their files.
+static LOADED: Mutex<Vec<(dso::Code, Weak<Plugin>)>> = Mutex::new(Vec::new());
 
 /// A loaded plugin.
 #[derive(Debug)]
 pub struct Plugin {
-    number: u32,
     /// The file's name without `.so`.
     name: String,
     /// The registered name.
     registered: OnceLock<String>,
-    /// Continuations and text kept by the plugin: how many live.
-    continuations: AtomicU32,
+    /// What it holds.
+    account: &'static Account,
     dso: Option<Dso>,
     /// Whether the file is copied before it is loaded for remap rules.
     reloads: AtomicBool,
@@ -40,24 +35,18 @@ pub struct Plugin {
 impl Plugin {
     /// A plugin in that file.
     pub fn new(name: &str, dso: Option<Dso>) -> Arc<Plugin> {
-        let number = {
-            let mut names = NAMES.lock();
-            names.push(name.to_string());
-            names.len() as u32
-        };
-        Arc::new(Plugin {
-            number,
+        let code = dso.as_ref().map(Dso::code);
+        let plugin = Arc::new(Plugin {
             name: name.to_string(),
             registered: OnceLock::new(),
-            continuations: AtomicU32::new(0),
+            account: Account::open(name),
             dso,
             reloads: AtomicBool::new(true),
-        })
-    }
-
-    /// A number of its own, from 1.
-    pub fn number(&self) -> u32 {
-        self.number
+        });
+        if let Some(code) = code {
+            LOADED.lock().push((code, Arc::downgrade(&plugin)));
+        }
+        plugin
     }
 
     /// The file's name without `.so`.
@@ -91,14 +80,9 @@ impl Plugin {
         self.reloads.load(Ordering::Relaxed)
     }
 
-    /// Counts continuations made (1) and destroyed (-1).
-    pub fn count_continuation(&self, by: i32) {
-        self.continuations.fetch_add(by as u32, Ordering::Relaxed);
-    }
-
-    /// How many of its continuations live.
-    pub fn continuations(&self) -> u32 {
-        self.continuations.load(Ordering::Relaxed)
+    /// What it holds of the server, and has done wrong.
+    pub fn account(&self) -> &'static Account {
+        self.account
     }
 }
 
@@ -130,7 +114,21 @@ impl Drop for Entered {
 
 /// The plugin at work on this thread.
 pub fn current() -> Option<Arc<Plugin>> {
-    CURRENT.try_with(|current| current.borrow().clone()).ok().flatten()
+    CURRENT.try_with(|current| current.borrow().clone()).ok().flatten().or_else(on_stack)
+}
+
+/// The account of the plugin that this thread works for. A thread of the plugin's own has none.
+pub(crate) fn account() -> Option<&'static Account> {
+    CURRENT.try_with(|current| current.borrow().as_ref().map(|plugin| plugin.account)).ok().flatten()
+}
+
+/// The plugin whose code called, on a thread that it has started without telling the server.
+fn on_stack() -> Option<Arc<Plugin>> {
+    dso::callers().find_map(|code| {
+        let loaded = LOADED.lock();
+        let found = loaded.iter().rev().find(|(known, _)| *known == code);
+        found.and_then(|(_, plugin)| plugin.upgrade())
+    })
 }
 
 /// The name of the plugin at work on this thread, for logs.

@@ -4,10 +4,12 @@
 //! Invariants: a timer's handler is called with the continuation's lock; after cancellation it is not called; what is
 //! scheduled before the event threads run waits for them.
 
+use crate::account::{Held, Item};
 use crate::cont::Cont;
 use crate::fence::{Misuse, fence};
 use crate::slots::{Handle, Kind, Slots, number, pointer};
 use crate::threads;
+use parking_lot::Mutex;
 use std::ffi::{c_int, c_void};
 use std::ptr::null_mut;
 use std::sync::Arc;
@@ -32,6 +34,7 @@ pub struct Timer {
     number: u64,
     cont: Arc<Cont>,
     is_cancelled: AtomicBool,
+    held: Mutex<Option<Held>>,
     /// What the handler gets with the event; 0: the action itself.
     edata: u64,
 }
@@ -40,7 +43,13 @@ impl Timer {
     /// The handler is not called any more.
     pub fn cancel(&self) {
         self.is_cancelled.store(true, Ordering::Release);
+        self.end();
+    }
+
+    /// Its action is nobody's from now on.
+    fn end(&self) {
         drop(ACTIONS.remove(self.number));
+        drop(self.held.lock().take());
     }
 
     fn is_off(&self) -> bool {
@@ -102,7 +111,13 @@ fn start(
     cont.mutex_or_new(function).ok_or(Misuse::Text("there are too many mutexes"))?;
     let timer = ACTIONS
         .insert(|number| {
-            Arc::new(Timer { number, cont: Arc::clone(cont), is_cancelled: AtomicBool::new(false), edata })
+            Arc::new(Timer {
+                number,
+                cont: Arc::clone(cont),
+                is_cancelled: AtomicBool::new(false),
+                held: Mutex::new(Some(Held::new(Item::Timers))),
+                edata,
+            })
         })
         .ok_or(Misuse::Text("there are too many actions"))?;
     cont.add_timer(&timer);
@@ -168,10 +183,11 @@ fn call(timer: &Timer, turn: &crate::cont::Turn<'_>, event: c_int, is_once: bool
     if timer.is_off() {
         return;
     }
-    if is_once {
-        drop(ACTIONS.remove(timer.number));
-    }
     timer.cont.call(turn, event, timer.edata());
+    // ATS: a handler may cancel its own action; afterwards the action is no more.
+    if is_once {
+        timer.end();
+    }
 }
 
 /// The event thread for a continuation: its own, else this one, else the next in turn; it is its own from then on.

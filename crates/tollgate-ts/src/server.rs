@@ -11,12 +11,12 @@ use crate::services::{Directories, Host, RecordSource, RecordValue, ServiceError
 use crate::slots::{Kind, pointer};
 use crate::ssn::SsnCell;
 use crate::txn::TxnCell;
-use crate::{diags, fence, iobuf, message, schedule, symbols, threads};
+use crate::{diags, fence, iobuf, lock_order, message, schedule, symbols, threads};
 use parking_lot::RwLock;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use tollgate_config::records::find;
+use tollgate_config::records::{self, Value, find};
 use tollgate_config::{Records, ids};
 use tollgate_obs::metrics::Metrics;
 
@@ -27,11 +27,14 @@ const MGMT_UPDATE: std::ffi::c_int = 60300;
 static RECORDS: RwLock<Option<Arc<Records>>> = RwLock::new(None);
 
 /// This process.
-#[derive(Debug)]
 struct Server {
     metrics: Metrics,
     directories: Directories,
+    set_record: SetRecord,
 }
+
+/// Has a record of the configuration set, at some later time; whether it will be.
+pub type SetRecord = Box<dyn Fn(&str, i64) -> bool + Send + Sync>;
 
 impl Host for Server {
     fn record(&self, name: &str) -> Option<(RecordValue, RecordSource)> {
@@ -48,12 +51,23 @@ impl Host for Server {
         }
     }
 
-    fn given(&self, _name: &str) -> Option<RecordValue> {
-        None
+    fn given(&self, name: &str) -> Option<RecordValue> {
+        let records = RECORDS.read().clone()?;
+        Some(match records.other(name)?.clone() {
+            Value::Int(value) => RecordValue::Int(value),
+            Value::Float(value) => RecordValue::Float(value as f32),
+            Value::Str(text) => RecordValue::Text((!text.is_empty()).then(|| text.into_string())),
+        })
     }
 
-    fn set_record(&self, _name: &str, _value: i64) -> bool {
-        false
+    fn set_record(&self, name: &str, value: i64) -> bool {
+        let is_number = find(name).is_some_and(|id| id.def().kind == records::Kind::Int);
+        is_number && (self.set_record)(name, value)
+    }
+
+    fn is_self(&self, name: &str) -> bool {
+        let bare = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
+        name.eq_ignore_ascii_case("localhost") || bare.parse().is_ok_and(tollgate_event::net::is_own_address)
     }
 
     fn watch(&self, _parent: &str, _file: &str) -> bool {
@@ -97,7 +111,7 @@ impl Host for Server {
 }
 
 /// Connects the services with this process, before the first plugin is loaded.
-pub fn prepare(records: &Arc<Records>, config: &Path, metrics: &Metrics) {
+pub fn prepare(records: &Arc<Records>, config: &Path, metrics: &Metrics, set_record: SetRecord) {
     let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
     let config = absolute(config);
     let directories = Directories {
@@ -108,7 +122,7 @@ pub fn prepare(records: &Arc<Records>, config: &Path, metrics: &Metrics) {
         config,
     };
     configure(records);
-    crate::services::install(Arc::new(Server { metrics: metrics.clone(), directories }));
+    crate::services::install(Arc::new(Server { metrics: metrics.clone(), directories, set_record }));
     crate::services::ffi::set_reporter(|function, error: ServiceError| fence::report(function, &error));
     message::ffi::set_io_writer(iobuf::append);
     diags::set_text_log_writer(crate::services::ffi::logs::write_text_log);
@@ -124,6 +138,7 @@ pub fn prepare(records: &Arc<Records>, config: &Path, metrics: &Metrics) {
 /// Tells plugins of a configuration that is in use from now on.
 pub fn configure(records: &Arc<Records>) {
     let is_first = RECORDS.write().replace(Arc::clone(records)).is_none();
+    lock_order::watch(records.flag(ids::TOLLGATE_TS_LOCK_ORDER));
     let tags =
         diagnostics::debug_tags(records.int(ids::DIAGS_DEBUG_ENABLED), records.str(ids::DIAGS_DEBUG_TAGS));
     diags::set_debug_tags(tags.unwrap_or_else(|error| {
@@ -139,4 +154,16 @@ pub fn configure(records: &Arc<Records>) {
             schedule::tell_on_task(&cont, MGMT_UPDATE);
         }
     }
+}
+
+/// Begins text logs anew that were moved away. For whoever rotates logs from outside.
+pub fn reopen_logs() {
+    services().text_logs.reopen();
+}
+
+/// Waits until what plugins wrote to text logs is in their files; whether it is. For the server's end.
+pub fn finish_logs() -> bool {
+    /// LIMIT: how long the server's end is held up.
+    const LONGEST: Duration = Duration::from_secs(5);
+    services().text_logs.wait(LONGEST)
 }

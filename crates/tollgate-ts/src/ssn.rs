@@ -6,16 +6,18 @@
 use crate::cont::Cont;
 use crate::fence::{Misuse, fence};
 use crate::hook;
+use crate::plugin::Plugin;
 use crate::services::user_args::{ArgKind, ArgStore};
 use crate::slots::{Handle, Kind, Slots, number, pointer};
 use crate::txn::addresses::storage;
 use crate::txn::{LazyArgs, Ticket, TxnCell};
 use parking_lot::Mutex;
 use std::ffi::c_int;
+use std::net::SocketAddr;
 use std::ptr::null_mut;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::Waker;
 use std::thread::ThreadId;
 use tollgate_plugin::Session;
@@ -30,6 +32,8 @@ pub struct SsnCell {
     is_internal: bool,
     client_storage: Box<libc::sockaddr_storage>,
     local_storage: Box<libc::sockaddr_storage>,
+    client_addr: SocketAddr,
+    wants_debug: AtomicBool,
     transactions: AtomicU64,
     args: LazyArgs,
     ticket: Mutex<Ticket>,
@@ -96,6 +100,8 @@ impl SsnCell {
             is_internal: session.is_internal(),
             client_storage: Box::new(storage(client)),
             local_storage: Box::new(storage(local)),
+            client_addr: client,
+            wants_debug: AtomicBool::new(false),
             transactions: AtomicU64::new(0),
             args: LazyArgs::default(),
             ticket: Mutex::new(Ticket::None),
@@ -124,6 +130,21 @@ impl SsnCell {
         ((&raw const *self.client_storage).cast(), (&raw const *self.local_storage).cast())
     }
 
+    /// The client's address.
+    pub(crate) fn client_addr(&self) -> SocketAddr {
+        self.client_addr
+    }
+
+    /// Says whether debug messages about the session are wanted.
+    pub(crate) fn set_debug(&self, on: bool) {
+        self.wants_debug.store(on, Ordering::Relaxed);
+    }
+
+    /// Whether debug messages about the session are wanted.
+    pub(crate) fn wants_debug(&self) -> bool {
+        self.wants_debug.load(Ordering::Relaxed)
+    }
+
     /// What plugins attach to the session.
     pub(crate) fn args(&self) -> &Arc<ArgStore> {
         self.args.of(ArgKind::Session)
@@ -134,9 +155,9 @@ impl SsnCell {
         self.session.get().map(|session| session.client_fd())
     }
 
-    /// A session hook point is open.
-    pub(crate) fn open_ticket(&self) {
-        *self.ticket.lock() = Ticket::Open(None);
+    /// A session hook point is open, at which that plugin is asked.
+    pub(crate) fn open_ticket(&self, plugin: Option<&Arc<Plugin>>) {
+        *self.ticket.lock() = Ticket::open(plugin);
     }
 
     /// The event that the plugin has reenabled with; else `waker` is woken when it does.
@@ -167,7 +188,10 @@ pub extern "C" fn TSHttpSsnReenable(ssn: Handle, event: c_int) {
 pub extern "C" fn TSHttpSsnHookAdd(ssn: Handle, id: c_int, cont: Handle) {
     fence("TSHttpSsnHookAdd", (), || {
         let (cell, cont) = (SsnCell::find(ssn)?, Cont::find(cont)?);
-        let Some(point) = hook::point(id) else { return Err(Misuse::Text("no session has that hook point")) };
+        let Some(point) = hook::point_in(hook::Scope::Session, id) else {
+            hook::report_useless("TSHttpSsnHookAdd", id);
+            return Ok::<_, Misuse>(());
+        };
         let session = cell.session.get().ok_or(Misuse::Text("only on the session's own thread"))?;
         session.add_handler(point, hook::handler(cont, point));
         Ok(())

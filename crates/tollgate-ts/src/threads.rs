@@ -4,7 +4,7 @@
 //! Not responsible for: the threads themselves (`tollgate-event`).
 //! Invariant: any thread may call any function; none has to be made known first.
 
-use crate::fence::{Misuse, fence};
+use crate::fence::{Misuse, call_out, fence};
 use crate::plugin;
 use crate::slots::{Handle, Kind, Slots, number, pointer};
 use parking_lot::{Condvar, Mutex, RwLock};
@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tollgate_event::mailbox::Remote;
 
-type ThreadFunc = unsafe extern "C" fn(*mut c_void) -> *mut c_void;
+type ThreadFunc = unsafe extern "C-unwind" fn(*mut c_void) -> *mut c_void;
 
 static THREADS: Slots<Thread> = Slots::new(Kind::Thread);
 static EVENT_THREADS: RwLock<Vec<EventThread>> = RwLock::new(Vec::new());
@@ -147,7 +147,7 @@ pub unsafe extern "C" fn TSThreadCreate(function: Option<ThreadFunc>, data: *mut
             OWN.set(own.number);
             let _at_work = plugin::enter(owner.as_ref());
             // SAFETY: as the caller vouches.
-            unsafe { function(data.0) };
+            call_out(|| unsafe { function(data.0) });
             *own.has_ended.lock() = true;
             own.end.notify_all();
         };
@@ -188,7 +188,7 @@ pub extern "C" fn TSThreadWait(thread: Handle) {
 mod tests {
     use super::*;
 
-    unsafe extern "C" fn leaves_its_handle(data: *mut c_void) -> *mut c_void {
+    unsafe extern "C-unwind" fn leaves_its_handle(data: *mut c_void) -> *mut c_void {
         // SAFETY: the test gives a place for a number.
         unsafe { data.cast::<u64>().write(number(TSThreadSelf())) };
         null_mut()

@@ -4,7 +4,8 @@
 //! names the plugin and the event thread. A handler that never returns is noticed too.
 //! Invariants: a call costs two stores; only the event thread itself writes its place.
 
-use crate::plugin::{self, Plugin};
+use crate::account::{Account, Item};
+use crate::plugin::Plugin;
 use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -20,7 +21,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 struct Place {
     /// Calls begun and ended: odd while one runs.
     calls: AtomicU64,
-    /// The number of the plugin whose handler runs.
+    /// The number of the account of the plugin whose handler runs.
     plugin: AtomicU32,
 }
 
@@ -48,7 +49,7 @@ pub(crate) fn call(plugin: Option<&Arc<Plugin>>) -> Watched {
     if calls & 1 == 1 {
         return Watched(None);
     }
-    place.plugin.store(plugin.map_or(0, |plugin| plugin.number()), Ordering::Relaxed);
+    place.plugin.store(plugin.map_or(0, |plugin| plugin.account().number()), Ordering::Relaxed);
     place.calls.store(calls + 1, Ordering::Release);
     Watched(Some(place))
 }
@@ -103,7 +104,9 @@ fn look(index: usize, place: &Place, seen: &mut Seen, limit: Duration) {
     let age = seen.since.elapsed();
     if age >= limit && !seen.is_reported {
         seen.is_reported = true;
-        let name = plugin::name_of(place.plugin.load(Ordering::Relaxed));
+        let account = Account::of(place.plugin.load(Ordering::Relaxed));
+        account.iter().for_each(|account| account.add(Item::Misuses, 1));
+        let name = account.map_or("(unknown)", |account| account.plugin());
         tracing::error!(
             "plugin {name} blocks event thread {index}: its handler runs for {} ms",
             age.as_millis()

@@ -211,6 +211,8 @@ pub(crate) enum MetricCommand {
 
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum PluginCommand {
+    /// Print what each C plugin holds of the server, and how often its calls were refused.
+    List,
     /// Send plugins a message.
     Msg {
         tag: String,
@@ -236,7 +238,7 @@ pub(crate) enum ServerCommand {
 /// Where the configuration comes from.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct ConfigOptions {
-    /// Directory with records.yaml, records.config, remap.config, plugin.config, ip_allow.yaml, hooks.config.
+    /// Directory with records.yaml, records.config, remap.config, plugin.config, ip_allow.yaml, cache.config, hooks.config.
     #[arg(long, value_name = "DIR")]
     pub(crate) config: Option<PathBuf>,
     /// Address to listen on, e.g. 127.0.0.1:8080; port 0 takes a free one. Repeatable. In place of http.server_ports.

@@ -75,6 +75,7 @@ impl Sources {
         GenerationParts {
             records: Arc::clone(&generation.records),
             remap: Arc::clone(&generation.remap),
+            cache: Arc::clone(&generation.cache),
             ip_allow: has_ip_allow.then(|| Arc::clone(&generation.ip_allow)),
             plugins: generation
                 .plugins

@@ -26,14 +26,19 @@ pub(crate) type Reply = Result<Value, ControlError>;
 #[derive(Debug)]
 pub(crate) struct Command {
     pub(crate) request: Request,
-    reply: SyncSender<Reply>,
+    /// `None`: nobody waits for an answer.
+    reply: Option<SyncSender<Reply>>,
 }
 
 impl Command {
     /// Tells the asker.
     pub(crate) fn answer(&self, reply: Reply) {
-        // An asker that went away needs no answer.
-        drop(self.reply.send(reply));
+        match (&self.reply, reply) {
+            // An asker that went away needs no answer.
+            (Some(asker), reply) => drop(asker.send(reply)),
+            (None, Ok(_)) => {}
+            (None, Err(error)) => tracing::error!("{}", error.message),
+        }
     }
 }
 
@@ -47,15 +52,22 @@ impl Control for ToMain {
     fn handle(&self, request: Request) -> Reply {
         let stopping = || ControlError::failed("the server is stopping");
         let (reply, answer) = sync_channel(1);
-        self.0.blocking_send(Command { request, reply }).map_err(|_| stopping())?;
+        let command = Command { request, reply: Some(reply) };
+        self.0.blocking_send(command).map_err(|_| stopping())?;
         answer.recv().map_err(|_| stopping())?
     }
 }
 
-/// A control that passes commands on, and where they come out.
-pub(crate) fn channel() -> (std::sync::Arc<dyn Control>, mpsc::Receiver<Command>) {
+/// A control that passes commands on, how plugins have records set, and where both come out.
+pub(crate) fn channel() -> (std::sync::Arc<dyn Control>, tollgate_ts::SetRecord, mpsc::Receiver<Command>) {
     let (sender, receiver) = mpsc::channel(QUEUE);
-    (std::sync::Arc::new(ToMain(sender)), receiver)
+    let of_plugins = sender.clone();
+    let set_record = move |name: &str, value: i64| {
+        let request = Request::ConfigSet { name: name.to_owned(), value: value.to_string() };
+        // Plugins do not wait: when there are too many commands already, this one is refused.
+        of_plugins.try_send(Command { request, reply: None }).is_ok()
+    };
+    (std::sync::Arc::new(ToMain(sender)), Box::new(set_record), receiver)
 }
 
 /// What was changed by commands.
@@ -103,6 +115,7 @@ pub(crate) fn perform(server: &mut Server, request: &Request) -> Reply {
         Request::MetricMatch { regex } => metric_match(server, regex),
         Request::MetricZero { names } => zero(server, names),
         Request::MetricClear {} => Ok(clear(server)),
+        Request::PluginList {} => Ok(plugin_list()),
         Request::PluginMsg { tag, data } => plugin_message(server, tag, data.as_deref()),
         Request::CachePurge { urls, prefixes, tags, soft } => {
             cache::purge(server, urls, prefixes, tags, *soft)
@@ -279,6 +292,18 @@ fn clear(server: &mut Server) -> Value {
     let counters = samples.into_iter().filter(|sample| sample.def.kind != MetricKind::Gauge);
     server.changes.zeros.extend(counters.map(|sample| (sample.name().into_owned(), sample.value)));
     json!({})
+}
+
+/// What each C plugin holds, a row for each in the order of loading.
+fn plugin_list() -> Value {
+    let rows = tollgate_ts::account::holdings().into_iter().map(|(name, counts)| {
+        let mut row = json!({ "name": name });
+        for (item, count) in tollgate_ts::account::Item::ALL.iter().zip(counts) {
+            row[item.name()] = json!(count);
+        }
+        row
+    });
+    rows.collect()
 }
 
 fn plugin_message(server: &Server, tag: &str, data: Option<&str>) -> Reply {

@@ -175,6 +175,7 @@ fn requests(command: &CtlCommand, json: bool) -> Vec<Request> {
             vec![Request::MetricZero { names: names.clone() }]
         }
         CtlCommand::Metric(MetricCommand::Clear) => vec![Request::MetricClear {}],
+        CtlCommand::Plugin(PluginCommand::List) => vec![Request::PluginList {}],
         CtlCommand::Plugin(PluginCommand::Msg { tag, data }) => {
             vec![Request::PluginMsg { tag: tag.clone(), data: data.clone() }]
         }
@@ -223,6 +224,7 @@ fn text(command: &CtlCommand, request: &Request, result: &Value) -> String {
             crate::cache::text(result)
         }
         Request::Explain { .. } => crate::explain::text(result),
+        Request::PluginList {} => rows().map(holdings).collect(),
         Request::ServerStatus {} => format!("{result:#}\n"),
         Request::ConfigReload {}
         | Request::MetricZero { .. }
@@ -238,6 +240,14 @@ fn field(row: &Value, name: &str) -> String {
         Value::String(text) => text.clone(),
         other => other.to_string(),
     }
+}
+
+/// What a plugin holds: `NAME: COUNT ITEM, COUNT ITEM …`.
+fn holdings(row: &Value) -> String {
+    let items = row.as_object().into_iter().flatten().filter(|(item, _)| *item != "name");
+    let items: Vec<String> =
+        items.map(|(item, count)| format!("{count} {}", item.replace('_', " "))).collect();
+    format!("{}: {}\n", field(row, "name"), items.join(", "))
 }
 
 /// A record's value: numbers with a point have six decimals, a text that is unset is NULL.

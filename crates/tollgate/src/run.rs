@@ -79,7 +79,8 @@ impl Server {
         // Before plugins are started: what they hand to event threads waits for those.
         let (remotes, mailboxes): (Vec<_>, Vec<_>) = (0..threads).map(|_| mailbox()).unzip();
         tollgate_ts::threads::set_event_threads(remotes);
-        tollgate_ts::prepare(&records, &sources.dir(), &metrics);
+        let (control, set_record, commands) = control::channel();
+        tollgate_ts::prepare(&records, &sources.dir(), &metrics, set_record);
         let engine = Engine::new(sources.parts(&generation), plugins, hosts(&generation), log, metrics)
             .map_err(|problems| anyhow!("the configuration has errors\n{}", listed(&problems)))?;
         let (sets, listeners) = listener_sets(&sources.listen(&records)?, threads, &records)?;
@@ -102,7 +103,6 @@ impl Server {
         let admin = start_admin(&records, &engine)?;
         run_void(&table.table().handlers::<PortsReady>(), |handler| handler.call(&lifecycle));
         run_void(&table.table().handlers::<TaskThreadsReady>(), |handler| handler.call(&lifecycle));
-        let (control, commands) = control::channel();
         let control = start_control(&records, &sources.dir(), control)?;
         let changes = Changes::none(tollgate_event::clock::unix_seconds());
         Ok(Server {
@@ -175,6 +175,9 @@ impl Server {
             result = result.and(thread.join());
         }
         self.engine.close_logs();
+        if !tollgate_ts::finish_logs() {
+            tracing::error!("text logs of plugins are not complete");
+        }
         if let Some(admin) = self.admin {
             // The thread may have ended by itself.
             let _: Result<(), _> = admin.stop.send(true);
@@ -188,6 +191,7 @@ impl Server {
     /// Takes a new generation into use, or keeps the running one and says why.
     pub(crate) fn reload(&mut self) -> Result<u64, Vec<Problem>> {
         self.engine.reopen_logs();
+        tollgate_ts::reopen_logs();
         let sources = self.sources.with_sets(self.changes.sets());
         let result = match sources.load() {
             Ok((generation, warnings)) => {

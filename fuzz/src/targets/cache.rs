@@ -4,12 +4,13 @@
 
 use std::sync::Arc;
 
-use tollgate_cache::range;
+use tollgate_cache::part::{Part, answer, completed, missing_tail, to_store};
+use tollgate_cache::range::{self, RangeAnswer};
 use tollgate_cache::rules::{
     Freshness, FreshnessReason, evaluate_preconditions, freshness, request_policy, store_decision,
 };
 use tollgate_cache::vary::{Selecting, variant_hash};
-use tollgate_cache::{Policy, StoreDecision, StoredHead, StoredMeta};
+use tollgate_cache::{Body, Policy, StoreDecision, StoredHead, StoredMeta, StoredObject};
 use tollgate_http::{HeaderBlock, Method, Request, Response, Url, list, names};
 
 /// Words of the fields that matter to a cache.
@@ -29,6 +30,12 @@ pub const TOKENS: &[&[u8]] = &[
     b"\nAccept-Language: de, en;q=0.5",
     b"Accept-Encoding, Accept-Language",
     b"\nRange: bytes=0-9,-5",
+    b"\nRange: bytes=3-",
+    b"\nRange: bytes=-3",
+    b"\nIf-Range: \"a\"",
+    b"\nContent-Range: bytes 0-4/10",
+    b"\nContent-Range: bytes 5-9/10",
+    b"\nContent-Length: 5",
     b"\nIf-None-Match: W/\"a\", *",
     b"\nIf-Modified-Since: Sun, 06 Nov 1994 08:49:37 GMT",
     b"Sun, 06 Nov 2022 08:49:37 GMT",
@@ -164,4 +171,40 @@ fn split_lists(block: &HeaderBlock) -> HeaderBlock {
         list::members(field.value).for_each(|member| split.append(field.name, member));
     }
     split
+}
+
+/// Ranges of the whole and of parts never leave what is there, and parts are joined to something that makes sense.
+pub fn ranges(input: &[u8]) {
+    let (request, mut response) = messages(input);
+    let policy = Policy::default();
+    let meta = StoredMeta::new(&response, NOW, NOW);
+    let whole = StoredHead::new(&request, &response, meta, policy.set_cookie);
+    if let RangeAnswer::Part(bytes) = range::evaluate(&request, &whole, LENGTH) {
+        assert!(bytes.start < bytes.end && bytes.end <= LENGTH, "{bytes:?}");
+    }
+    response.status = 206;
+    let Some(part) = Part::of(&response.headers).filter(|part| part.end - part.first <= LENGTH) else {
+        return;
+    };
+    assert!(part.first < part.end && part.end <= part.complete, "{part:?}");
+    let StoreDecision::Store { meta } = store_decision(&request, &response, NOW, &policy) else { return };
+    let head = Arc::new(StoredHead::new(&request, &response, meta, policy.set_cookie));
+    let body: Vec<u8> = (part.first..part.end).map(|n| n as u8).collect();
+    let stored = Arc::new(StoredObject::new(head, Body::from_bytes(body.into())));
+    if let Some(found) = answer(&request, &stored) {
+        assert!(found.bytes.start < found.bytes.end && found.bytes.end <= stored.body().len());
+        let said = Part::parse(found.content_range.as_bytes()).expect("well-formed");
+        assert_eq!(said.end - said.first, found.bytes.end - found.bytes.start);
+        assert_eq!(said.first, part.first + found.bytes.start);
+    }
+    if let Some(tail) = missing_tail(&stored) {
+        assert!(part.first == 0 && tail.first == part.end && part.end < part.complete);
+    }
+    assert!(
+        completed(&stored, &response, NOW, policy.set_cookie).is_none(),
+        "a part does not complete itself"
+    );
+    let kept = to_store(std::slice::from_ref(&stored), &stored).expect("a part beside a part");
+    let chunks = |object: &StoredObject| object.body().chunks().concat();
+    assert_eq!(chunks(&kept), chunks(&stored), "the same bytes once more");
 }

@@ -4,6 +4,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use tollgate_config::cache_config::{CacheConfig, CacheRequest, Treatment};
 use tollgate_config::ip_allow::{IpAllow, Side};
 use tollgate_config::records::{Kind, Source, Value, defs, load};
 use tollgate_config::{Problem, Records, hooks_config as hooks, plugin_config as plugins};
@@ -53,6 +54,31 @@ pub const IP_ALLOW_TOKENS: &[&[u8]] = &[
     b"-",
     b"/",
     b"::ffff:1.2.3.4",
+];
+
+/// Words of `cache.config`.
+pub const CACHE_TOKENS: &[&[u8]] = &[
+    b"dest_domain=",
+    b"dest_host=h",
+    b"dest_ip=10.0.0.0/8",
+    b"url_regex=a.*",
+    b"host_regex=\"^w\"",
+    b" port=80-90",
+    b" scheme=http",
+    b" prefix=a",
+    b" suffix=b",
+    b" method=GET",
+    b" time=08:00-14:00",
+    b" src_ip=127.0.0.1",
+    b" internal=true",
+    b" action=never-cache",
+    b" revalidate=1h15m",
+    b" ttl-in-cache=2d",
+    b" cache-responses-to-cookies=3",
+    b"\n",
+    b"#",
+    b"\"",
+    b"=",
 ];
 
 fn check_lines(text: &str, problems: &[Problem]) {
@@ -174,4 +200,25 @@ fn check_address(rules: &IpAllow, side: Side, address: IpAddr) {
         let allowed = ["GET", "HEAD", "PUSH", "X"].iter().find(|method| rules.allows(side, address, method));
         assert_eq!(allowed, None, "{address} is denied and allowed");
     }
+}
+
+/// `cache.config`: `ttl-in-cache` beats `never-cache`, and rules that fit nothing say nothing.
+pub fn cache_config(input: &[u8]) {
+    let text = String::from_utf8_lossy(input);
+    let (rules, problems) = CacheConfig::parse("cache.config", &text);
+    check_lines(&text, &problems);
+    let said = rules.treatment(&CacheRequest {
+        scheme: "http",
+        host: b"h",
+        port: 80,
+        path: b"a/b",
+        url: b"http://h/a/b",
+        method: b"GET",
+        client: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        incoming_port: 80,
+        is_internal: false,
+        time_of_day: 9 * 3600,
+    });
+    assert!(!(said.never_cache && said.ttl_in_cache.is_some()));
+    assert!(!rules.is_empty() || said == Treatment::default());
 }

@@ -58,6 +58,8 @@ pub enum Request {
     },
     /// Lets all counters begin at zero again, as seen through the control socket.
     MetricClear {},
+    /// What each C plugin holds of the server, and how often its calls were refused.
+    PluginList {},
     /// A message for plugins.
     PluginMsg {
         /// What it is about; plugins compare it.
@@ -125,6 +127,7 @@ const METHODS: &[&str] = &[
     "metric_match",
     "metric_zero",
     "metric_clear",
+    "plugin_list",
     "plugin_msg",
     "cache_purge",
     "cache_ban",

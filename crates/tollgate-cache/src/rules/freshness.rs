@@ -81,7 +81,13 @@ impl StoredMeta {
 
     /// The lifetime under `policy`, explicit or not, within the guaranteed bounds.
     pub fn lifetime(&self, policy: &Policy) -> (u32, LifetimeSource) {
-        let (lifetime, source) = self.explicit_lifetime().unwrap_or_else(|| self.implied_lifetime(policy));
+        if let Some(ttl) = policy.ttl_in_cache {
+            // Counted from the arrival here, not from the response's making.
+            return (ttl.saturating_add(self.age(self.response_time)), LifetimeSource::Rule);
+        }
+        let by_rule = policy.revalidate_after.map(|seconds| (seconds, LifetimeSource::Rule));
+        let (lifetime, source) =
+            by_rule.or_else(|| self.explicit_lifetime()).unwrap_or_else(|| self.implied_lifetime(policy));
         let bounded = lifetime.min(policy.guaranteed_max_lifetime).max(policy.guaranteed_min_lifetime);
         (bounded, if bounded == lifetime { source } else { LifetimeSource::Guaranteed })
     }
@@ -127,13 +133,18 @@ impl StoredMeta {
     /// `proxy-revalidate` (§5.2.2.10).
     pub fn must_revalidate(&self, policy: &Policy) -> bool {
         let c = &self.control;
-        let no_cache = c.no_cache && !policy.ignore_server_no_cache;
+        let no_cache = self.needs_validation(policy);
         c.must_revalidate || c.proxy_revalidate || no_cache || c.s_maxage.is_some()
+    }
+
+    /// The response's own `no-cache`, as far as it counts.
+    fn needs_validation(&self, policy: &Policy) -> bool {
+        self.control.no_cache && !policy.ignore_server_no_cache && !policy.sets_lifetime()
     }
 
     /// Whether there is any time at which it could be served without validation.
     pub(super) fn could_be_served(&self, policy: &Policy) -> bool {
-        let needs_validation = self.control.no_cache && !policy.ignore_server_no_cache;
+        let needs_validation = self.needs_validation(policy);
         let fresh = self.lifetime(policy).0 > self.age(self.response_time);
         let windows = self.control.stale_while_revalidate.max(self.control.stale_if_error);
         !needs_validation && (fresh || windows.is_some_and(|w| w > 0))
@@ -176,6 +187,8 @@ tokens! {
         Heuristic = "heuristic",
         /// Negative caching
         Negative = "negative",
+        /// A rule of `cache.config`
+        Rule = "rule",
         /// A configured bound
         Guaranteed = "guaranteed",
         /// There is none
@@ -295,7 +308,10 @@ fn reason(
     request: &RequestPolicy,
     policy: &Policy,
 ) -> FreshnessReason {
-    if meta.control.no_cache && !policy.ignore_server_no_cache {
+    if policy.ttl_in_cache.is_some() {
+        return if age < lifetime { FreshnessReason::Fresh } else { FreshnessReason::Expired };
+    }
+    if meta.needs_validation(policy) {
         return FreshnessReason::NoCache;
     }
     let demanded = match policy.when_to_revalidate {

@@ -16,6 +16,8 @@ tokens! {
         RequestBody = "request_body",
         /// The URL looks dynamic and such URLs are not cached.
         LooksDynamic = "looks_dynamic",
+        /// A range request, and those are not looked up.
+        Range = "range",
         /// `If-Match` or `If-Unmodified-Since`: only the origin may judge them (RFC 9111 §4.3.2).
         OriginPrecondition = "origin_precondition",
     }
@@ -60,7 +62,13 @@ pub fn request_policy(request: &Request, policy: &Policy) -> RequestPolicy {
     let honours_age = !policy.ignore_client_cc_max_age;
     let storable_request = !matches!(
         skip,
-        Some(LookupSkip::Disabled | LookupSkip::LooksDynamic | LookupSkip::RequestBody | LookupSkip::Method)
+        Some(
+            LookupSkip::Disabled
+                | LookupSkip::LooksDynamic
+                | LookupSkip::RequestBody
+                | LookupSkip::Method
+                | LookupSkip::Range
+        )
     );
     let no_store = control.no_store && honours_no_cache;
     RequestPolicy {
@@ -90,6 +98,8 @@ fn lookup_skip(request: &Request, policy: &Policy) -> Option<LookupSkip> {
         Some(LookupSkip::RequestBody)
     } else if !policy.cache_urls_that_look_dynamic && looks_dynamic(&request.url) {
         Some(LookupSkip::LooksDynamic)
+    } else if !policy.range_lookup && headers.has(names::RANGE) {
+        Some(LookupSkip::Range)
     } else if headers.has(names::IF_MATCH) || headers.has(names::IF_UNMODIFIED_SINCE) {
         Some(LookupSkip::OriginPrecondition)
     } else {

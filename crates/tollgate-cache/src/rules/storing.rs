@@ -5,6 +5,7 @@ use super::invalidate::names_same_resource;
 use super::request::{has_body, looks_dynamic};
 use crate::control::RequestControl;
 use crate::control::ResponseControl;
+use crate::part;
 use crate::policy::{Policy, RequiredHeaders, SetCookiePolicy};
 use crate::tokens::tokens;
 use tollgate_http::{Field, HeaderBlock, Known, Method, Request, Response, date, list, names};
@@ -24,8 +25,10 @@ tokens! {
         RequestNoStore = "request_no_store",
         /// An interim (1xx) response.
         Interim = "interim",
-        /// A 206: part of an object.
+        /// A 206 that cannot be kept as a part.
         Partial = "partial",
+        /// The answer to a range request is neither a part nor the whole, or such answers are not stored.
+        RangeRequest = "range_request",
         /// A 304 that updates nothing stored.
         NotModified = "not_modified",
         /// `must-understand` with a status this cache does not know.
@@ -79,7 +82,8 @@ impl StoreDecision {
 /// it came, before remapping: `Content-Location` speaks of its URL.
 pub fn store_decision(request: &Request, response: &Response, now: i64, policy: &Policy) -> StoreDecision {
     // The most frequent refusal is told before dates are parsed.
-    if request.method == Method::Get && policy.enabled && !policy.ignore_server_no_cache {
+    let is_heeded = !policy.ignore_server_no_cache && policy.ttl_in_cache.is_none();
+    if request.method == Method::Get && policy.enabled && is_heeded {
         let control = ResponseControl::parse(&response.headers);
         if control.no_store && !control.must_understand {
             return StoreDecision::Dont(NoStoreReason::NoStore);
@@ -100,6 +104,7 @@ fn refusal(
 ) -> Option<NoStoreReason> {
     request_refusal(request, response, meta, policy)
         .or_else(|| status_refusal(response, meta))
+        .or_else(|| range_refusal(request, response, policy))
         .or_else(|| directive_refusal(request, response, meta, policy))
         .or_else(|| reuse_refusal(response, meta, policy))
 }
@@ -135,12 +140,25 @@ fn is_own_location(request: &Request, response: &Response) -> bool {
 fn status_refusal(response: &Response, meta: &StoredMeta) -> Option<NoStoreReason> {
     match response.status {
         ..=199 => Some(NoStoreReason::Interim),
-        206 => Some(NoStoreReason::Partial),
         304 => Some(NoStoreReason::NotModified),
         // RFC 9111 §5.2.2.3
         status if meta.control.must_understand && !is_understood(status) => {
             Some(NoStoreReason::StatusNotUnderstood)
         }
+        _ => None,
+    }
+}
+
+/// RFC 9111 §3.3: what a range request was answered with.
+fn range_refusal(request: &Request, response: &Response, policy: &Policy) -> Option<NoStoreReason> {
+    let has_range = request.headers.has(names::RANGE);
+    match response.status {
+        206 if !has_range || !policy.store_parts || !part::is_usable(request, response) => {
+            Some(NoStoreReason::Partial)
+        }
+        206 => None,
+        200 if policy.range_write => None,
+        _ if has_range => Some(NoStoreReason::RangeRequest),
         _ => None,
     }
 }
@@ -152,7 +170,7 @@ fn directive_refusal(
     policy: &Policy,
 ) -> Option<NoStoreReason> {
     let control = &meta.control;
-    if !policy.ignore_server_no_cache {
+    if !policy.ignore_server_no_cache && policy.ttl_in_cache.is_none() {
         // RFC 9111 §5.2.2.3: with must-understand and a known status, no-store is to be ignored.
         if control.no_store && !control.must_understand {
             return Some(NoStoreReason::NoStore);
@@ -182,7 +200,8 @@ fn has_vary_star(headers: &HeaderBlock) -> bool {
 fn reuse_refusal(response: &Response, meta: &StoredMeta, policy: &Policy) -> Option<NoStoreReason> {
     let explicit = meta.explicit_lifetime();
     let negative = policy.negative_caching_enabled && policy.negative_caching_list.contains(meta.status);
-    if explicit.is_none() && !meta.heuristic_allowed && !negative {
+    let by_rule = policy.sets_lifetime();
+    if explicit.is_none() && !meta.heuristic_allowed && !negative && !by_rule {
         return Some(NoStoreReason::NoLifetime);
     }
     let missing = match policy.required_headers {
@@ -190,7 +209,7 @@ fn reuse_refusal(response: &Response, meta: &StoredMeta, policy: &Policy) -> Opt
         RequiredHeaders::LastModified => explicit.is_none() && meta.last_modified.is_none() && !negative,
         RequiredHeaders::ExplicitLifetime => explicit.is_none() && !negative,
     };
-    if missing {
+    if missing && policy.ttl_in_cache.is_none() {
         return Some(NoStoreReason::RequiredHeaders);
     }
     if !meta.has_validator() && !meta.could_be_served(policy) {

@@ -3,6 +3,7 @@
 mod fill;
 mod freshness;
 mod model;
+mod part;
 mod store;
 mod storing;
 mod support;

@@ -16,6 +16,7 @@ use std::sync::Arc;
 pub use disk::DiskFiles;
 
 use crate::Problem;
+use crate::cache_config::CacheConfig;
 use crate::files::FileSource;
 use crate::hooks_config::{self, HooksConfig};
 use crate::hosts::HostsFile;
@@ -50,6 +51,8 @@ pub struct Generation {
     pub hooks: HooksConfig,
     /// Addresses that may use the proxy.
     pub ip_allow: Arc<IpAllow>,
+    /// What is cached, by destination.
+    pub cache: Arc<CacheConfig>,
     /// Names with fixed addresses.
     pub hosts: Arc<HostsFile>,
     /// Configuration directory, for what is read later (error pages).
@@ -112,6 +115,8 @@ impl Loader<'_> {
         let hooks = self.read("hooks.config", Missing::Fine, hooks_config::parse);
         let ip_allow = records.str(ids::CACHE_IP_ALLOW_FILENAME);
         let ip_allow = self.read(ip_allow, Missing::Fine, IpAllow::parse);
+        let cache = records.str(ids::CACHE_CONTROL_FILENAME);
+        let cache = self.read(cache, Missing::Fine, CacheConfig::parse);
         let hosts = self.hosts(&records);
         Some(Generation {
             records: Arc::new(records),
@@ -119,6 +124,7 @@ impl Loader<'_> {
             plugins,
             hooks,
             ip_allow: Arc::new(ip_allow),
+            cache: Arc::new(cache),
             hosts: Arc::new(hosts),
             dir: self.source.dir.clone(),
         })

@@ -5,6 +5,7 @@
 //! Invariants: an id is an index into the table and its Rust type is the record's type, so asking an integer
 //! record for a string does not compile.
 
+use crate::redirect_actions::RedirectActions;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
@@ -81,6 +82,8 @@ pub enum Range {
     Addresses,
     /// IP addresses with or without a port (IPv6 addresses with one in brackets), separated as above.
     SocketAddresses,
+    /// What is done about redirects, by the address they lead to.
+    RedirectActions,
 }
 
 /// A value of any type, for access by name.
@@ -250,8 +253,16 @@ impl Range {
             (Range::SocketAddresses, Value::Str(value)) => {
                 list_words(value).all(|word| socket_address(word, 0).is_some())
             }
+            (Range::RedirectActions, Value::Str(value)) => RedirectActions::parse(value).is_some(),
             (Range::Between(..), Value::Str(_))
-            | (Range::OneOf(_) | Range::ListOf(_) | Range::Addresses | Range::SocketAddresses, _) => false,
+            | (
+                Range::OneOf(_)
+                | Range::ListOf(_)
+                | Range::Addresses
+                | Range::SocketAddresses
+                | Range::RedirectActions,
+                _,
+            ) => false,
         }
     }
 }
@@ -282,6 +293,9 @@ impl fmt::Display for Range {
             Range::ListOf(words) => write!(f, "a list of {}", words.join(", ")),
             Range::Addresses => f.write_str("a list of IP addresses"),
             Range::SocketAddresses => f.write_str("a list of IP addresses, each with or without :port"),
+            Range::RedirectActions => f.write_str(
+                "self, private, loopback, multicast, linklocal, routable, default with :return, :reject or :follow",
+            ),
         }
     }
 }
@@ -351,6 +365,7 @@ pub(crate) const fn one_of(words: &'static [&'static str]) -> Range {
 
 pub(crate) const ADDRESSES: Range = Range::Addresses;
 pub(crate) const SOCKET_ADDRESSES: Range = Range::SocketAddresses;
+pub(crate) const REDIRECT_ACTIONS: Range = Range::RedirectActions;
 
 pub(crate) const fn list_of(words: &'static [&'static str]) -> Range {
     Range::ListOf(words)

@@ -7,10 +7,14 @@
 
 use std::sync::Arc;
 
+use super::def::parse_int;
 use super::names::{current_name, foreign_name, nearest};
-use super::{DEFS, Kind, Records, Source, find};
+use super::{DEFS, Kind, Records, Source, Value, find};
 use crate::Problem;
 use crate::yaml::{Node, Yaml};
+
+/// How the names of plugins' own records begin.
+const OF_PLUGINS: &str = "proxy.config.plugin.";
 
 /// Sets the records that `text`, the content of `file` in the form of `records.config`, names.
 pub fn records_config(records: &mut Records, file: &str, text: &str, problems: &mut Vec<Problem>) {
@@ -130,6 +134,7 @@ impl Setter<'_> {
     fn set(&mut self, name: &str, text: &str) {
         let name = current_name(name);
         if find(name).is_none() {
+            self.records.set_other(name, Value::Str(unset(text).into()));
             return self.warn_of_unknown(name);
         }
         let source = match self.line {
@@ -146,11 +151,19 @@ impl Setter<'_> {
             Some(def) if def.kind != kind => {
                 self.error(&format!("{name} is {}, not {}", def.kind.name(), kind.name()));
             }
-            _ => self.set(name, text),
+            Some(_) => self.set(name, text),
+            None => {
+                self.records.set_other(current_name(name), typed(kind, text));
+                self.warn_of_unknown(current_name(name));
+            }
         }
     }
 
+    /// A name that nobody knows may be one that a plugin will make a record of.
     fn warn_of_unknown(&mut self, name: &str) {
+        if name.starts_with(OF_PLUGINS) {
+            return;
+        }
         let message = if foreign_name(name) {
             format!("{name} is a record of Traffic Server that has no effect here")
         } else {
@@ -162,6 +175,21 @@ impl Setter<'_> {
     fn error(&mut self, message: &str) {
         self.problems.push(Problem::error(self.file, self.line, message));
     }
+}
+
+/// What Traffic Server writes for no text.
+fn unset(text: &str) -> &str {
+    if text == "NULL" { "" } else { text }
+}
+
+/// A value of that type; a text if it is none.
+fn typed(kind: Kind, text: &str) -> Value {
+    let number = match kind {
+        Kind::Int => parse_int(text).map(Value::Int),
+        Kind::Float => text.trim().parse().ok().map(Value::Float),
+        Kind::Str => None,
+    };
+    number.unwrap_or_else(|| Value::Str(unset(text).into()))
 }
 
 fn unknown(what: &str, name: &str, guess: Option<&str>) -> String {
@@ -188,6 +216,22 @@ mod tests {
         let (mut records, mut problems) = (Records::default(), Vec::new());
         records_yaml(&mut records, "records.yaml", text, &mut problems);
         (records, problems.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn names_that_are_not_in_the_table_are_kept_for_plugins() {
+        let (records, problems) = from_config(
+            "CONFIG proxy.config.plugin.a.number INT 7\nCONFIG proxy.config.plugin.a.text STRING some text\n\
+             CONFIG proxy.config.plugin.a.none STRING NULL\nCONFIG proxy.config.plugin.a.bad INT seven\n",
+        );
+        assert_eq!(records.other("proxy.config.plugin.a.number"), Some(&Value::Int(7)));
+        assert_eq!(records.other("proxy.config.plugin.a.text"), Some(&Value::Str("some text".into())));
+        assert_eq!(records.other("proxy.config.plugin.a.none"), Some(&Value::Str("".into())));
+        assert_eq!(records.other("proxy.config.plugin.a.bad"), Some(&Value::Str("seven".into())));
+        assert!(problems.is_empty(), "{problems:?}");
+        let (records, problems) = from_yaml("records:\n  plugin:\n    a:\n      number: 8\n");
+        assert_eq!(records.other("proxy.config.plugin.a.number"), Some(&Value::Str("8".into())));
+        assert!(problems.is_empty(), "{problems:?}");
     }
 
     #[test]
@@ -219,7 +263,7 @@ mod tests {
              CONFIG proxy.config.http.cache.http INT 2\n\
              CONFIG proxy.config.http.cache.http STRING 1\n\
              CONFIG proxy.config.http.cache.htp INT 1\n\
-             CONFIG proxy.config.http.push_method_enabled INT 0\n\
+             CONFIG proxy.config.http.wait_for_cache INT 0\n\
              CONFIG x.y INT 0\n\
              CONFIG proxy.config.task_threads INT\n\
              CONFIG proxy.config.task_threads BOOL 1\n",
@@ -229,7 +273,7 @@ mod tests {
             "records.config:2: proxy.config.http.cache.http: 2 is not allowed, expected 0 to 1",
             "records.config:3: proxy.config.http.cache.http is INT, not STRING",
             "records.config:4: unknown record proxy.config.http.cache.htp, did you mean proxy.config.http.cache.http?",
-            "records.config:5: proxy.config.http.push_method_enabled is a record of Traffic Server that has no effect here",
+            "records.config:5: proxy.config.http.wait_for_cache is a record of Traffic Server that has no effect here",
             "records.config:6: unknown record x.y",
             "records.config:7: proxy.config.task_threads: \"\" is not an integer",
             "records.config:8: expected CONFIG NAME INT|FLOAT|STRING VALUE",

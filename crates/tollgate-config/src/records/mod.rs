@@ -12,6 +12,7 @@ mod names;
 mod table;
 mod txn;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 
@@ -63,6 +64,8 @@ pub struct Records {
     /// Strings; by record id.
     strings: Box<[Arc<str>]>,
     sources: Box<[Source]>,
+    /// What is said of names that are not in the table: plugins may make records of them.
+    others: BTreeMap<Box<str>, Value>,
 }
 
 impl Default for Records {
@@ -72,6 +75,7 @@ impl Default for Records {
             numbers: Box::new([0; DEFS.len()]),
             strings: vec![unset; DEFS.len()].into_boxed_slice(),
             sources: vec![Source::Default; DEFS.len()].into_boxed_slice(),
+            others: BTreeMap::new(),
         };
         for (index, def) in DEFS.iter().enumerate() {
             records.put(index, def.default_value(), Source::Default);
@@ -163,6 +167,17 @@ impl Records {
         let value = id.def().check(value)?;
         self.put(usize::from(id.0), value, source);
         Ok(())
+    }
+
+    /// What a file or the command line says of a name that is not in the table. A text that has no type of its own is
+    /// a string; an empty one is none.
+    pub fn other(&self, name: &str) -> Option<&Value> {
+        self.others.get(name)
+    }
+
+    /// Keeps what is said of a name that is not in the table.
+    pub(crate) fn set_other(&mut self, name: &str, value: Value) {
+        self.others.insert(name.into(), value);
     }
 
     /// All records in the table's order.

@@ -54,7 +54,7 @@ mod tests {
 
     #[test]
     fn foreign_names_are_not_in_the_table() {
-        assert!(foreign_name("proxy.config.http.push_method_enabled"));
+        assert!(foreign_name("proxy.config.http.wait_for_cache"));
         for line in FOREIGN.lines() {
             assert!(super::super::find(line).is_none(), "{line} is in the table");
         }

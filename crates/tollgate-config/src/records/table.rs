@@ -9,7 +9,8 @@
 //! Traffic Server 9.2 is marked `ours`; `key N` is the number plugins know an overridable record by.
 
 use super::def::{
-    ADDRESSES, ANY, FLAG, POSITIVE, SIZE, SOCKET_ADDRESSES, at_least, between, list_of, one_of, records,
+    ADDRESSES, ANY, FLAG, POSITIVE, REDIRECT_ACTIONS, SIZE, SOCKET_ADDRESSES, at_least, between, list_of,
+    one_of, records,
 };
 
 /// Names accepted by `http.server_session_sharing.match`, alone or as a comma-separated list.
@@ -55,6 +56,11 @@ records! {
         "Send buffer of origin sockets; 0: the system's default.";
     Int NET_SOCK_OPTION_FLAG_OUT "proxy.config.net.sock_option_flag_out" = 0x1, between(0, 0x3f), key 11, Dynamic, "",
         "Options of origin sockets, added up: 1 no delay, 2 keep-alive; others have no effect.";
+
+    Int NET_SOCK_PACKET_MARK_OUT "proxy.config.net.sock_packet_mark_out" = 0, between(0, 0xffff_ffff), key 55, Dynamic, "",
+        "Mark of packets to origins for the system's routing (needs CAP_NET_ADMIN); 0: none.";
+    Int NET_SOCK_PACKET_TOS_OUT "proxy.config.net.sock_packet_tos_out" = 0, between(0, 255), key 56, Dynamic, "",
+        "Type of service of packets to origins; 0: the system's default.";
 
     // --- client side of HTTP
     Int HTTP_KEEP_ALIVE_ENABLED_IN "proxy.config.http.keep_alive_enabled_in" = 1, FLAG, key 5, Dynamic, "",
@@ -157,6 +163,8 @@ records! {
         "Most 1xx responses an origin may send before the final one.", ours;
     Int HTTP_NUMBER_OF_REDIRECTIONS "proxy.config.http.number_of_redirections" = 0, between(0, 100), key 81, Dynamic, "",
         "How many redirects of an origin are followed within a transaction.";
+    Str HTTP_REDIRECT_ACTIONS "proxy.config.http.redirect.actions" = "routable:follow", REDIRECT_ACTIONS, no, Dynamic, "",
+        "What is done about a redirect by the address it leads to, where redirects are followed; what is not named is returned to the client.";
     Int HTTP_REDIRECT_USE_ORIG_CACHE_KEY "proxy.config.http.redirect_use_orig_cache_key" = 0, FLAG, key 83, Dynamic, "",
         "Store a response reached by redirects under the first URL.";
     Int HTTP_DOC_IN_CACHE_SKIP_DNS "proxy.config.http.doc_in_cache_skip_dns" = 1, FLAG, key 50, Dynamic, "",
@@ -177,6 +185,8 @@ records! {
         "Answer from the cache in spite of the client's no-cache.";
     Int HTTP_CACHE_IGNORE_CLIENT_CC_MAX_AGE "proxy.config.http.cache.ignore_client_cc_max_age" = 1, FLAG, key 24, Dynamic, "",
         "Answer from the cache in spite of the client's max-age.";
+    Int HTTP_CACHE_IMS_ON_CLIENT_NO_CACHE "proxy.config.http.cache.ims_on_client_no_cache" = 1, FLAG, key 25, Dynamic, "",
+        "A client's no-cache has the stored object validated; 0: fetched anew.";
     Int HTTP_CACHE_IGNORE_SERVER_NO_CACHE "proxy.config.http.cache.ignore_server_no_cache" = 0, FLAG, key 26, Dynamic, "",
         "Store in spite of the origin's no-cache or no-store.";
     Int HTTP_CACHE_CACHE_RESPONSES_TO_COOKIES "proxy.config.http.cache.cache_responses_to_cookies" = 1, between(0, 4), key 27, Dynamic, "",
@@ -201,8 +211,16 @@ records! {
         "Upper bound of every lifetime.";
     Int HTTP_CACHE_MAX_STALE_AGE "proxy.config.http.cache.max_stale_age" = 604_800, POSITIVE, key 37, Dynamic, "s",
         "How long after its lifetime an object may be served when the origin cannot be reached.";
+    Int HTTP_CACHE_OPEN_WRITE_FAIL_ACTION "proxy.config.http.cache.open_write_fail_action" = 0, between(0, 5), key 80, Dynamic, "",
+        "While another request fetches the object: 0, 5 share its answer; 1 502; 2 stale object; 3 502, or stale object; 4 502, also for stale ones.";
     Int HTTP_CACHE_RANGE_LOOKUP "proxy.config.http.cache.range.lookup" = 1, FLAG, key 62, Dynamic, "",
         "Answer range requests from the cache.";
+    Int HTTP_CACHE_RANGE_WRITE "proxy.config.http.cache.range.write" = 1, FLAG, key 73, Dynamic, "",
+        "Store the whole object if that is what comes in answer to a range request.", ours;
+    Int TOLLGATE_HTTP_CACHE_STORE_PARTS "proxy.config.tollgate.http.cache.store_parts" = 1, FLAG, no, Dynamic, "",
+        "Store 206 responses, for ranges within them and to be completed.", ours;
+    Int TOLLGATE_HTTP_CACHE_SET_COOKIE "proxy.config.tollgate.http.cache.set_cookie" = 0, between(0, 2), no, Dynamic, "",
+        "Responses with Set-Cookie: 0 stored and replayed, 1 stored without it, 2 not stored.", ours;
     Int HTTP_CACHE_GENERATION "proxy.config.http.cache.generation" = -1, at_least(-1), key 78, Dynamic, "",
         "Number mixed into every cache key; changing it empties the cache. -1: none.";
     Int HTTP_NEGATIVE_CACHING_ENABLED "proxy.config.http.negative_caching_enabled" = 0, FLAG, key 2, Dynamic, "",
@@ -213,6 +231,10 @@ records! {
         "Statuses that negative caching concerns.";
     Int HTTP_NEGATIVE_REVALIDATING_ENABLED "proxy.config.http.negative_revalidating_enabled" = 1, FLAG, key 67, Dynamic, "",
         "Serve the stale object when revalidation ends in an error.";
+    Int HTTP_NEGATIVE_REVALIDATING_LIFETIME "proxy.config.http.negative_revalidating_lifetime" = 0, POSITIVE, key 68, Dynamic, "s",
+        "After a failed revalidation: how long the stale object is served without asking again.", ours;
+    Int HTTP_PUSH_METHOD_ENABLED "proxy.config.http.push_method_enabled" = 0, FLAG, no, Dynamic, "",
+        "Accept PUSH: the body is a response to be stored.";
     Int TOLLGATE_HTTP_CACHE_STATUS_ENABLED "proxy.config.tollgate.http.cache_status_enabled" = 0, FLAG, no, Dynamic, "",
         "Send Cache-Status (RFC 9211).", ours;
     Int TOLLGATE_HTTP_SEND_SURROGATE_KEY "proxy.config.tollgate.http.send_surrogate_key" = 0, FLAG, no, Dynamic, "",
@@ -257,6 +279,8 @@ records! {
         "Where requests with a refused Referer go when their rule names no URL.";
     Str CACHE_IP_ALLOW_FILENAME "proxy.config.cache.ip_allow.filename" = "ip_allow.yaml", ANY, no, Dynamic, "",
         "File of addresses that may use the proxy.";
+    Str CACHE_CONTROL_FILENAME "proxy.config.cache.control.filename" = "cache.config", ANY, no, Dynamic, "",
+        "File of rules for what is cached, by destination.";
 
     // --- names
     Str DNS_NAMESERVERS "proxy.config.dns.nameservers" = "", SOCKET_ADDRESSES, no, Restart, "",
@@ -279,6 +303,8 @@ records! {
         "Load copies of remap plugins' files, so that a file that has changed is loaded anew at a reload.";
     Int TOLLGATE_TS_BLOCKING_LIMIT "proxy.config.tollgate.ts.blocking_limit" = 500, POSITIVE, no, Restart, "ms",
         "How long a C plugin's handler may keep an event thread before that is logged; 0: never.", ours;
+    Int TOLLGATE_TS_LOCK_ORDER "proxy.config.tollgate.ts.lock_order" = 0, FLAG, no, Dynamic, "",
+        "Log when C plugins take mutexes in an order in which two threads can come to wait for each other; costs time.", ours;
     Str TOLLGATE_TS_PRELOAD "proxy.config.tollgate.ts.preload" = "libpcre.so.3 libz.so.1 libcrypto.so.3 libssl.so.3 libyaml-cpp.so.0.7 libtscpputil.so.9 libtscore.so.9 libtscppapi.so.9", ANY, no, Restart, "",
         "Libraries loaded, as far as they are there, before the first C plugin: plugins use them without naming them.", ours;
     Int TOLLGATE_PLUGIN_HANDLER_TIMEOUT "proxy.config.tollgate.plugin.handler_timeout" = 30, POSITIVE, no, Dynamic, "s",
@@ -299,7 +325,7 @@ records! {
         "Logs: 0 none, 1 errors, 2 transactions, 3 both.";
     Str LOG_LOGFILE_DIR "proxy.config.log.logfile_dir" = "", ANY, no, Restart, "",
         "Directory of log files; unset: no log files are written.", ours;
-    Str TOLLGATE_LOG_ACCESS_FORMAT "proxy.config.tollgate.log.access.format" = "squid", one_of(&["squid", "common", "combined"]), no, Restart, "",
+    Str TOLLGATE_LOG_ACCESS_FORMAT "proxy.config.tollgate.log.access.format" = "squid", one_of(&["squid", "cache", "common", "combined"]), no, Restart, "",
         "Format of the access log.", ours;
     Str TOLLGATE_LOG_ACCESS_FILE "proxy.config.tollgate.log.access.file" = "access.log", ANY, no, Restart, "",
         "File of the access log in `log.logfile_dir`; unset: no access log.", ours;
@@ -309,6 +335,8 @@ records! {
         "Regular expression: the tags of C plugins' debug messages that are written.";
     Int DIAGS_DEBUG_ENABLED "proxy.config.diags.debug.enabled" = 0, between(0, 3), no, Dynamic, "",
         "Write debug messages whose tag matches `diags.debug.tags`.";
+    Int TOLLGATE_CLOCK_OFFSET "proxy.config.tollgate.clock_offset" = 0, POSITIVE, no, Dynamic, "s",
+        "Seconds that the time of day is ahead of the system's: to see what becomes of stored objects later.", ours;
     Str TOLLGATE_ADMIN_LISTEN "proxy.config.tollgate.admin.listen" = "", ANY, no, Restart, "",
         "Address and port of the admin listener (metrics); unset: none.", ours;
     Str TOLLGATE_CONTROL_SOCKET "proxy.config.tollgate.control.socket" = "run/tollgate.sock", ANY, no, Restart, "",

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use crate::outcome::{CacheOutcome, TransactionEnd};
+use crate::outcome::{CacheOutcome, CacheReason, TransactionEnd};
 
 /// One transaction, as the access log sees it.
 ///
@@ -49,6 +49,8 @@ pub struct LogEntry<'a> {
     pub end: TransactionEnd,
     /// What the cache did.
     pub cache_outcome: CacheOutcome,
+    /// Why it did that, if there is more to say than the outcome.
+    pub cache_reason: Option<CacheReason>,
     /// Whether a hit was served from memory.
     pub is_ram_hit: bool,
     /// Which kind of next hop was asked.
@@ -78,6 +80,7 @@ impl Default for LogEntry<'_> {
             user_agent: None,
             end: TransactionEnd::Completed,
             cache_outcome: CacheOutcome::Skipped,
+            cache_reason: None,
             is_ram_hit: false,
             hierarchy: Hierarchy::None,
             next_hop: None,
@@ -113,6 +116,7 @@ impl LogEntry<'_> {
             elapsed: self.elapsed,
             end: self.end,
             cache_outcome: self.cache_outcome,
+            cache_reason: self.cache_reason,
             is_ram_hit: self.is_ram_hit,
             hierarchy: self.hierarchy,
         }

@@ -78,6 +78,12 @@ fields! {
     ContentType "psct" "The response's content type without parameters."
         |out, entry, _| push_content_type(out, entry.content_type.as_deref());
 
+    // Ours.
+    CacheOutcome "tgco" "What the cache did."
+        |out, entry, _| out.extend_from_slice(entry.cache_outcome.token().as_bytes());
+    CacheReason "tgcr" "Why it did that."
+        |out, entry, _| push_word(out, entry.cache_reason.map(|reason| reason.token().as_bytes()));
+
     // httpd's.
     RemoteHost "%h" "The client's address."
         |out, entry, _| push_ip(out, entry.client_addr.ip());

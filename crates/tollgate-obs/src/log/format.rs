@@ -1,6 +1,6 @@
 //! The look of a line: which fields, in which order, with what between them.
 //!
-//! Responsible for: the formats `squid`, `common` and `combined`, and writing an entry in one.
+//! Responsible for: the formats `squid`, `cache`, `common` and `combined`, and writing an entry in one.
 //! Not responsible for: what a field says.
 //! Invariants: a line ends in exactly one line feed; formatting allocates nothing beyond the buffer.
 
@@ -17,8 +17,8 @@ enum Piece {
 use LogField as F;
 use Piece::{Field, Text};
 
-/// `%<cqtq> %<ttms> %<chi> %<crc>/%<pssc> %<psql> %<cqhm> %<cquc> %<caun> %<phr>/%<shn> %<psct>`
-static SQUID: &[Piece] = &[
+/// Those of `squid`, then ` %<tgco> %<tgcr>`.
+static CACHE: &[Piece] = &[
     Field(F::StartMillis),
     Text(" "),
     Field(F::ElapsedMillis),
@@ -42,7 +42,15 @@ static SQUID: &[Piece] = &[
     Field(F::NextHopName),
     Text(" "),
     Field(F::ContentType),
+    Text(" "),
+    Field(F::CacheOutcome),
+    Text(" "),
+    Field(F::CacheReason),
 ];
+
+/// How many pieces of [`CACHE`] make
+/// `%<cqtq> %<ttms> %<chi> %<crc>/%<pssc> %<psql> %<cqhm> %<cquc> %<caun> %<phr>/%<shn> %<psct>`.
+const SQUID_PIECES: usize = 23;
 
 /// `%h %l %u %t "%r" %>s %b "%{Referer}i" "%{User-Agent}i"`
 static COMBINED: &[Piece] = &[
@@ -74,6 +82,8 @@ const COMMON_PIECES: usize = 13;
 pub enum LogFormat {
     /// Squid's native format, with Traffic Server's fields.
     Squid,
+    /// The same, then what the cache did and why.
+    Cache,
     /// The common log format.
     Common,
     /// The common log format with referer and user agent.
@@ -82,12 +92,14 @@ pub enum LogFormat {
 
 impl LogFormat {
     /// Every format.
-    pub const ALL: &'static [LogFormat] = &[LogFormat::Squid, LogFormat::Common, LogFormat::Combined];
+    pub const ALL: &'static [LogFormat] =
+        &[LogFormat::Squid, LogFormat::Cache, LogFormat::Common, LogFormat::Combined];
 
     /// The name in configuration.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Squid => "squid",
+            Self::Cache => "cache",
             Self::Common => "common",
             Self::Combined => "combined",
         }
@@ -100,7 +112,8 @@ impl LogFormat {
 
     fn pieces(self) -> &'static [Piece] {
         match self {
-            Self::Squid => SQUID,
+            Self::Squid => &CACHE[..SQUID_PIECES],
+            Self::Cache => CACHE,
             Self::Common => &COMBINED[..COMMON_PIECES],
             Self::Combined => COMBINED,
         }
@@ -139,7 +152,7 @@ mod tests {
 
     use super::{Formatter, LogField, LogFormat};
     use crate::log::{Hierarchy, LogEntry};
-    use crate::outcome::{CacheOutcome, TransactionEnd};
+    use crate::outcome::{CacheOutcome, CacheReason, TransactionEnd};
 
     fn entry() -> LogEntry<'static> {
         LogEntry {
@@ -194,6 +207,14 @@ mod tests {
             "971186136.042 17 2001:db8::7 TCP_HIT/200 2326 GET http://www.example.com/a%20b?q=1 j%20doe NONE/- \
              text/html\n"
         );
+    }
+
+    #[test]
+    fn cache_line_adds_what_the_cache_did_and_why() {
+        let stored = line(LogFormat::Cache, &entry());
+        assert_eq!(stored.strip_prefix(line(LogFormat::Squid, &entry()).trim_end()), Some(" miss -\n"));
+        let private = LogEntry { cache_reason: Some(CacheReason::Private), ..entry() };
+        assert!(line(LogFormat::Cache, &private).ends_with(" miss private\n"));
     }
 
     #[test]

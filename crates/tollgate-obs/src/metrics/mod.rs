@@ -17,14 +17,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::{Mutex, RwLock};
 
 pub use self::stat::{MAX_STATS, Reading, Stat};
-pub use self::table::{CACHE_OUTCOMES, Metric, MetricDef, MetricKind, TRANSACTION_ENDS, Unit};
-use crate::outcome::{CacheOutcome, TransactionEnd};
+pub use self::table::{CACHE_OUTCOMES, CACHE_REASONS, Metric, MetricDef, MetricKind, TRANSACTION_ENDS, Unit};
+use crate::outcome::{CacheOutcome, CacheReason, TransactionEnd};
 
 const END_BASE: usize = Metric::COUNT;
 const OUTCOME_BASE: usize = END_BASE + TransactionEnd::ALL.len();
-const SLOTS: usize = OUTCOME_BASE + CacheOutcome::ALL.len();
+const REASON_BASE: usize = OUTCOME_BASE + CacheOutcome::ALL.len();
+const SLOTS: usize = REASON_BASE + CacheReason::ALL.len();
 
-/// One cell per metric and per variant of the two outcome families.
+/// One cell per metric and per variant of the outcome families.
 ///
 /// Values are two's complement, so that a gauge may be negative on one thread. Aligned so that two threads' blocks
 /// never share a cache line or an adjacent-line prefetch pair.
@@ -142,6 +143,11 @@ impl Metrics {
         self.sum(OUTCOME_BASE + outcome as usize)
     }
 
+    /// How many transactions the cache treated for this reason.
+    pub fn cache_reason_total(&self, reason: CacheReason) -> i64 {
+        self.sum(REASON_BASE + reason as usize)
+    }
+
     /// The value of the metric with this name (`proxy.process.http.incoming_requests`,
     /// `proxy.process.http.transaction_ends.completed`), or `None` for an unknown name.
     pub fn by_name(&self, name: &str) -> Option<i64> {
@@ -173,7 +179,7 @@ impl Metrics {
         self.registry.stats.read().clone()
     }
 
-    /// Every metric with its value, in table order, the two families last.
+    /// Every metric with its value, in table order, the families last.
     pub fn snapshot(&self) -> Vec<Sample> {
         let totals = self.totals();
         let plain =
@@ -188,7 +194,12 @@ impl Metrics {
             label: Some(("outcome", outcome.token())),
             value: totals[OUTCOME_BASE + outcome as usize],
         });
-        plain.chain(ends).chain(outcomes).collect()
+        let reasons = CacheReason::ALL.iter().map(|&reason| Sample {
+            def: &CACHE_REASONS,
+            label: Some(("reason", reason.token())),
+            value: totals[REASON_BASE + reason as usize],
+        });
+        plain.chain(ends).chain(outcomes).chain(reasons).collect()
     }
 
     fn sum(&self, slot: usize) -> i64 {
@@ -219,9 +230,13 @@ fn slot_by_name(name: &str) -> Option<usize> {
         let end = TransactionEnd::ALL.iter().find(|end| end.token() == token)?;
         return Some(END_BASE + *end as usize);
     }
-    let token = variant_of(&CACHE_OUTCOMES)?;
-    let outcome = CacheOutcome::ALL.iter().find(|outcome| outcome.token() == token)?;
-    Some(OUTCOME_BASE + *outcome as usize)
+    if let Some(token) = variant_of(&CACHE_OUTCOMES) {
+        let outcome = CacheOutcome::ALL.iter().find(|outcome| outcome.token() == token)?;
+        return Some(OUTCOME_BASE + *outcome as usize);
+    }
+    let token = variant_of(&CACHE_REASONS)?;
+    let reason = CacheReason::ALL.iter().find(|reason| reason.token() == token)?;
+    Some(REASON_BASE + *reason as usize)
 }
 
 /// One metric's value at the time of a snapshot.
@@ -307,6 +322,12 @@ impl ThreadMetrics {
     #[inline]
     pub fn cache_outcome(&self, outcome: CacheOutcome) {
         self.block.add_owned(OUTCOME_BASE + outcome as usize, 1);
+    }
+
+    /// Counts why the cache did that.
+    #[inline]
+    pub fn cache_reason(&self, reason: CacheReason) {
+        self.block.add_owned(REASON_BASE + reason as usize, 1);
     }
 
     /// Counts a request by its method (case-sensitive, as methods are).

@@ -247,6 +247,14 @@ pub static CACHE_OUTCOMES: MetricDef = MetricDef {
     help: "Transactions, by what the cache did for them.",
 };
 
+/// The family with one counter per reason behind a cache outcome; its label is `reason`.
+pub static CACHE_REASONS: MetricDef = MetricDef {
+    name: "proxy.process.http.cache_reasons",
+    kind: MetricKind::Counter,
+    unit: Unit::Count,
+    help: "Transactions, by why the cache did what it did for them.",
+};
+
 impl Metric {
     /// The metric with this dotted name.
     pub fn by_name(name: &str) -> Option<Self> {

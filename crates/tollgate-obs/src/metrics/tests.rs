@@ -1,7 +1,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::{Metric, MetricKind, Metrics};
-use crate::outcome::{CacheOutcome, TransactionEnd};
+use crate::outcome::{CacheOutcome, CacheReason, TransactionEnd};
 
 #[test]
 fn totals_add_up_over_threads_and_outlive_them() {
@@ -55,6 +55,14 @@ fn every_outcome_has_its_own_counter() {
     }
     for (i, &outcome) in CacheOutcome::ALL.iter().enumerate() {
         (0..=i).for_each(|_| thread.cache_outcome(outcome));
+    }
+    for (i, &reason) in CacheReason::ALL.iter().enumerate() {
+        (0..=i).for_each(|_| thread.cache_reason(reason));
+    }
+    for (i, &reason) in CacheReason::ALL.iter().enumerate() {
+        let name = format!("proxy.process.http.cache_reasons.{reason}");
+        assert_eq!(metrics.by_name(&name), Some(i as i64 + 1), "{name}");
+        assert_eq!(metrics.cache_reason_total(reason), i as i64 + 1);
     }
     for (i, &end) in TransactionEnd::ALL.iter().enumerate() {
         let name = format!("proxy.process.http.transaction_ends.{end}");

@@ -16,7 +16,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tollgate_config::ids;
-use tollgate_config::records::{IntRecord, TxnRecords};
+use tollgate_config::records::TxnRecords;
 use tollgate_event::net::{self, ConnectOptions};
 use tollgate_obs::metrics::Metric;
 
@@ -75,15 +75,32 @@ pub(crate) enum ConnectError {
     Limited,
 }
 
+/// How a connection is opened.
+pub(crate) struct Dial<'a> {
+    pub(crate) records: &'a TxnRecords,
+    /// Limit of one attempt; zero: none.
+    pub(crate) timeout: Duration,
+    /// Our own addresses, one for each family.
+    pub(crate) outgoing: &'a [IpAddr],
+    /// Our own address and port, before all others.
+    pub(crate) source: Option<SocketAddr>,
+}
+
+impl Dial<'_> {
+    fn source_for(&self, addr: &SocketAddr) -> Option<SocketAddr> {
+        let outgoing = self.outgoing.iter().map(|ip| SocketAddr::new(*ip, 0));
+        self.source.into_iter().chain(outgoing).find(|source| source.is_ipv4() == addr.is_ipv4())
+    }
+}
+
 /// Connects to the first of `order` that accepts. Each address once, then again up to the configured attempts.
 pub(crate) async fn connect(
     thread: &Rc<EngineThread>,
     order: &[SocketAddr],
     host: &Arc<str>,
-    records: &TxnRecords,
-    timeout: IntRecord,
-    outgoing: &[IpAddr],
+    dial: &Dial<'_>,
 ) -> Result<Box<OriginConn>, ConnectError> {
+    let records = dial.records;
     let attempts = 1 + usize::try_from(records.int(ids::HTTP_CONNECT_ATTEMPTS_MAX_RETRIES)).unwrap_or(0);
     let mut options = ConnectOptions {
         source: None,
@@ -92,7 +109,9 @@ pub(crate) async fn connect(
         no_delay: records.int(ids::NET_SOCK_OPTION_FLAG_OUT) & 1 != 0,
         keep_alive: records.int(ids::NET_SOCK_OPTION_FLAG_OUT) & 2 != 0,
         congestion_control: records.str(ids::NET_TCP_CONGESTION_CONTROL_OUT).into(),
-        timeout: limits::seconds(records, timeout),
+        type_of_service: u8::try_from(records.int(ids::NET_SOCK_PACKET_TOS_OUT)).unwrap_or(0),
+        packet_mark: u32::try_from(records.int(ids::NET_SOCK_PACKET_MARK_OUT)).unwrap_or(0),
+        timeout: dial.timeout,
     };
     let most = usize::try_from(records.int(ids::HTTP_PER_SERVER_CONNECTION_MAX)).unwrap_or(0);
     let mut last = None;
@@ -106,7 +125,7 @@ pub(crate) async fn connect(
             last = last.or(Some(ConnectError::Limited));
             continue;
         };
-        options.source = outgoing.iter().find(|ip| ip.is_ipv4() == addr.is_ipv4()).copied();
+        options.source = dial.source_for(&addr);
         match net::connect(addr, &options).await {
             Ok(conn) => {
                 thread.addresses.mark_up(&addr);

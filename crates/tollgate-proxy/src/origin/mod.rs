@@ -18,7 +18,7 @@ use tollgate_event::net::Conn;
 use tollgate_http::h1::Limits;
 use tollgate_http::{HeaderBlock, Response, h1};
 use tollgate_obs::metrics::{GaugeGuard, Metric};
-use tollgate_plugin::BodyError;
+use tollgate_plugin::{BodyError, OriginFacts};
 
 /// A connection to an origin, with the request it is working on or idle.
 pub(crate) struct OriginConn {
@@ -30,6 +30,8 @@ pub(crate) struct OriginConn {
     pub(crate) used: u32,
     /// Its place under `per_server.connection.max`.
     pub(crate) permit: Option<limit::Permit>,
+    /// Handlers see it.
+    pub(crate) seen: Option<Seen>,
     _active: GaugeGuard,
 }
 
@@ -42,14 +44,35 @@ impl OriginConn {
             host,
             used: 0,
             permit: None,
+            seen: None,
             _active: thread.metrics.hold(Metric::OriginConnectionsActive),
+        }
+    }
+
+    /// Tells handlers what was sent.
+    pub(crate) fn show_sent(&self, header: usize, body: usize) {
+        if let Some(Seen(facts)) = &self.seen {
+            facts.set_request_header_bytes(header as u64);
+            facts.set_request_body_bytes(body as u64);
         }
     }
 
     /// Reads one response header (interim ones included).
     pub(crate) async fn read_response(&mut self, limits: &Limits) -> Result<Response, HeadReadError> {
         let head = self.wire.read_head(limits, may_start_response).await?;
+        if let Some(Seen(facts)) = &self.seen {
+            facts.set_response_header_bytes(head.len() as u64);
+        }
         h1::parse_response(head, limits).map_err(HeadReadError::Bad)
+    }
+}
+
+/// What handlers see of a connection, for as long as the transaction has it.
+pub(crate) struct Seen(pub(crate) Arc<OriginFacts>);
+
+impl Drop for Seen {
+    fn drop(&mut self) {
+        self.0.set_fd(-1);
     }
 }
 
@@ -90,6 +113,7 @@ impl OriginBody {
         }
         let Some(mut conn) = self.conn.take() else { return };
         self.thread.metrics.add(Metric::OriginResponseBytes, std::mem::take(&mut conn.wire.received));
+        drop(conn.seen.take());
         if self.keep && !conn.wire.has_unread() {
             self.thread.pool.put(conn, &self.thread);
         }
@@ -100,6 +124,9 @@ impl OriginBody {
         let result = ready!(self.reader.poll_next(&mut conn.wire, cx, &mut self.trailers));
         if let Ok(Some(piece)) = &result {
             self.received += piece.len() as u64;
+            if let Some(Seen(facts)) = &conn.seen {
+                facts.add_response_body_bytes(piece.len() as u64);
+            }
         }
         self.release_if_done();
         Poll::Ready(result)

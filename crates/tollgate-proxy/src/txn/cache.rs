@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tollgate_cache::purge::groups;
 use tollgate_cache::range::{self, RangeAnswer};
-use tollgate_cache::rules::{self, FreshState, Preconditions, Stale};
+use tollgate_cache::rules::{self, FreshState, FreshnessReason, Preconditions, Stale};
 use tollgate_cache::status::Forward;
 use tollgate_cache::{
     Born, CacheKey, Effect, FillFollower, FillWriter, Freshness, Lookup, Policy, RequestPolicy, Role,
@@ -22,7 +22,7 @@ use tollgate_hook::run_void;
 use tollgate_http::{HeaderBlock, Method, Response, Url, names};
 use tollgate_obs::metrics::Metric;
 use tollgate_obs::milestones::Milestone;
-use tollgate_obs::outcome::{CacheOutcome, TransactionEnd};
+use tollgate_obs::outcome::{CacheOutcome, CacheReason, TransactionEnd};
 use tollgate_plugin::hooks::Alternate;
 use tollgate_plugin::{CacheLookup, FetchRequest, TransactionHook};
 
@@ -34,6 +34,8 @@ pub(crate) struct CacheState {
     pub(crate) request: RequestPolicy,
     /// The stored object that is being validated.
     pub(crate) stale: Option<(Arc<StoredObject>, Stale)>,
+    /// The stored part that is being completed.
+    pub(crate) completing: Option<Arc<StoredObject>>,
     /// The response may be shared with others: it is asked for without the client's own conditions.
     pub(crate) fills: bool,
     /// Seconds since 1970 at the look-up.
@@ -51,7 +53,8 @@ pub(crate) struct CacheState {
     pub(crate) origin_status: Option<u16>,
     /// The fetch that others may share, while its header is awaited.
     pub(crate) writer: Option<FillWriter>,
-    pub(crate) detail: Option<&'static str>,
+    /// Why the cache does what it does, as far as is known.
+    pub(crate) reason: Option<CacheReason>,
     /// How often a handler had the cache looked up again.
     pub(crate) redone: u8,
 }
@@ -64,25 +67,14 @@ pub(super) enum Use {
     ServeAccepted,
     /// It is stale, and may be served while it is refreshed.
     ServeAndRefresh,
+    /// It is stale, and its origin is left alone for a while.
+    ServeHeldOff,
     /// It must be validated; this is what it may be used for if that fails.
     Validate(Stale),
+    /// The client wants it fetched anew.
+    Replace,
     /// Nothing: a handler calls it a miss.
     Ignore,
-}
-
-/// What becomes of an object with this freshness that counts as `status`.
-pub(super) fn use_of(status: CacheLookup, freshness: &Freshness) -> Use {
-    match (status, freshness.state) {
-        (CacheLookup::HitFresh, _) => Use::Serve,
-        (CacheLookup::HitStale, FreshState::Stale(stale)) if stale.client_accepts => Use::ServeAccepted,
-        (CacheLookup::HitStale, FreshState::Stale(stale)) if stale.while_revalidate => Use::ServeAndRefresh,
-        (CacheLookup::HitStale, FreshState::Stale(stale)) => Use::Validate(stale),
-        // A handler made it stale.
-        (CacheLookup::HitStale, FreshState::Fresh) => {
-            Use::Validate(Stale { if_unreachable: true, if_error: true, ..Stale::default() })
-        }
-        (CacheLookup::Miss | CacheLookup::Skipped, _) => Use::Ignore,
-    }
 }
 
 /// How the transaction goes on.
@@ -100,11 +92,15 @@ impl<S: ClientStream> Exchange<'_, S> {
     pub(crate) async fn look_up(&mut self) -> Result<Plan, Stop> {
         self.prepare_look_up();
         if !self.is_looked_up() {
+            let skip = self.cache.request.skip.map(CacheReason::from);
+            self.cache.reason =
+                self.cache.reason.or(skip).or_else(|| self.is_upgrade().then_some(CacheReason::Upgrade));
             self.txn.cache_lookup = Some(CacheLookup::Skipped);
             self.hook(TransactionHook::CacheLookupComplete).await?;
             self.txn.redo_cache_lookup = None;
             return Ok(Plan::Fetch(None));
         }
+        self.txn.cache_lookups += 1;
         let key = self.key_of(&self.txn.client_request.url);
         self.mark(Milestone::CacheOpenReadBegin);
         let found = self.find(&key);
@@ -122,6 +118,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         } else {
             self.generation.policy
         };
+        self.apply_cache_rules();
         self.cache.request = rules::request_policy(&self.txn.client_request, &self.cache.policy);
         self.cache.now = clock::unix_seconds();
     }
@@ -191,7 +188,8 @@ impl<S: ClientStream> Exchange<'_, S> {
         best.map(|(_, object)| object)
     }
 
-    async fn missed(&mut self) -> Result<Plan, Stop> {
+    pub(super) async fn missed(&mut self) -> Result<Plan, Stop> {
+        self.cache.reason = None;
         self.thread.metrics.inc(Metric::CacheMisses);
         self.cache.forward.get_or_insert(Forward::UriMiss);
         self.txn.cache_lookup = Some(CacheLookup::Miss);
@@ -204,14 +202,19 @@ impl<S: ClientStream> Exchange<'_, S> {
     }
 
     async fn found(&mut self, object: Arc<StoredObject>) -> Result<Plan, Stop> {
+        if object.head().is_part() && !self.is_answered_by(&object) {
+            return self.missed_part(object).await;
+        }
         let freshness = self.freshness(&object);
         self.cache.ttl = Some(freshness.ttl());
+        self.cache.reason = Some(freshness.reason.into());
         let status = if freshness.is_fresh() { CacheLookup::HitFresh } else { CacheLookup::HitStale };
         self.txn.cache_lookup = Some(status);
         if self.txn.has_handlers(TransactionHook::ReadCacheHdr)
             || self.txn.has_handlers(TransactionHook::CacheLookupComplete)
         {
             self.txn.cached_response = Some(Box::new(stored_response(object.head())));
+            self.txn.cached_response_time = Some(object.head().meta().response_time);
             self.hook(TransactionHook::ReadCacheHdr).await?;
             self.hook(TransactionHook::CacheLookupComplete).await?;
             if self.is_redone() {
@@ -223,13 +226,14 @@ impl<S: ClientStream> Exchange<'_, S> {
             self.thread.metrics.inc(Metric::CacheStale);
             self.cache.forward = Some(if freshness.ttl() > 0 { Forward::Request } else { Forward::Stale });
         }
-        match use_of(status, &freshness) {
+        match self.use_of(status, &freshness) {
             Use::Serve => {
                 self.thread.metrics.inc(Metric::CacheHits);
                 self.txn.cache_outcome = CacheOutcome::Hit;
-                Ok(Plan::Serve(object))
+                Ok(Plan::Serve(self.with_plugins_header(object)))
             }
             Use::ServeAccepted => {
+                self.cache.reason = Some(CacheReason::ClientMaxStale);
                 self.txn.cache_outcome = CacheOutcome::Hit;
                 Ok(Plan::Serve(object))
             }
@@ -238,15 +242,45 @@ impl<S: ClientStream> Exchange<'_, S> {
                 self.txn.cache_outcome = CacheOutcome::StaleWhileRevalidate;
                 Ok(Plan::Serve(object))
             }
+            Use::ServeHeldOff => {
+                self.cache.reason = Some(CacheReason::OriginError);
+                self.txn.cache_outcome = CacheOutcome::StaleOnError;
+                Ok(Plan::Serve(object))
+            }
             Use::Validate(stale) => {
+                if freshness.is_fresh() {
+                    self.cache.reason = Some(CacheReason::Plugin);
+                }
                 self.cache.stale = Some((object, stale));
                 self.plan_fetch()
             }
+            Use::Replace => self.plan_fetch(),
             Use::Ignore => {
                 self.txn.cached_response = None;
+                self.txn.cached_response_time = None;
                 self.txn.cache_lookup = Some(CacheLookup::Miss);
                 self.plan_fetch()
             }
+        }
+    }
+
+    /// What becomes of an object with this freshness that counts as `status`.
+    pub(super) fn use_of(&self, status: CacheLookup, freshness: &Freshness) -> Use {
+        let stale = match (status, freshness.state) {
+            (CacheLookup::HitFresh, _) => return Use::Serve,
+            (CacheLookup::Miss | CacheLookup::Skipped, _) => return Use::Ignore,
+            (CacheLookup::HitStale, FreshState::Stale(stale)) => stale,
+            // A handler made it stale.
+            (CacheLookup::HitStale, FreshState::Fresh) => {
+                Stale { if_unreachable: true, if_error: true, ..Stale::default() }
+            }
+        };
+        match stale {
+            stale if stale.client_accepts => Use::ServeAccepted,
+            stale if stale.while_revalidate => Use::ServeAndRefresh,
+            _ if freshness.reason == FreshnessReason::ClientNoCache && self.is_fetched_anew() => Use::Replace,
+            stale if self.is_held_off(&stale) => Use::ServeHeldOff,
+            stale => Use::Validate(stale),
         }
     }
 
@@ -260,7 +294,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         self.cache.redone += 1;
         self.txn.cache_url = Some(url);
         self.txn.cached_response = None;
-        (self.cache.forward, self.cache.ttl) = (None, None);
+        (self.cache.forward, self.cache.ttl, self.cache.reason) = (None, None, None);
         true
     }
 
@@ -288,15 +322,17 @@ impl<S: ClientStream> Exchange<'_, S> {
             self.txn.cache_outcome = CacheOutcome::OnlyIfCachedMiss;
             return Err(self.error(ErrorKind::OnlyIfCached, "only-if-cached", false));
         }
-        let shares = self.txn.records.flag(ids::TOLLGATE_HTTP_CACHE_COLLAPSE_ENABLED)
-            && self.txn.client_request.method == Method::Get
-            && !self.cache.request.has_range
+        let is_storable = self.txn.client_request.method == Method::Get
             && self.cache.request.store
             && !self.txn.no_store
             && self.client.body_remaining() == Some(0);
-        let Some(key) = self.cache.key.as_ref().filter(|_| shares) else { return Ok(Plan::Fetch(None)) };
+        let Some(key) = self.cache.key.as_ref().filter(|_| is_storable) else { return Ok(Plan::Fetch(None)) };
         let engine = &self.thread.engine;
         self.cache.born = engine.store.born(key);
+        // What a range is answered with is no answer for others.
+        if self.cache.request.has_range || !self.txn.records.flag(ids::TOLLGATE_HTTP_CACHE_COLLAPSE_ENABLED) {
+            return Ok(Plan::Fetch(Some(engine.collapser.alone())));
+        }
         if engine.hit_for_miss.find(key, &self.txn.client_request.headers, self.cache.now).is_some() {
             self.thread.metrics.inc(Metric::CacheHitForMiss);
             return Ok(Plan::Fetch(Some(engine.collapser.alone())));
@@ -310,7 +346,10 @@ impl<S: ClientStream> Exchange<'_, S> {
                 }
                 None => Ok(Plan::Fetch(Some(writer))),
             },
-            Role::Follower(follower) => Ok(Plan::Follow(follower)),
+            Role::Follower(follower) => match self.instead_of_following()? {
+                Some(object) => Ok(Plan::Serve(object)),
+                None => Ok(Plan::Follow(follower)),
+            },
         }
     }
 
@@ -322,7 +361,9 @@ impl<S: ClientStream> Exchange<'_, S> {
             return None;
         }
         match self.thread.engine.store.lookup(key, &self.txn.client_request) {
-            Lookup::Found(object) if self.freshness(&object).is_fresh() => Some(object),
+            Lookup::Found(object) if !object.head().is_part() && self.freshness(&object).is_fresh() => {
+                Some(object)
+            }
             _ => None,
         }
     }
@@ -396,33 +437,15 @@ impl<S: ClientStream> Exchange<'_, S> {
             }
             Preconditions::Serve => {}
         }
+        if head.is_part() {
+            return self.serve_part(&object, age).await;
+        }
         let len = object.body().len();
-        if self.cache.request.has_range
-            && self.txn.records.flag(ids::HTTP_CACHE_RANGE_LOOKUP)
-            && !self.txn.has_response_transforms()
-        {
+        if self.cache.request.has_range && !self.txn.has_response_transforms() {
             match range::evaluate(&self.txn.client_request, head, len) {
                 RangeAnswer::Whole => {}
-                RangeAnswer::Part(part) => {
-                    let mut response = Box::new(stored_response(head));
-                    response.status = 206;
-                    response.reason = None;
-                    response.headers.set(names::CONTENT_RANGE, range::content_range(&part, len));
-                    let pieces: Vec<_> = object.body().slice(part.clone()).collect();
-                    return self
-                        .respond(
-                            response,
-                            Some(age),
-                            Some(part.end - part.start),
-                            ResponseBody::Pieces(pieces.into_iter()),
-                        )
-                        .await;
-                }
-                RangeAnswer::Unsatisfiable => {
-                    let mut response = Box::new(Response::new(416));
-                    response.headers.set(names::CONTENT_RANGE, format!("bytes */{len}"));
-                    return self.respond(response, None, Some(0), ResponseBody::Empty).await;
-                }
+                RangeAnswer::Part(bytes) => return self.serve_range(&object, bytes, age).await,
+                RangeAnswer::Unsatisfiable => return self.unsatisfiable(len).await,
             }
         }
         let response = Box::new(stored_response(head));

@@ -25,13 +25,13 @@ use tollgate_cache::rules::{self, Preconditions, Stale};
 use tollgate_cache::vary::variant_hash;
 use tollgate_cache::{
     AbortReason, CacheKey, FillFollower, FillWriter, FollowerStart, StoreDecision, StoredHead, StoredMeta,
-    StoredObject, Unshareable,
+    StoredObject, Unshareable, part,
 };
 use tollgate_config::ids;
 use tollgate_event::{clock, timer};
 use tollgate_http::{Method, Response, Url, names};
 use tollgate_obs::metrics::Metric;
-use tollgate_obs::outcome::{CacheOutcome, TransactionEnd};
+use tollgate_obs::outcome::{CacheOutcome, CacheReason, TransactionEnd};
 use tollgate_plugin::{BodyError, CacheLookup};
 
 /// What waiting for another transaction's fetch led to.
@@ -84,6 +84,8 @@ impl<S: ClientStream> Exchange<'_, S> {
                 if failed && (if_unreachable || if_error) =>
             {
                 self.txn.cache_outcome = CacheOutcome::StaleOnError;
+                self.cache.reason = Some(CacheReason::OriginUnreachable);
+                self.hold_off();
                 self.serve_stored(object).await
             }
             _ => Err(stop),
@@ -91,6 +93,14 @@ impl<S: ClientStream> Exchange<'_, S> {
     }
 
     async fn deliver(&mut self, answer: OriginAnswer, writer: Option<FillWriter>) -> Result<Progress, Stop> {
+        let answer = match self.cache.completing.take() {
+            Some(part) => match self.complete(&part, answer) {
+                Some(answer) => answer,
+                // The whole is asked for.
+                None => return Box::pin(self.fetch(writer)).await,
+            },
+            None => answer,
+        };
         if self.follow_redirect(&answer.response) {
             if let Some(writer) = writer {
                 writer.uncacheable();
@@ -100,12 +110,22 @@ impl<S: ClientStream> Exchange<'_, S> {
         self.cache.origin_status = Some(answer.response.status);
         self.invalidate(&answer.response);
         if let Some((object, stale)) = self.cache.stale.take() {
+            if self.txn.ignores_origin_response {
+                self.txn.cache_outcome = CacheOutcome::StaleOnError;
+                let object = self.in_place_of_answer(&object);
+                if let Some(writer) = writer {
+                    writer.finish_with(&object);
+                }
+                return Box::pin(self.serve_stored(object)).await.map(Progress::Ended);
+            }
             if answer.response.status == 304 {
                 if rules::validates(object.head(), &answer.response) {
                     return Box::pin(self.revalidated(object, answer, writer)).await.map(Progress::Ended);
                 }
             } else if self.may_replace(&stale, answer.response.status) {
                 self.txn.cache_outcome = CacheOutcome::StaleOnError;
+                self.cache.reason = Some(CacheReason::OriginError);
+                self.hold_off();
                 if let Some(writer) = writer {
                     writer.finish_with(&object);
                 }
@@ -115,6 +135,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         } else if self.cache.key.is_some() {
             self.txn.cache_outcome = CacheOutcome::Miss;
         }
+        let writer = writer.or_else(|| self.writer_for_post(&answer.response));
         match self.store_head(&answer, writer.is_some()) {
             Some(head) => Box::pin(self.fill(answer, head, writer)).await.map(Progress::Ended),
             None => {
@@ -136,7 +157,14 @@ impl<S: ClientStream> Exchange<'_, S> {
 
     /// The head to store, if the response may be stored.
     fn store_head(&mut self, answer: &OriginAnswer, has_writer: bool) -> Option<Arc<StoredHead>> {
-        if !has_writer || self.txn.no_store {
+        if self.txn.no_store {
+            self.cache.reason = Some(CacheReason::Plugin);
+            return None;
+        }
+        if !has_writer {
+            if self.cache.request.no_store {
+                self.cache.reason = Some(CacheReason::RequestNoStore);
+            }
             return None;
         }
         let now = clock::unix_seconds();
@@ -148,13 +176,17 @@ impl<S: ClientStream> Exchange<'_, S> {
                 StoredMeta::new(&answer.response, now, now)
             }
             StoreDecision::Dont(reason) => {
-                self.cache.detail = Some(reason.token());
+                self.cache.reason = Some(reason.into());
                 return None;
             }
         };
+        if answer.response.status == 206 && self.txn.has_response_transforms() {
+            self.cache.reason = Some(CacheReason::Partial);
+            return None;
+        }
         let most = self.thread.engine.store.settings().cutoff_bytes;
         if answer.length.is_some_and(|n| most > 0 && n > most) && !self.txn.has_response_transforms() {
-            self.cache.detail = Some("too_large");
+            self.cache.reason = Some(CacheReason::TooLarge);
             return None;
         }
         meta.request_time = answer.request_time;
@@ -178,10 +210,13 @@ impl<S: ClientStream> Exchange<'_, S> {
     /// Lets those that wait go to the origin themselves, and remembers that waiting is of no use for this key.
     fn release(&self, response: &Response, writer: Option<FillWriter>) {
         let Some(writer) = writer else { return };
-        if let Some(key) = &self.cache.key {
+        if let Some(key) = &self.cache.key
+            && !self.cache.request.has_range
+            && self.txn.client_request.method == Method::Get
+        {
             let now = self.cache.now;
             let lifetime = self.txn.records.int(ids::TOLLGATE_HTTP_CACHE_HIT_FOR_MISS_LIFETIME);
-            let reason = self.cache.detail.unwrap_or("plugin_no_store");
+            let reason = self.cache.reason.map_or("plugin_no_store", CacheReason::token);
             let known = Unshareable { reason, until: now.saturating_add(lifetime) };
             let request = &self.txn.client_request.headers;
             self.thread.engine.hit_for_miss.remember(key, request, &response.headers, known, now);
@@ -203,6 +238,7 @@ impl<S: ClientStream> Exchange<'_, S> {
             && !self.txn.no_store
         {
             self.thread.engine.store.update(key, &object, Arc::clone(&fresh));
+            self.release_origin(key);
         }
         self.thread.metrics.inc(Metric::CacheRevalidations);
         self.txn.cache_outcome = CacheOutcome::Revalidated;
@@ -226,6 +262,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         };
         if let Some(key) = &self.cache.key {
             self.thread.engine.hit_for_miss.forget(key, &self.txn.client_request.headers);
+            self.release_origin(key);
         }
         let mut head = head;
         let mut length = answer.length;
@@ -259,7 +296,9 @@ impl<S: ClientStream> Exchange<'_, S> {
                 _ => self.respond(response, None, length, reader).await,
             }
         };
-        run_both(pump, deliver).await
+        let (result, went_on) = run_both(pump, deliver).await;
+        self.txn.fills_behind = went_on;
+        result
     }
 
     /// Waits for another transaction's fetch and is served from it. If that one ends without a response, those that
@@ -334,6 +373,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         };
         self.thread.metrics.inc(Metric::CacheCollapseHits);
         self.txn.cache_outcome = CacheOutcome::Collapsed;
+        self.cache.reason = None;
         self.cache.stale = None;
         let age = head.meta().age(clock::unix_seconds());
         let (mut response, mut body, mut length) =
@@ -352,7 +392,11 @@ impl<S: ClientStream> Exchange<'_, S> {
     /// Replaces the URL by a redirect's target, if redirects are to be followed.
     fn follow_redirect(&mut self, response: &Response) -> bool {
         if self.txn.redirect_url.is_some() {
-            return self.follow_plugins_redirect();
+            let is_followed = self.follow_plugins_redirect();
+            if is_followed {
+                self.remember_redirect(response);
+            }
+            return is_followed;
         }
         let most = self.txn.records.int(ids::HTTP_NUMBER_OF_REDIRECTIONS);
         if self.txn.cache_lookup.is_none()
@@ -365,6 +409,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         let Some(target) = response.headers.get(names::LOCATION) else { return false };
         let Some(url) = resolve(&self.txn.client_request.url, target) else { return false };
         self.redirects += 1;
+        self.remember_redirect(response);
         self.go_to(url);
         true
     }
@@ -395,7 +440,9 @@ impl<S: ClientStream> Exchange<'_, S> {
             self.txn.redirect_url = None;
             return false;
         }
-        self.txn.proxy_response = None;
+        if let Some(response) = self.txn.proxy_response.take() {
+            self.remember_redirect(&response);
+        }
         self.send_hook_ran = false;
         true
     }
@@ -423,9 +470,10 @@ impl<S: ClientStream> Exchange<'_, S> {
         self.txn.client_request.url = url;
         self.txn.origin_addr = None;
         self.txn.origin_response = None;
-        self.txn.cached_response = None;
+        (self.txn.cached_response, self.txn.cached_response_time) = (None, None);
         self.cache.stale = None;
         (self.cache.redone, self.cache.origin_status, self.cache.ttl) = (0, None, None);
+        self.cache.reason = None;
     }
 }
 
@@ -453,10 +501,11 @@ pub(crate) fn set_length(response: &mut Response, length: Option<u64>) {
 
 /// Runs the fill and the delivery to this client. The delivery's result counts; the fill may outlive the client.
 /// A client that has left keeps its transaction; one that has its answer does not wait for a fill it does not read.
+/// Also told: whether the fill went on without the client.
 async fn run_both(
     pump: impl Future<Output = Filled> + 'static,
     deliver: impl Future<Output = Result<TransactionEnd, Stop>>,
-) -> Result<TransactionEnd, Stop> {
+) -> (Result<TransactionEnd, Stop>, bool) {
     let mut pump = Box::pin(pump);
     let mut deliver = pin!(deliver);
     let mut filled = None;
@@ -493,11 +542,14 @@ async fn run_both(
             let _: Filled = pump.await;
         });
     }
-    match (delivered, filled) {
+    let left = matches!(delivered, Some(Ok(TransactionEnd::ClientAborted | TransactionEnd::ClientTimeout)));
+    let went_on = left && !matches!(filled, Some(Filled::Aborted));
+    let result = match (delivered, filled) {
         (Some(Ok(TransactionEnd::Completed)), Some(Filled::Aborted)) => Ok(TransactionEnd::OriginBodyAborted),
         (Some(result), _) => result,
         (None, _) => Ok(TransactionEnd::Internal),
-    }
+    };
+    (result, went_on)
 }
 
 /// Whether the fetch goes on when the client has left (`background_fill_completed_threshold`).
@@ -557,9 +609,13 @@ async fn pump(
         }
     }
     let stored = writer.finish(|object| {
-        if let Some(key) = &key
-            && thread.engine.store.insert(key, Arc::clone(object)).is_ok()
-        {
+        let Some(key) = &key else { return };
+        let object = if object.head().is_part() {
+            part::to_store(&thread.engine.store.alternates(key), object)
+        } else {
+            Some(Arc::clone(object))
+        };
+        if object.is_some_and(|object| thread.engine.store.insert(key, object).is_ok()) {
             thread.metrics.inc(Metric::CacheStores);
         }
     });
@@ -624,8 +680,8 @@ mod tests {
         with_pair(|_, _| async {
             let (go, done) = flags();
             let pump = fill(Rc::clone(&go), Rc::clone(&done), Filled::Stored);
-            let ended = run_both(pump, async { Ok(TransactionEnd::Completed) }).await;
-            assert!(matches!(ended, Ok(TransactionEnd::Completed)) && !done.get());
+            let (ended, went_on) = run_both(pump, async { Ok(TransactionEnd::Completed) }).await;
+            assert!(matches!(ended, Ok(TransactionEnd::Completed)) && !done.get() && !went_on);
             go.set(true);
             while !done.get() {
                 yield_now().await;
@@ -647,8 +703,8 @@ mod tests {
                     });
                     Ok(end)
                 };
-                let ended = run_both(pump, deliver).await;
-                assert!(matches!(ended, Ok(e) if e == end) && done.get());
+                let (ended, went_on) = run_both(pump, deliver).await;
+                assert!(matches!(ended, Ok(e) if e == end) && done.get() && went_on);
             });
         }
     }
@@ -659,8 +715,8 @@ mod tests {
             let (go, done) = flags();
             go.set(true);
             let pump = fill(go, done, Filled::Aborted);
-            let ended = run_both(pump, async { Ok(TransactionEnd::Completed) }).await;
-            assert!(matches!(ended, Ok(TransactionEnd::OriginBodyAborted)));
+            let (ended, went_on) = run_both(pump, async { Ok(TransactionEnd::Completed) }).await;
+            assert!(matches!(ended, Ok(TransactionEnd::OriginBodyAborted)) && !went_on);
         });
     }
 
@@ -669,8 +725,11 @@ mod tests {
         with_pair(|_, _| async {
             let (go, done) = flags();
             let pump = fill(go, Rc::clone(&done), Filled::Stored);
-            let ended = run_both(pump, async { Err(Stop::Abort(TransactionEnd::PluginFailed)) }).await;
-            assert!(matches!(ended, Err(Stop::Abort(TransactionEnd::PluginFailed))) && !done.get());
+            let (ended, went_on) =
+                run_both(pump, async { Err(Stop::Abort(TransactionEnd::PluginFailed)) }).await;
+            assert!(
+                matches!(ended, Err(Stop::Abort(TransactionEnd::PluginFailed))) && !done.get() && !went_on
+            );
         });
     }
 }

@@ -4,7 +4,7 @@
 //! why. The stages before the look-up have run, with their plugins; nothing is fetched, stored or served.
 //! Not responsible for: the decisions: they are those of `cache.rs` and of `tollgate_cache::rules`.
 
-use super::cache::{Use, use_of};
+use super::cache::Use;
 use super::{Answer, Exchange, Stop};
 use crate::client::ClientStream;
 use serde_json::{Map, Value, json};
@@ -21,7 +21,8 @@ impl<S: ClientStream> Exchange<'_, S> {
         let mut told = Map::new();
         self.tell_request(&mut told);
         self.prepare_look_up();
-        self.tell_look_up(&mut told);
+        let key = self.key_of(&self.txn.client_request.url);
+        self.tell_look_up(&mut told, &key);
         let page = LocalResponse::new(200, "application/json", Value::Object(told).to_string());
         Stop::Answer(Box::new(Answer { page, end: TransactionEnd::LocalResponse, close: false }))
     }
@@ -45,7 +46,8 @@ impl<S: ClientStream> Exchange<'_, S> {
         told.insert("overridden_records".into(), self.txn.records.has_overrides().into());
     }
 
-    fn tell_look_up(&mut self, told: &mut Map<String, Value>) {
+    fn tell_look_up(&mut self, told: &mut Map<String, Value>, key: &CacheKey) {
+        self.cache.key = Some(key.clone());
         let wanted = self.cache.request;
         let looks_up = self.is_looked_up();
         told.insert("now".into(), self.cache.now.into());
@@ -60,19 +62,18 @@ impl<S: ClientStream> Exchange<'_, S> {
                 "max_age": wanted.max_age, "min_fresh": wanted.min_fresh, "max_stale": wanted.max_stale,
             }),
         );
-        let key = self.key_of(&self.txn.client_request.url);
         told.insert("key".into(), key.to_text().into());
         told.insert("key_is_set_by_plugin".into(), self.txn.cache_url.is_some().into());
-        told.insert("is_being_fetched".into(), self.thread.engine.collapser.is_filling(&key).into());
-        told.insert("not_shared".into(), self.not_shared(&key));
-        let chosen = if looks_up { self.find(&key) } else { None };
-        let alternates = self.thread.engine.store.alternates(&key);
+        told.insert("is_being_fetched".into(), self.thread.engine.collapser.is_filling(key).into());
+        told.insert("not_shared".into(), self.not_shared(key));
+        let chosen = if looks_up { self.find(key) } else { None };
+        let alternates = self.thread.engine.store.alternates(key);
         let alternates = alternates.iter().map(|object| {
             let is_chosen = chosen.as_ref().is_some_and(|chosen| Arc::ptr_eq(chosen, object));
             self.alternate(object, is_chosen)
         });
         told.insert("alternates".into(), alternates.collect());
-        told.insert("decision".into(), self.decision(looks_up, &key, chosen.as_deref()).into());
+        told.insert("decision".into(), self.decision(looks_up, key, chosen.as_deref()).into());
     }
 
     /// What is remembered of responses that were not stored.
@@ -97,10 +98,14 @@ impl<S: ClientStream> Exchange<'_, S> {
             };
         };
         let freshness = self.freshness(object);
-        match use_of(status_of(&freshness), &freshness) {
+        match self.use_of(status_of(&freshness), &freshness) {
             Use::Serve => "serves it: fresh",
             Use::ServeAccepted => "serves it: stale, which the client's max-stale accepts",
             Use::ServeAndRefresh => "serves it: stale, and refreshes it behind the scenes",
+            Use::ServeHeldOff => {
+                "serves it: stale, and the origin has failed to validate it a short time ago"
+            }
+            Use::Replace => "asks the origin: the client wants it anew",
             Use::Validate(_) if self.cache.request.only_if_cached => {
                 "answers 504: only-if-cached, and it is stale"
             }

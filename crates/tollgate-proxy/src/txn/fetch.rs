@@ -101,7 +101,8 @@ impl<S: ClientStream> Exchange<'_, S> {
     }
 
     async fn resolve_with_hook(&mut self) -> Result<Route, Stop> {
-        let mut order = self.resolve().await?;
+        let order = self.resolve().await?;
+        let mut order = self.keep_followed(order)?;
         self.hook(TransactionHook::OsDns).await?;
         // The other addresses stay in reserve unless a handler has chosen another one.
         if let Some(addr) = self.txn.origin_addr
@@ -147,7 +148,7 @@ impl<S: ClientStream> Exchange<'_, S> {
                 self.thread.metrics.inc(Metric::DnsHits);
                 addrs
             }
-            None => match self.thread.dns.lookup(&host).await {
+            None => match self.look_name_up(&host).await {
                 Ok(answer) => {
                     if answer.is_cached {
                         self.thread.metrics.inc(Metric::DnsHits);
@@ -237,16 +238,12 @@ impl<S: ClientStream> Exchange<'_, S> {
         let mut fresh_only = false;
         loop {
             let mut conn = self.connection(order, fresh_only).await?;
+            self.show_origin(&mut conn);
             self.hook(TransactionHook::SendRequestHdr).await?;
             self.settle_proxy_request()?;
             let kept = conn.used > 0;
             let request_time = tollgate_event::clock::unix_seconds();
-            conn.wire
-                .set_limit(limits::seconds(&self.txn.records, ids::HTTP_TRANSACTION_NO_ACTIVITY_TIMEOUT_OUT));
-            conn.wire.set_total_limit(limits::seconds(
-                &self.txn.records,
-                ids::HTTP_TRANSACTION_ACTIVE_TIMEOUT_OUT,
-            ));
+            self.limit_origin(&mut conn);
             let mut sent = Sent::default();
             match self.send_and_receive(&mut conn, &mut sent).await {
                 Ok(response) if response.status == 101 => {
@@ -286,8 +283,7 @@ impl<S: ClientStream> Exchange<'_, S> {
             }
         }
         self.mark(Milestone::ServerConnect);
-        let outgoing = &self.generation.outgoing;
-        match connect::connect(&self.thread, order, &host, &self.txn.records, timeout, outgoing).await {
+        match connect::connect(&self.thread, order, &host, &self.dial(timeout)).await {
             Ok(conn) => {
                 self.refresh_now();
                 self.mark(Milestone::ServerConnectEnd);
@@ -364,6 +360,7 @@ impl<S: ClientStream> Exchange<'_, S> {
             && framing != Framing::UntilClose
             && !response.headers.has_token(names::CONNECTION, "close")
             && sent.body_done
+            && !self.is_private()
             && Match::parse(self.txn.records.str(ids::HTTP_SERVER_SESSION_SHARING_MATCH)) != Match::None
             && !self.txn.proxy_request.as_ref().is_some_and(|r| r.headers.has(names::CONNECTION));
         if !sent.body_done {
@@ -375,6 +372,11 @@ impl<S: ClientStream> Exchange<'_, S> {
             Framing::Length(n) => Some(n),
             Framing::Chunked | Framing::UntilClose => None,
         };
+        if let Some(facts) = &self.txn.origin_facts
+            && self.log.request_body_bytes > 0
+        {
+            facts.set_request_body_bytes(self.log.request_body_bytes);
+        }
         self.log.origin_addr = Some(conn.addr);
         self.cache.origin_status = Some(response.status);
         let body = OriginBody::new(conn, BodyReader::new(framing), keep, Rc::clone(&self.thread));
@@ -392,17 +394,6 @@ impl<S: ClientStream> Exchange<'_, S> {
         conn: &mut OriginConn,
         sent: &mut Sent,
     ) -> Result<Box<Response>, Fault> {
-        self.txn.origin_uses = conn.used;
-        let hooks = [
-            TransactionHook::SendRequestHdr,
-            TransactionHook::ReadResponseHdr,
-            TransactionHook::SendResponseHdr,
-            TransactionHook::TxnClose,
-        ];
-        if hooks.into_iter().any(|hook| self.txn.has_handlers(hook)) {
-            // Only where somebody may ask: it is a call to the system.
-            self.txn.outgoing_addr = conn.wire.conn().local_addr().ok();
-        }
         let has_body =
             self.buffered.as_ref().is_some_and(|b| !b.is_empty()) || self.client.body_remaining() != Some(0);
         let transforms = if has_body { self.txn.take_request_transforms() } else { Vec::new() };
@@ -426,7 +417,7 @@ impl<S: ClientStream> Exchange<'_, S> {
             }
             // The transforms are used up: there is no second attempt.
             sent.body_begun = true;
-            send_head(conn, self.txn.proxy_request.as_deref()).await?;
+            send_head(conn, self.txn.proxy_request.as_deref(), &[]).await?;
             let result = send_transformed(&mut conn.wire, &mut *body, length, &interim).await;
             drop(body);
             sent.interim = interim.count();
@@ -444,7 +435,8 @@ impl<S: ClientStream> Exchange<'_, S> {
             self.thread.metrics.inc(Metric::OriginRequests);
             return self.receive(conn, sent).await;
         }
-        send_head(conn, self.txn.proxy_request.as_deref()).await?;
+        let given = self.given_body().unwrap_or_default();
+        send_head(conn, self.txn.proxy_request.as_deref(), &given).await?;
         self.thread.metrics.inc(Metric::OriginRequests);
         sent.body_done = !has_body;
         self.receive(conn, sent).await
@@ -623,12 +615,17 @@ fn head_fault(error: HeadReadError) -> Fault {
     }
 }
 
-async fn send_head(conn: &mut OriginConn, request: Option<&tollgate_http::Request>) -> Result<(), Fault> {
+async fn send_head(
+    conn: &mut OriginConn,
+    request: Option<&tollgate_http::Request>,
+    body: &[u8],
+) -> Result<(), Fault> {
     let mut out = ScratchVec::take();
     if let Some(request) = request {
         h1::write_request(request, &mut out);
     }
-    match conn.wire.write_all([&out, &[], &[]]).await {
+    conn.show_sent(out.len(), body.len());
+    match conn.wire.write_all([&out, body, &[]]).await {
         Ok(()) => Ok(()),
         Err(error) if error.kind() == std::io::ErrorKind::TimedOut => Err(Fault::Timeout),
         Err(_) => Err(Fault::Closed),

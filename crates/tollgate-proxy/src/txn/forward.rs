@@ -143,6 +143,7 @@ impl<S: ClientStream> Exchange<'_, S> {
                 headers.set(name, value);
             }
         }
+        self.ask_for_tail(&mut headers);
         let records = &self.txn.records;
         anonymize(&mut headers, records);
         self.insert_client(&mut headers);
@@ -177,11 +178,13 @@ impl<S: ClientStream> Exchange<'_, S> {
     /// After SEND_REQUEST_HDR: whatever handlers made of the request, it is one request, framed by the body that will
     /// be sent, and names one host (RFC 9112 §3.2, §6.3).
     pub(crate) fn settle_proxy_request(&mut self) -> Result<(), Stop> {
-        let length = match &self.buffered {
-            Some(pieces) => Some(pieces.iter().map(|p| p.len() as u64).sum()),
-            None => self.client.body_remaining(),
+        let length = match (self.given_body(), &self.buffered) {
+            (Some(body), _) => Some(body.len() as u64),
+            (None, Some(pieces)) => Some(pieces.iter().map(|p| p.len() as u64).sum()),
+            (None, None) => self.client.body_remaining(),
         };
         let has_handlers = self.txn.has_handlers(TransactionHook::SendRequestHdr);
+        let goes_to_parent = self.goes_to_parent();
         let Some(request) = &mut self.txn.proxy_request else { return Ok(()) };
         if !is_one_request(request) {
             return Err(self.error(
@@ -189,6 +192,15 @@ impl<S: ClientStream> Exchange<'_, S> {
                 "a plugin set an invalid method or target",
                 false,
             ));
+        }
+        match request.url.form {
+            // RFC 9112 §3.2.2: a proxy is asked with the whole URL, an origin with the path.
+            Form::Origin | Form::Absolute if goes_to_parent => {
+                request.url.form = Form::Absolute;
+                request.url.scheme.get_or_insert(tollgate_http::Scheme::Http);
+            }
+            Form::Absolute => request.url.form = Form::Origin,
+            _ => {}
         }
         request.version = Version::Http11;
         frame_by(&mut request.headers, length);

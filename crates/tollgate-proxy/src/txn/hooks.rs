@@ -227,6 +227,7 @@ impl<S: ClientStream> Exchange<'_, S> {
                 self.thread.metrics.inc(Metric::PluginResponses);
                 (*page, TransactionEnd::PluginResponded)
             }
+            Outcome::Fail if self.txn.fails_silently => return Stop::Abort(TransactionEnd::PluginFailed),
             Outcome::Fail | Outcome::Continue => {
                 let mut page = self.txn.failure_response();
                 name_status(&mut page.response, "Error");

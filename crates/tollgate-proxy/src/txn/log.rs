@@ -36,6 +36,9 @@ impl<S: ClientStream> Exchange<'_, S> {
         let metrics = &self.thread.metrics;
         metrics.transaction_end(end);
         metrics.cache_outcome(self.txn.cache_outcome);
+        if let Some(reason) = self.cache.reason {
+            metrics.cache_reason(reason);
+        }
         let (received, sent) = self.client.bytes();
         metrics.add(Metric::ClientRequestBytes, received);
         metrics.add(Metric::ClientResponseBytes, sent);
@@ -85,6 +88,7 @@ impl<S: ClientStream> Exchange<'_, S> {
             user_agent: field(names::USER_AGENT),
             end,
             cache_outcome: self.txn.cache_outcome,
+            cache_reason: self.cache.reason,
             hierarchy: if asked_origin { Hierarchy::Direct } else { Hierarchy::None },
             next_hop: asked_origin.then(|| Cow::Borrowed(self.next_hop.host.as_bytes())),
             is_ram_hit: false,

@@ -7,18 +7,23 @@
 //! [`Stop`], which is turned into the one answer or the one abort at a single place.
 
 mod cache;
+mod cache_rules;
 mod deliver;
 mod explain;
 mod fetch;
 mod forward;
 mod hooks;
 mod log;
+mod parts;
 mod purge;
+mod push;
+mod redirect;
 mod remap;
 mod request;
 mod respond;
 mod tunnel;
 mod upload;
+mod wishes;
 
 use crate::client::ClientStream;
 use crate::error_page::ErrorKind;
@@ -37,7 +42,7 @@ use tollgate_config::ids;
 use tollgate_config::records::TxnRecords;
 use tollgate_config::remap::Rule;
 use tollgate_event::timer::{self, Watch};
-use tollgate_http::Method;
+use tollgate_http::{Method, Response};
 use tollgate_obs::metrics::{GaugeGuard, Metric};
 use tollgate_obs::milestones::Milestone;
 use tollgate_obs::outcome::TransactionEnd;
@@ -130,6 +135,8 @@ pub(crate) struct Exchange<'c, S> {
     pub(crate) resolved: Option<Route>,
     /// Redirects followed so far.
     pub(crate) redirects: i64,
+    /// The response that redirected to what is asked for now.
+    pub(crate) redirected: Option<Box<Response>>,
     pub(crate) log: log::LogFacts,
     pub(crate) started: Instant,
     /// When the last wait ended: the time of what happens now.
@@ -171,6 +178,7 @@ pub(crate) async fn run<S: ClientStream>(
         buffered: None,
         resolved: None,
         redirects: 0,
+        redirected: None,
         log: log::LogFacts::default(),
         started,
         now: started,
@@ -313,6 +321,9 @@ impl<S: ClientStream> Exchange<'_, S> {
         }
         if self.is_purge() {
             return Box::pin(self.purge()).await;
+        }
+        if self.is_push() {
+            return Box::pin(self.push()).await;
         }
         if self.resolves_early() {
             Box::pin(self.resolve_early()).await?;

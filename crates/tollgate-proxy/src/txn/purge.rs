@@ -35,12 +35,18 @@ impl<S: ClientStream> Exchange<'_, S> {
         self.txn.client_request.method == Method::Purge
     }
 
+    /// Without an `ip_allow.yaml` only this machine may change what is stored.
+    pub(super) fn refuse_from_afar(&self, reason: &str) -> Result<(), Stop> {
+        let session = self.txn.session();
+        if self.generation.has_ip_allow || is_near(session.client_addr().ip(), session.is_internal()) {
+            return Ok(());
+        }
+        Err(self.error(ErrorKind::Denied, reason, false))
+    }
+
     /// Purges what the request asks for.
     pub(crate) async fn purge(&mut self) -> Result<TransactionEnd, Stop> {
-        let session = self.txn.session();
-        if !self.generation.has_ip_allow && !is_near(session.client_addr().ip(), session.is_internal()) {
-            return Err(self.error(ErrorKind::Denied, "PURGE from afar, without an ip_allow.yaml", false));
-        }
+        self.refuse_from_afar("PURGE from afar, without an ip_allow.yaml")?;
         let effect = effect(&self.txn.client_request.headers);
         let targets = self.purge_targets();
         let (found, status) = if targets.is_empty() {

@@ -230,11 +230,15 @@ impl<S: ClientStream> Exchange<'_, S> {
         }
         let of_rule = self.rule.as_ref().and_then(|rule| self.generation.rule_hosts.get(rule.rank as usize));
         let port = url.effective_port();
+        let parent = self.parent().filter(|_| url.form != Form::Authority);
         self.next_hop = match of_rule.filter(|of_rule| of_rule.url == url.host) {
             Some(of_rule) => NextHop { host: Arc::clone(&of_rule.name), port, literal: of_rule.literal },
             None => NextHop::new(&url.host, port),
         };
-        Ok(())
+        if let Some(parent) = parent {
+            self.next_hop = parent;
+        }
+        self.refuse_host_that_is_down()
     }
 
     /// Gives the client request the Host that the rule made, as handlers expect it. Done only where somebody looks: a

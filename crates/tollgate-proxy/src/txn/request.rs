@@ -239,6 +239,7 @@ impl<S: ClientStream> Exchange<'_, S> {
                 Err(error) => return Err(self.body_refused(&error)),
             }
         }
+        self.txn.buffered_body = pieces.iter().cloned().collect();
         self.buffered = Some(pieces);
         self.hook(TransactionHook::RequestBufferReadComplete).await
     }

@@ -12,13 +12,13 @@ use crate::client::{ClientGone, ClientStream, OutFraming};
 use bytes::Bytes;
 use std::future::poll_fn;
 use std::task::Poll;
-use tollgate_cache::status::{CacheStatusDetails, cache_status};
+use tollgate_cache::status::{CacheStatusDetails, Forward, cache_status};
 use tollgate_config::ids;
 use tollgate_event::clock;
 use tollgate_http::{Method, Response, Version, date, framing, names};
 use tollgate_obs::metrics::Metric;
 use tollgate_obs::milestones::Milestone;
-use tollgate_obs::outcome::{CacheOutcome, TransactionEnd};
+use tollgate_obs::outcome::{CacheOutcome, CacheReason, TransactionEnd};
 use tollgate_plugin::{BodyError, DataSink, LocalResponse, TransactionHook};
 
 impl<S: ClientStream> Exchange<'_, S> {
@@ -118,14 +118,22 @@ impl<S: ClientStream> Exchange<'_, S> {
 
     fn add_cache_status(&self, response: &mut Response) {
         let outcome = self.txn.cache_outcome;
+        let reason = self.cache.reason;
+        let forward = match (outcome, reason) {
+            (CacheOutcome::Skipped, Some(CacheReason::Method)) => Some(Forward::Method),
+            (CacheOutcome::Skipped, _) => None,
+            _ => self.cache.forward,
+        };
+        // `hit` and `fwd=stale` say these already.
+        let is_plain = |reason: &CacheReason| matches!(reason, CacheReason::Fresh | CacheReason::Expired);
         let details = CacheStatusDetails {
-            forward: self.cache.forward.filter(|_| outcome != CacheOutcome::Skipped),
+            forward,
             forward_status: self.cache.origin_status.filter(|_| outcome == CacheOutcome::Revalidated),
             stored: self.cache.stored,
             ttl: self.cache.ttl.filter(|_| {
                 !matches!(outcome, CacheOutcome::Miss | CacheOutcome::Skipped | CacheOutcome::Collapsed)
             }),
-            detail: self.cache.detail,
+            detail: reason.filter(|reason| !is_plain(reason)).map(CacheReason::token),
             ..CacheStatusDetails::default()
         };
         response.headers.append(names::CACHE_STATUS, cache_status("Tollgate", outcome, &details));
@@ -165,6 +173,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         if self.keep && (self.thread.is_draining() || self.client.body_remaining() != Some(0)) {
             self.keep = self.client.can_discard_body().is_some() && !self.thread.is_draining();
         }
+        self.keep &= !self.txn.closes_client;
         if !self.keep {
             headers.append(names::CONNECTION, "close");
         } else if is_old {

@@ -18,8 +18,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tollgate_config::ids;
+use tollgate_event::clock;
 use tollgate_event::timer::Watch;
-use tollgate_http::{Response, names};
+use tollgate_http::{Response, date, names};
 use tollgate_obs::metrics::Metric;
 use tollgate_obs::outcome::TransactionEnd;
 use tollgate_plugin::{CacheLookup, LocalResponse, TransactionHook};
@@ -53,9 +54,7 @@ impl<S: ClientStream> Exchange<'_, S> {
             &self.thread,
             &order,
             &host,
-            &self.txn.records,
-            ids::HTTP_CONNECT_ATTEMPTS_TIMEOUT,
-            &self.generation.outgoing,
+            &self.dial(ids::HTTP_CONNECT_ATTEMPTS_TIMEOUT),
         )
         .await
         {
@@ -70,6 +69,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         };
         self.log.origin_addr = Some(conn.addr);
         let mut response = Box::new(Response::new(200));
+        response.headers.append(names::DATE, date::format(clock::unix_seconds()));
         response.headers.append(names::SERVER, &self.generation.server);
         self.open_tunnel(
             response,

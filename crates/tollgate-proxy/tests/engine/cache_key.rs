@@ -14,7 +14,8 @@ fn without_query(registrar: &mut Registrar) {
         Outcome::Continue
     });
     registrar.on(ReadRequestHdr, |txn| {
-        if let Some(number) = txn.client_request.headers.get_str("X-Generation").and_then(|t| t.parse().ok()) {
+        if let Some(number) = txn.client_request.headers.get_str("X-Generation").and_then(|t| t.parse().ok())
+        {
             assert!(txn.records.set_int(ids::HTTP_CACHE_GENERATION, number).is_ok());
         }
         Outcome::Continue

@@ -11,7 +11,9 @@ use tollgate_plugin::hooks::{
     CacheLookupComplete, OsDns, PostRemap, PreRemap, ReadRequestHdr, ReadResponseHdr, SendRequestHdr,
     SendResponseHdr, SsnClose, SsnStart, TransactionPoint, TxnClose,
 };
-use tollgate_plugin::{BodyError, DataSink, Outcome, Registrar, Step, Transaction, TransactionHook};
+use tollgate_plugin::{
+    BodyError, DataSink, FetchError, FetchRequest, Outcome, Registrar, Step, Transaction, TransactionHook,
+};
 
 fn stops_at<P: TransactionPoint>(registrar: &mut Registrar, point: P) {
     registrar.on(point, |txn| match txn.client_request.headers.get_str("X-Stop") {
@@ -285,4 +287,28 @@ fn a_sink_sees_the_whole_body_although_the_client_leaves() {
     assert_eq!(*log.lock().expect("no panic"), [format!("{SIZE} bytes, complete: true")]);
     server.await_metric(Metric::TransactionsActive, 0);
     server.await_metric(Metric::ClientConnectionsActive, 0);
+}
+
+#[test]
+fn a_plugin_that_answers_its_own_requests_with_more_is_stopped_at_a_depth() {
+    let refused = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&refused);
+    let register = move |registrar: &mut Registrar| {
+        let count = Arc::clone(&count);
+        registrar.on_async(PreRemap, async move |txn: &mut Transaction| {
+            let request = FetchRequest {
+                request: txn.client_request.clone(),
+                body: Bytes::new(),
+                client_addr: txn.client_addr(),
+            };
+            if let Err(FetchError::TooDeep(_)) = txn.host().fetch(request).await {
+                count.fetch_add(1, Ordering::SeqCst);
+            }
+            Outcome::Continue
+        });
+    };
+    let server = Server::start(&[], register, |_| ok("Cache-Control: no-store\r\n", "hello"));
+    assert_eq!(server.ask("GET / HTTP/1.1\r\nHost: t.test\r\n\r\n").text(), "hello");
+    assert_eq!(refused.load(Ordering::SeqCst), 1);
+    assert_eq!(server.metric(Metric::InternalTransactions), 8);
 }

@@ -29,7 +29,11 @@ fn traced(
         register(registrar);
     };
     // A client that has closed has left, whether it could still read or not.
-    (Server::start(&[("proxy.config.http.allow_half_open", "0")], both, answer), log)
+    let records = [
+        ("proxy.config.http.allow_half_open", "0"),
+        ("proxy.config.http.redirect.actions", "self:follow,loopback:follow"),
+    ];
+    (Server::start(&records, both, answer), log)
 }
 
 fn url(text: &str) -> Box<Url> {

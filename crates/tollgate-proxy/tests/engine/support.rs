@@ -115,6 +115,7 @@ fn parts(records: &[(&str, &str)], origin: SocketAddr) -> GenerationParts {
         records: Arc::new(all),
         remap: Arc::new(remap),
         ip_allow: None,
+        cache: Arc::default(),
         plugins: Vec::new(),
         rules: OperatorRules::default(),
         dir: std::path::PathBuf::new(),

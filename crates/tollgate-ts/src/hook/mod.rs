@@ -13,7 +13,7 @@ pub mod select;
 use crate::cont::{Cont, Turn};
 use crate::fence;
 use crate::ssn::SsnCell;
-use crate::txn::Lent;
+use crate::txn::{Lent, Ticket};
 use std::ffi::c_int;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +23,12 @@ use tollgate_plugin::{Host, Outcome, Step, Transaction, TransactionHook};
 /// `TS_EVENT_HTTP_CONTINUE` and `TS_EVENT_HTTP_ERROR`.
 const CONTINUE: c_int = 60000;
 const ERROR: c_int = 60001;
+/// `TS_EVENT_NONE` and `TS_EVENT_TIMEOUT`. ATS: its state machine goes on with these, too.
+const NONE: c_int = 0;
+const TIMEOUT: c_int = 2;
+/// What a plugin says that it is done with.
+const TRANSACTION: &str = "TSHttpTxnReenable";
+const SESSION: &str = "TSHttpSsnReenable";
 /// The event of hook number 0.
 const FIRST_EVENT: c_int = 60002;
 /// How soon a continuation is tried again whose lock another thread has.
@@ -51,6 +57,24 @@ pub fn point(id: c_int) -> Option<TransactionHook> {
     POINTS.iter().find(|(number, _)| *number == id).map(|(_, point)| *point)
 }
 
+/// What a hook is added to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// One session.
+    Session,
+    /// One transaction.
+    Transaction,
+}
+
+/// The engine's hook point of a hook number, if it is still to come for what the hook is added to.
+pub fn point_in(scope: Scope, id: c_int) -> Option<TransactionHook> {
+    use TransactionHook::{SsnClose, SsnStart};
+    point(id).filter(|point| match scope {
+        Scope::Session => *point != SsnStart,
+        Scope::Transaction => !matches!(point, SsnStart | SsnClose),
+    })
+}
+
 /// The event that a continuation gets at a hook point.
 fn event(point: TransactionHook) -> c_int {
     POINTS.iter().find(|(_, p)| *p == point).map_or(0, |(number, _)| FIRST_EVENT + number)
@@ -72,15 +96,13 @@ fn call(cont: Arc<Cont>, point: TransactionHook) -> Arc<tollgate_plugin::Transac
 }
 
 /// What the plugin wants when it reenables.
-fn outcome(event: c_int, cont: &Cont) -> Outcome {
+fn outcome(function: &'static str, event: c_int, cont: &Cont) -> Outcome {
     match event {
-        CONTINUE | 0 => Outcome::Continue,
+        CONTINUE | NONE | TIMEOUT => Outcome::Continue,
         ERROR => Outcome::Fail,
         _ => {
-            tracing::error!(
-                "plugin {} reenables with event {event}, which means nothing: taken as TS_EVENT_HTTP_CONTINUE",
-                cont.plugin_name()
-            );
+            let fault = format_args!("event {event} means nothing: taken as TS_EVENT_HTTP_CONTINUE");
+            fence::report_of(cont.plugin(), function, &fault);
             Outcome::Continue
         }
     }
@@ -91,12 +113,14 @@ fn at_transaction<'t>(cont: &Arc<Cont>, point: TransactionHook, txn: &'t mut Tra
         return Step::Ready(Outcome::Continue);
     }
     let host = txn.host();
-    let Some(lent) = Lent::new(txn, point) else { return Step::Ready(too_many(cont)) };
+    let Some(lent) = Lent::new(txn, point, Ticket::open(cont.plugin())) else {
+        return Step::Ready(too_many(cont));
+    };
     if let Some(turn) = cont.try_turn() {
         cont.call(&turn, event(point), lent.handle());
         drop(turn);
         if let Some(event) = lent.poll_done(None) {
-            return Step::Ready(outcome(event, cont));
+            return Step::Ready(outcome(TRANSACTION, event, cont));
         }
         return Step::Pending(Box::pin(transaction_done(Arc::clone(cont), lent)));
     }
@@ -118,7 +142,7 @@ async fn transaction_done(cont: Arc<Cont>, lent: Lent<'_>) -> Outcome {
         None => std::task::Poll::Pending,
     })
     .await;
-    outcome(event, &cont)
+    outcome(TRANSACTION, event, &cont)
 }
 
 /// Calls a continuation as soon as its lock is free, without blocking.
@@ -140,12 +164,12 @@ fn at_session<'t>(cont: &Arc<Cont>, point: TransactionHook, txn: &'t mut Transac
         return Step::Ready(Outcome::Continue);
     }
     let Some(ssn) = SsnCell::of(txn.session()) else { return Step::Ready(too_many(cont)) };
-    let open = OpenSession::new(ssn);
+    let open = OpenSession::new(ssn, cont);
     if let Some(turn) = cont.try_turn() {
         cont.call(&turn, event(point), open.0.handle());
         drop(turn);
         if let Some(event) = open.0.poll_done(None) {
-            return Step::Ready(outcome(event, cont));
+            return Step::Ready(outcome(SESSION, event, cont));
         }
         return Step::Pending(Box::pin(session_done(Arc::clone(cont), open)));
     }
@@ -160,8 +184,8 @@ fn at_session<'t>(cont: &Arc<Cont>, point: TransactionHook, txn: &'t mut Transac
 struct OpenSession(Arc<SsnCell>);
 
 impl OpenSession {
-    fn new(ssn: Arc<SsnCell>) -> OpenSession {
-        ssn.open_ticket();
+    fn new(ssn: Arc<SsnCell>, cont: &Cont) -> OpenSession {
+        ssn.open_ticket(cont.plugin());
         OpenSession(ssn)
     }
 }
@@ -178,7 +202,7 @@ async fn session_done(cont: Arc<Cont>, open: OpenSession) -> Outcome {
         None => std::task::Poll::Pending,
     })
     .await;
-    outcome(event, &cont)
+    outcome(SESSION, event, &cont)
 }
 
 /// Reports a hook number that does not exist, or that has no meaning in a scope.
@@ -200,5 +224,13 @@ mod tests {
         assert_eq!(event(TransactionHook::RequestBufferReadComplete), 60029);
         assert_eq!(TransactionHook::ALL.len(), POINTS.len());
         assert_eq!(point(6), None);
+    }
+
+    #[test]
+    fn a_transaction_has_no_hooks_of_its_session_and_a_session_has_begun() {
+        assert_eq!(point_in(Scope::Transaction, 12), None);
+        assert_eq!(point_in(Scope::Session, 11), None);
+        assert_eq!(point_in(Scope::Session, 12), Some(TransactionHook::SsnClose));
+        assert_eq!(point_in(Scope::Transaction, 9), Some(TransactionHook::TxnStart));
     }
 }

@@ -15,6 +15,37 @@ pub enum Scope {
     Global,
 }
 
+/// Which file code belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Code(usize);
+
+/// The files whose code led to this call, innermost first, as the stack says.
+pub(crate) fn callers() -> impl Iterator<Item = Code> {
+    /// LIMIT: stack frames that are looked at.
+    const FRAMES: usize = 64;
+    let mut frames = [std::ptr::null_mut(); FRAMES];
+    // SAFETY: there is room for that many addresses.
+    let count = unsafe { libc::backtrace(frames.as_mut_ptr(), FRAMES as c_int) };
+    frames.into_iter().take(usize::try_from(count).unwrap_or(0)).filter_map(code_of)
+}
+
+/// The loaded file that an address belongs to, code or data.
+pub(crate) fn code_of(address: *mut c_void) -> Option<Code> {
+    let mut found = std::mem::MaybeUninit::<libc::Dl_info>::zeroed();
+    // SAFETY: a place for the result; the address is only compared.
+    let is_found = unsafe { libc::dladdr(address, found.as_mut_ptr()) } != 0;
+    // SAFETY: zeroes are a valid value, as is what `dladdr` writes.
+    let info = unsafe { found.assume_init() };
+    is_found.then(|| Code(info.dli_fname.addr()))
+}
+
+/// What the dynamic linker's handle points to.
+#[repr(C)]
+struct LinkMap {
+    base: usize,
+    name: *const libc::c_char,
+}
+
 /// A loaded file. Stays loaded unless [`Dso::close`] is called.
 #[derive(Debug)]
 pub struct Dso {
@@ -43,6 +74,16 @@ impl Dso {
     /// The path that the file was loaded from.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Its code.
+    pub(crate) fn code(&self) -> Code {
+        let mut map: *const LinkMap = std::ptr::null();
+        // SAFETY: a live handle and a place for the pointer that this request gives; glibc's names stay for good.
+        unsafe {
+            let failed = libc::dlinfo(self.handle, libc::RTLD_DI_LINKMAP, (&raw mut map).cast()) != 0;
+            Code(if failed || map.is_null() { 0 } else { (*map).name.addr() })
+        }
     }
 
     /// The address of a symbol of the file or of what it needs.
@@ -139,5 +180,8 @@ mod tests {
         assert!(Dso::open(Path::new("/etc/passwd"), Scope::Local).is_err());
         let own = Dso::open(Path::new("libc.so.6"), Scope::Local).expect("libc");
         assert!(own.symbol(c"malloc").is_some() && own.symbol(c"no_such_symbol").is_none());
+        assert_eq!(code_of(own.symbol(c"malloc").expect("malloc")), Some(own.code()));
+        assert_ne!(callers().next(), Some(own.code()));
+        assert!(code_of(Box::into_raw(Box::new(0_u64)).cast()).is_none());
     }
 }

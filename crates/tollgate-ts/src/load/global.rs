@@ -2,7 +2,7 @@
 
 use super::dso::{Dso, Scope};
 use super::{Arguments, Purpose, reset_getopt, stem};
-use crate::fence::{Misuse, fence};
+use crate::fence::{Misuse, call_out, fence};
 use crate::hook::global as hooks;
 use crate::plugin::{self, Plugin};
 use std::cell::Cell;
@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use tollgate_plugin::{PluginError, Registrar};
 use tollgate_proxy::PluginUse;
 
-type PluginInit = unsafe extern "C" fn(c_int, *mut *const c_char);
+type PluginInit = unsafe extern "C-unwind" fn(c_int, *mut *const c_char);
 
 thread_local! {
     /// The line whose plugin this thread starts; 0: none.
@@ -118,7 +118,7 @@ pub(super) fn start(
         let _at_work = plugin::enter(Some(&started.plugin));
         let count = arguments.count();
         // SAFETY: the arguments are as the interface promises, and stay for good.
-        unsafe { init(count, arguments.leak().cast()) };
+        call_out(|| unsafe { init(count, arguments.leak().cast()) });
     }
     STARTING.set(before);
     if REGISTERED.replace(was_registered) {

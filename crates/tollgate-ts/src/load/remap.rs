@@ -6,12 +6,14 @@
 
 use super::dso::{Dso, Scope};
 use super::{Arguments, Purpose, reset_getopt, stem};
+use crate::account::Item;
+use crate::fence::call_out;
 use crate::message::ffi::urls::{TSUrlCreate, TSUrlParse};
 use crate::message::{BufferId, messages};
 use crate::plugin::{self, Plugin};
 use crate::slots::{Handle, number, pointer};
-use crate::txn::Lent;
 use crate::txn::messages::Which;
+use crate::txn::{Lent, Ticket};
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::path::{Path, PathBuf};
 use std::ptr::null_mut;
@@ -43,12 +45,13 @@ struct RequestInfo {
     redirect: c_int,
 }
 
-type InitFn = unsafe extern "C" fn(*mut RemapInterface, *mut c_char, c_int) -> c_int;
-type NewFn = unsafe extern "C" fn(c_int, *mut *mut c_char, *mut *mut c_void, *mut c_char, c_int) -> c_int;
-type DeleteFn = unsafe extern "C" fn(*mut c_void);
-type DoFn = unsafe extern "C" fn(*mut c_void, Handle, *mut RequestInfo) -> c_int;
-type DoneFn = unsafe extern "C" fn();
-type PostFn = unsafe extern "C" fn(c_int);
+type InitFn = unsafe extern "C-unwind" fn(*mut RemapInterface, *mut c_char, c_int) -> c_int;
+type NewFn =
+    unsafe extern "C-unwind" fn(c_int, *mut *mut c_char, *mut *mut c_void, *mut c_char, c_int) -> c_int;
+type DeleteFn = unsafe extern "C-unwind" fn(*mut c_void);
+type DoFn = unsafe extern "C-unwind" fn(*mut c_void, Handle, *mut RequestInfo) -> c_int;
+type DoneFn = unsafe extern "C-unwind" fn();
+type PostFn = unsafe extern "C-unwind" fn(c_int);
 
 /// A loaded file with its entry points.
 #[derive(Debug)]
@@ -124,7 +127,7 @@ impl RemapFile {
         if let Some(before) = self.before_reload.filter(|_| self.is_started) {
             let _at_work = plugin::enter(Some(&self.plugin));
             // SAFETY: the entry point has this type.
-            unsafe { before() };
+            call_out(|| unsafe { before() });
         }
     }
 
@@ -138,18 +141,32 @@ impl RemapFile {
                 (true, false) => 2,
             };
             // SAFETY: the entry point has this type.
-            unsafe { after(status) };
+            call_out(|| unsafe { after(status) });
         }
     }
 }
 
 impl Drop for RemapFile {
     fn drop(&mut self) {
-        let Some(done) = self.done.filter(|_| self.is_started) else { return };
+        if !self.is_started {
+            return;
+        }
         let _at_work = plugin::enter(Some(&self.plugin));
         // SAFETY: the entry point has this type; no instance is left. The file stays loaded: its threads or destructors
         // may still run.
-        unsafe { done() };
+        self.done.iter().for_each(|done| call_out(|| unsafe { done() }));
+        report_left(&self.plugin);
+    }
+}
+
+/// Says what a plugin has not given back although it is done.
+fn report_left(plugin: &Plugin) {
+    let left = [Item::Continuations, Item::Mutexes, Item::Buffers, Item::IoBuffers, Item::Timers];
+    let left =
+        left.map(|item| (plugin.account().value(item), item)).into_iter().filter(|(count, _)| *count > 0);
+    let left: Vec<String> = left.map(|(count, item)| format!("{count} {}", item.name())).collect();
+    if !left.is_empty() {
+        tracing::warn!("plugin {} is done and leaves behind: {}", plugin.name(), left.join(", "));
     }
 }
 
@@ -190,7 +207,7 @@ fn start(plugin: &Arc<Plugin>, init: InitFn, path: &Path) -> Result<(), String> 
     let mut interface = RemapInterface { size: size_of::<RemapInterface>() as u64, version: VERSION };
     let _at_work = plugin::enter(Some(plugin));
     // SAFETY: the entry point has this type, the message has the room that is told.
-    let result = unsafe { init(&raw mut interface, room.as_mut_ptr().cast(), ERROR_SIZE) };
+    let result = call_out(|| unsafe { init(&raw mut interface, room.as_mut_ptr().cast(), ERROR_SIZE) });
     if result == 0 {
         return Ok(());
     }
@@ -221,8 +238,9 @@ pub(super) fn instance(
         let _at_work = plugin::enter(Some(&file.plugin));
         let count = arguments.count();
         // SAFETY: the entry point has this type; arguments stay for good, the message has the room that is told.
-        let result =
-            unsafe { new(count, arguments.leak(), &raw mut data, room.as_mut_ptr().cast(), ERROR_SIZE) };
+        let result = call_out(|| unsafe {
+            new(count, arguments.leak(), &raw mut data, room.as_mut_ptr().cast(), ERROR_SIZE)
+        });
         if result != 0 {
             return Err(format!(
                 "failed to create instance for plugin '{}': {}",
@@ -257,7 +275,7 @@ impl Drop for Instance {
         if let Some(delete) = self.file.delete.filter(|_| self.file.is_started) {
             let _at_work = plugin::enter(Some(&self.file.plugin));
             // SAFETY: the entry point has this type; the instance was made by the same plugin and is used no more.
-            unsafe { delete(self.data.load(Ordering::Acquire)) };
+            call_out(|| unsafe { delete(self.data.load(Ordering::Acquire)) });
         }
         if let Some((id, ..)) = self.urls {
             // It was made here; a plugin may have destroyed it.
@@ -271,13 +289,15 @@ impl RemapInstance for Instance {
         let Some(remap) = self.file.remap else { return RemapStatus::Error };
         let (result, redirect) = {
             let urls = self.urls.map_or((0, 0), |(_, from, to)| (from, to));
-            let Some(lent) = Lent::new(txn, TransactionHook::PreRemap) else { return RemapStatus::Error };
+            let Some(lent) = Lent::new(txn, TransactionHook::PreRemap, Ticket::None) else {
+                return RemapStatus::Error;
+            };
             let Some(mut info) = request_info(&lent, urls) else { return RemapStatus::Error };
             let _at_work = plugin::enter(Some(&self.file.plugin));
             let _watched = crate::watch::call(Some(&self.file.plugin));
             let data = self.data.load(Ordering::Acquire);
             // SAFETY: the entry point has this type; handles are checked when the plugin uses them.
-            let result = unsafe { remap(data, lent.handle(), &raw mut info) };
+            let result = call_out(|| unsafe { remap(data, lent.handle(), &raw mut info) });
             (result, info.redirect != 0)
         };
         status(result, redirect, txn.status_override)

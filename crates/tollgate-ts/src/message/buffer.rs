@@ -11,6 +11,7 @@ use super::fields::Field;
 use super::starts::Start;
 use super::table::{Kind, Loc};
 use super::url::UrlObject;
+use crate::account::{Account, Held, Item};
 use std::collections::VecDeque;
 
 /// Field handles of one buffer; a message has a few dozen.
@@ -50,6 +51,8 @@ pub(super) struct Header {
 struct Handle {
     generation: u16,
     field: Option<u32>,
+    /// The plugin that it was given to.
+    owner: Option<&'static Account>,
 }
 
 /// What changed since the engine's message was last seen.
@@ -71,6 +74,7 @@ pub struct Buffer {
     pub(super) access: Access,
     /// Made by a plugin, which may destroy it; otherwise it belongs to a transaction.
     pub(super) is_plugins: bool,
+    _held: Option<Held>,
     handles: Vec<Handle>,
     free: VecDeque<u32>,
     /// Slot and low byte of the generation, as they stand in its locations.
@@ -87,6 +91,7 @@ impl Buffer {
             dirty: Dirty::default(),
             access: Access::Writable,
             is_plugins,
+            _held: is_plugins.then(|| Held::new(Item::Buffers)),
             handles: Vec::new(),
             free: VecDeque::new(),
             stamp,
@@ -190,17 +195,18 @@ impl Buffer {
             Some(index) => index,
             None if self.handles.len() >= MAX_HANDLES => return Err(MessageError::TooMany),
             None => {
-                self.handles.push(Handle { generation: 0, field: None });
+                self.handles.push(Handle { generation: 0, field: None, owner: None });
                 self.handles.len() as u32 - 1
             }
         };
         let handle = &mut self.handles[index as usize];
         handle.field = Some(field);
+        handle.owner = crate::plugin::account();
         Ok(Loc::new(Kind::Field, self.stamp, handle.generation, index))
     }
 
     /// Releases a handle. Headers and URLs live as long as their buffer: nothing to do. `parent` is only compared
-    /// for fields, and only if it is a header.
+    /// for fields.
     pub fn release(&mut self, parent: Option<Loc>, loc: Loc) -> Result<(), MessageError> {
         match loc.kind() {
             Some(Kind::Header) => return self.header(loc).map(drop),
@@ -210,7 +216,7 @@ impl Buffer {
         }
         let field = self.field(loc)?;
         if let Some(parent) = parent
-            && self.fields[field as usize].header != self.header(parent)?
+            && self.header(parent) != Ok(self.fields[field as usize].header)
         {
             return Err(MessageError::WrongParent);
         }
@@ -219,5 +225,15 @@ impl Buffer {
         handle.generation = (handle.generation + 1) & Loc::MAX_GENERATION;
         self.free.push_back(loc.index());
         Ok(())
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        if self.open_handles() == 0 {
+            return;
+        }
+        let leaked = self.handles.iter().filter(|handle| handle.field.is_some());
+        leaked.filter_map(|handle| handle.owner).for_each(|owner| owner.add(Item::LeakedFields, 1));
     }
 }

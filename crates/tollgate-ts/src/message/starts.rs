@@ -131,6 +131,22 @@ impl Buffer {
         Ok(field.filter(|v| !v.is_empty()).map(|v| v.part(0..host_len(self.text(v)))))
     }
 
+    /// The whole URL of a request: what its URL does not say is taken from the Host field.
+    pub fn effective_url(&self, header: u32) -> Result<Vec<u8>, MessageError> {
+        let url = self.request_url(header)?;
+        let printed = self.print_url(url);
+        if self.url_part(url, Part::Host).is_some_and(|host| !host.is_empty()) {
+            let has_scheme = self.url_part(url, Part::Scheme).is_some();
+            return Ok(if has_scheme { printed } else { [b"http://", &printed[..]].concat() });
+        }
+        let host = self.find_field(header, b"Host").and_then(|field| self.value(field));
+        let host = host.map(|value| self.text(value).to_ascii_lowercase()).unwrap_or_default();
+        let scheme = self.url_part(url, Part::Scheme).map_or(&b"http"[..], |scheme| self.text(scheme));
+        // What is printed of a URL without a host begins with its path, after a scheme it may have.
+        let path = printed.strip_prefix(&[scheme, b"://"].concat()[..]).unwrap_or(&printed);
+        Ok([scheme, b"://", &host[..], path].concat())
+    }
+
     /// The status of a response.
     pub fn status(&self, header: u32) -> Result<u16, MessageError> {
         self.start_of(header, HeaderType::Response).map(|s| s.status)

@@ -14,7 +14,6 @@ mod error;
 pub mod ffi;
 pub mod files;
 mod host;
-pub mod host_status;
 mod local_time;
 pub mod matcher;
 pub mod overridable;
@@ -30,6 +29,7 @@ pub use error::ServiceError;
 pub use host::{Directories, Host, RecordSource, RecordValue};
 
 use std::sync::{Arc, OnceLock};
+use tollgate_proxy::host_status::HostStatuses;
 
 /// The services of one process.
 pub struct Services {
@@ -49,7 +49,7 @@ pub struct Services {
     /// Lines of rules.
     pub lines: matcher::Lines,
     /// Which hosts are down.
-    pub host_status: host_status::HostStatuses,
+    pub host_status: &'static HostStatuses,
 }
 
 impl Services {
@@ -63,7 +63,7 @@ impl Services {
             configs: configs::Configs::new(Arc::clone(&host)),
             files: files::Files::new(),
             lines: matcher::Lines::new(),
-            host_status: host_status::HostStatuses::default(),
+            host_status: tollgate_proxy::host_status::hosts(),
             host,
         }
     }

@@ -2,11 +2,11 @@
 
 use super::cache::url_of;
 use super::{change, get};
+use crate::diags::free_given;
 use crate::fence::Misuse;
 use crate::slots::Handle;
 use bytes::Bytes;
-use std::ffi::{c_char, c_int, c_void};
-use tollgate_config::records::TxnRecords;
+use std::ffi::{c_char, c_int};
 
 /// Sets the status of an error response that follows.
 #[unsafe(no_mangle)]
@@ -46,8 +46,8 @@ pub unsafe extern "C" fn TSHttpTxnErrorBodySet(
     // Copied at once: from here on it is as if they had never been.
     // SAFETY: the caller has given both away.
     unsafe {
-        libc::free(body.cast());
-        libc::free(content_type.cast());
+        free_given("TSHttpTxnErrorBodySet", body.cast());
+        free_given("TSHttpTxnErrorBodySet", content_type.cast());
     }
     get("TSHttpTxnErrorBodySet", txn, (), |txn, _| {
         match bytes {
@@ -66,7 +66,7 @@ pub unsafe extern "C" fn TSHttpTxnErrorBodySet(
 pub unsafe extern "C" fn TSHttpTxnRedirectUrlSet(txn: Handle, url: *const c_char, length: c_int) {
     let parsed = url_of(url, length);
     // SAFETY: the caller has given the text away.
-    unsafe { libc::free(url.cast_mut().cast::<c_void>()) };
+    unsafe { free_given("TSHttpTxnRedirectUrlSet", url.cast_mut().cast()) };
     get("TSHttpTxnRedirectUrlSet", txn, (), |txn, _| {
         let url = parsed?.ok_or(Misuse::Text("it is no absolute URL"))?;
         txn.redirect_url = Some(Box::new(url));
@@ -119,8 +119,7 @@ pub extern "C" fn TSHttpTxnCntlSet(txn: Handle, control: c_int, on: bool) -> c_i
     change("TSHttpTxnCntlSet", txn, |txn, state| {
         match control {
             LOGGING => txn.is_logged = on,
-            // The retry of intercepts is the engine's affair.
-            INTERCEPT_RETRY => {}
+            INTERCEPT_RETRY => state.retries_intercept = on,
             RESPONSE_CACHEABLE => txn.response_is_cacheable = on,
             REQUEST_CACHEABLE => txn.request_is_cacheable = on,
             NO_STORE => txn.no_store = on,
@@ -138,6 +137,7 @@ pub extern "C" fn TSHttpTxnCntlGet(txn: Handle, control: c_int) -> bool {
     get("TSHttpTxnCntlGet", txn, false, |txn, state| {
         Ok(match control {
             LOGGING => txn.is_logged,
+            INTERCEPT_RETRY => state.retries_intercept,
             RESPONSE_CACHEABLE => txn.response_is_cacheable,
             REQUEST_CACHEABLE => txn.request_is_cacheable,
             NO_STORE => txn.no_store,
@@ -146,53 +146,4 @@ pub extern "C" fn TSHttpTxnCntlGet(txn: Handle, control: c_int) -> bool {
             _ => false,
         })
     })
-}
-
-/// Sets a time limit given in milliseconds; the records count in seconds, and a limit is never made none.
-fn limit(function: &'static str, txn: Handle, milliseconds: c_int, records: &[&str]) {
-    get(function, txn, (), |txn, _| {
-        let seconds = u64::try_from(milliseconds).unwrap_or(0).div_ceil(1000);
-        set_all(&mut txn.records, records, &seconds.to_string())
-    });
-}
-
-fn set_all(records: &mut TxnRecords, names: &[&str], value: &str) -> Result<(), Misuse> {
-    for name in names {
-        records.set_by_name(name, value).map_err(|_| Misuse::Text("the limit is out of range"))?;
-    }
-    Ok(())
-}
-
-/// How long the origin's side may take.
-#[unsafe(no_mangle)]
-pub extern "C" fn TSHttpTxnActiveTimeoutSet(txn: Handle, milliseconds: c_int) {
-    let records = ["proxy.config.http.transaction_active_timeout_in"];
-    limit("TSHttpTxnActiveTimeoutSet", txn, milliseconds, &records);
-}
-
-/// How long connecting may take.
-#[unsafe(no_mangle)]
-pub extern "C" fn TSHttpTxnConnectTimeoutSet(txn: Handle, milliseconds: c_int) {
-    let records = ["proxy.config.http.connect_attempts_timeout"];
-    limit("TSHttpTxnConnectTimeoutSet", txn, milliseconds, &records);
-}
-
-/// How long either side may say nothing.
-#[unsafe(no_mangle)]
-pub extern "C" fn TSHttpTxnNoActivityTimeoutSet(txn: Handle, milliseconds: c_int) {
-    let records = [
-        "proxy.config.http.transaction_no_activity_timeout_in",
-        "proxy.config.http.transaction_no_activity_timeout_out",
-    ];
-    limit("TSHttpTxnNoActivityTimeoutSet", txn, milliseconds, &records);
-}
-
-/// How long looking the origin's name up may take. This server has one limit for all transactions
-/// (`proxy.config.hostdb.lookup_timeout`): the call is taken note of in the debug log.
-#[unsafe(no_mangle)]
-pub extern "C" fn TSHttpTxnDNSTimeoutSet(txn: Handle, milliseconds: c_int) {
-    get("TSHttpTxnDNSTimeoutSet", txn, (), |txn, _| {
-        tracing::debug!("transaction {}: {milliseconds} ms for names are not kept", txn.id());
-        Ok(())
-    });
 }

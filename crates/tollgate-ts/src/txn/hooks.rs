@@ -3,7 +3,7 @@
 use super::with;
 use crate::cont::Cont;
 use crate::fence::{Misuse, fence};
-use crate::hook::{handler, point, report_useless};
+use crate::hook::{Scope, handler, point_in, report_useless};
 use crate::slots::Handle;
 use std::ffi::c_int;
 
@@ -18,7 +18,7 @@ pub extern "C" fn TSHttpTxnHookAdd(txn: Handle, id: c_int, cont: Handle) {
             return Err(Misuse::Text("transforms and data sinks of C plugins are not implemented"));
         }
         let cont = Cont::find(cont)?;
-        let Some(point) = point(id) else {
+        let Some(point) = point_in(Scope::Transaction, id) else {
             report_useless("TSHttpTxnHookAdd", id);
             return Ok(());
         };

@@ -10,7 +10,7 @@ use crate::message::{Access, BufferId, Loc, MessageError, messages};
 use crate::slots::{Handle, pointer};
 use std::ffi::c_int;
 use tollgate_http::url::Form;
-use tollgate_http::{Request, names};
+use tollgate_http::{Request, Response, names};
 use tollgate_plugin::{Transaction, TransactionHook};
 
 /// One of the messages.
@@ -36,6 +36,18 @@ const ALL: [Which; 5] = [
 pub(crate) struct Messages {
     opened: [Option<(BufferId, Loc)>; 5],
     pristine: Option<Loc>,
+    modifiable: Option<Modifiable>,
+}
+
+/// A copy of the stored response that plugins may change.
+#[derive(Debug)]
+struct Modifiable {
+    buffer: BufferId,
+    header: Loc,
+    /// As it was given back last.
+    response: Box<Response>,
+    /// The stored response is to become like it.
+    is_written: bool,
 }
 
 impl Messages {
@@ -71,6 +83,37 @@ impl Messages {
             });
         }
         Ok(*slot)
+    }
+
+    /// A copy of the stored response that may be changed; `None` if there is no stored response.
+    pub(super) fn open_modifiable(
+        &mut self,
+        txn: &Transaction,
+    ) -> Result<Option<(BufferId, Loc)>, MessageError> {
+        if let Some(known) = &self.modifiable {
+            return Ok(Some((known.buffer, known.header)));
+        }
+        let Some(response) = &txn.cached_response else { return Ok(None) };
+        let (buffer, header) = messages().open_response(response, Access::Writable)?;
+        let response = response.clone();
+        self.modifiable = Some(Modifiable { buffer, header, response, is_written: false });
+        Ok(Some((buffer, header)))
+    }
+
+    /// Has the stored response become like its copy; whether there is a copy.
+    pub(super) fn update_cached(&mut self) -> bool {
+        self.modifiable.as_mut().map(|copy| copy.is_written = true).is_some()
+    }
+
+    /// The engine's response that a buffer shows.
+    pub(super) fn response_of<'t>(&self, txn: &'t Transaction, buffer: u64) -> Option<&'t Response> {
+        let is_it = |which: &Which| self.opened[*which as usize].is_some_and(|(id, _)| id.raw() == buffer);
+        match ALL.into_iter().find(is_it)? {
+            Which::OriginResponse => txn.origin_response.as_deref(),
+            Which::CachedResponse => txn.cached_response.as_deref(),
+            Which::ProxyResponse => txn.proxy_response.as_deref(),
+            Which::ClientRequest | Which::ProxyRequest => None,
+        }
     }
 
     /// The client request's buffer with the URL of before remapping.
@@ -135,12 +178,20 @@ impl Messages {
             };
             report("store", done);
         }
+        if let Some(copy) = self.modifiable.as_mut().filter(|copy| copy.is_written) {
+            let stored = messages().store_response(copy.buffer, copy.header, &mut copy.response);
+            report("store", stored.map(drop));
+            txn.updated_cached_response = Some(copy.response.clone());
+        }
     }
 
     /// The transaction has ended.
     pub(super) fn close(&mut self) {
         for (id, _) in self.opened.iter_mut().filter_map(Option::take) {
             report("close", messages().close(id));
+        }
+        if let Some(copy) = self.modifiable.take() {
+            report("close", messages().close(copy.buffer));
         }
         self.pristine = None;
     }
@@ -188,7 +239,7 @@ fn has(txn: &Transaction, which: Which) -> bool {
 ///
 /// # Safety
 /// Both places are null or writable.
-unsafe fn give(found: Option<(BufferId, Loc)>, buffer: *mut Handle, loc: *mut Handle) -> c_int {
+pub(super) unsafe fn give(found: Option<(BufferId, Loc)>, buffer: *mut Handle, loc: *mut Handle) -> c_int {
     let Some((id, at)) = found else { return -1 };
     for (place, raw) in [(buffer, id.raw()), (loc, at.raw())] {
         if !place.is_null() {

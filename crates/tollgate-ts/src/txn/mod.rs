@@ -9,14 +9,20 @@
 
 pub mod addresses;
 pub mod cache;
+pub mod client;
 pub mod control;
 pub mod hooks;
 pub mod messages;
+pub mod origin;
 pub mod overrides;
+pub mod protocols;
 pub mod sockets;
 pub mod state;
+pub mod stored;
 
+use crate::account::Account;
 use crate::fence::{Misuse, fence};
+use crate::plugin::{self, Plugin};
 use crate::services::user_args::{ArgKind, ArgStore};
 use crate::slots::{Handle, Kind, Slots, number, pointer};
 use crate::ssn::SsnCell;
@@ -61,6 +67,12 @@ pub struct TxnState {
     pub(crate) hooks: Vec<(c_int, usize)>,
     /// Overrides of records that this server does not have.
     pub(crate) overrides: overrides::Foreign,
+    /// The buffer with the request's body, if somebody has asked for it.
+    pub(crate) request_body: Option<u64>,
+    /// An intercept that fails is tried again.
+    pub(crate) retries_intercept: bool,
+    /// The port that the client is taken to have connected to; 0: the real one.
+    pub(crate) incoming_port: u16,
     /// The plugin wants debug messages about this transaction.
     pub(crate) debug: bool,
     /// The URL that parents are chosen by, if a plugin has said one.
@@ -96,17 +108,27 @@ impl TxnState {
 pub(crate) enum Ticket {
     /// Nobody is asked.
     None,
-    /// Not yet.
-    Open(Option<Waker>),
+    /// Not yet. The plugin that is asked, and who waits.
+    Open(Option<&'static Account>, Option<Waker>),
     /// It has said so, with this event.
     Done(c_int),
 }
 
 impl Ticket {
+    /// A hook point at which that plugin is asked.
+    pub(crate) fn open(plugin: Option<&Arc<Plugin>>) -> Ticket {
+        Ticket::Open(plugin.map(|plugin| plugin.account()), None)
+    }
+
     /// Completes the ticket. What is to be woken, outside of locks.
     pub(crate) fn complete(&mut self, event: c_int) -> Result<Option<Waker>, Misuse> {
+        if let (Ticket::Open(Some(asked), _), Some(caller)) = (&*self, plugin::account())
+            && asked.plugin() != caller.plugin()
+        {
+            return Err(Misuse::Text("the hook point that waits is another plugin's; the call is ignored"));
+        }
         match std::mem::replace(self, Ticket::Done(event)) {
-            Ticket::Open(waker) => Ok(waker),
+            Ticket::Open(_, waker) => Ok(waker),
             Ticket::Done(first) => {
                 *self = Ticket::Done(first);
                 Err(Misuse::Text("it was reenabled already at this hook point; the second time is ignored"))
@@ -122,7 +144,7 @@ impl Ticket {
     pub(crate) fn poll(&mut self, waker: Option<&Waker>) -> Option<c_int> {
         match self {
             Ticket::Done(event) => Some(*event),
-            Ticket::Open(kept) => {
+            Ticket::Open(_, kept) => {
                 *kept = waker.cloned();
                 None
             }
@@ -141,6 +163,9 @@ impl Drop for TxnLink {
         state.lent = null_mut();
         state.ticket = Ticket::None;
         state.messages.close();
+        if let Some(buffer) = state.request_body.take() {
+            crate::iobuf::TSIOBufferDestroy(pointer(buffer));
+        }
     }
 }
 
@@ -151,6 +176,7 @@ impl TxnCell {
             return Some(Arc::clone(&link.0));
         }
         let ssn = SsnCell::of(txn.session())?;
+        let debug = ssn.wants_debug();
         let cell = TRANSACTIONS.insert(|number| {
             Arc::new(TxnCell {
                 number,
@@ -167,7 +193,10 @@ impl TxnCell {
                     texts: Vec::new(),
                     hooks: Vec::new(),
                     overrides: overrides::Foreign::default(),
-                    debug: false,
+                    request_body: None,
+                    retries_intercept: false,
+                    incoming_port: 0,
+                    debug,
                     parent_url: None,
                     rule_urls: None,
                 }),
@@ -193,6 +222,11 @@ impl TxnCell {
     /// The engine's number of the transaction.
     pub fn id(&self) -> u64 {
         self.id
+    }
+
+    /// Hook number and continuation of what was added to this transaction.
+    pub(crate) fn own_hooks(&self) -> Vec<(c_int, usize)> {
+        self.state.lock().hooks.clone()
     }
 
     /// What plugins attach to the transaction.
@@ -251,14 +285,14 @@ pub(crate) struct Lent<'t> {
 }
 
 impl<'t> Lent<'t> {
-    /// Lends the transaction for one handler. `None`: there are too many transactions.
-    pub(crate) fn new(txn: &'t mut Transaction, hook: TransactionHook) -> Option<Lent<'t>> {
+    /// Lends the transaction for one handler, which is to complete the ticket. `None`: there are too many transactions.
+    pub(crate) fn new(txn: &'t mut Transaction, hook: TransactionHook, ticket: Ticket) -> Option<Lent<'t>> {
         let cell = TxnCell::of(txn, hook)?;
         {
             let mut state = cell.state.lock();
             state.hook = hook;
             state.messages.reload(txn);
-            state.ticket = Ticket::Open(None);
+            state.ticket = ticket;
             state.lent = std::ptr::from_mut(txn);
         }
         Some(Lent { cell, _txn: PhantomData })

@@ -59,7 +59,7 @@ fn set_option(fd: c_int, level: c_int, option: c_int, value: c_int) -> c_int {
 }
 
 /// The type of service is an option of the address family.
-fn set_tos(fd: c_int, is_ipv4: bool, tos: c_int) -> c_int {
+pub(super) fn set_tos(fd: c_int, is_ipv4: bool, tos: c_int) -> c_int {
     if is_ipv4 {
         set_option(fd, libc::IPPROTO_IP, libc::IP_TOS, tos)
     } else {
@@ -70,9 +70,12 @@ fn set_tos(fd: c_int, is_ipv4: bool, tos: c_int) -> c_int {
 /// Marks the packets to the client, for the system's routing.
 #[unsafe(no_mangle)]
 pub extern "C" fn TSHttpTxnClientPacketMarkSet(txn: Handle, mark: c_int) -> c_int {
-    change("TSHttpTxnClientPacketMarkSet", txn, |txn, _| {
-        Ok(set_option(txn.session().client_fd(), libc::SOL_SOCKET, libc::SO_MARK, mark))
-    })
+    change("TSHttpTxnClientPacketMarkSet", txn, |txn, _| Ok(set_mark(txn.session().client_fd(), mark)))
+}
+
+/// Marks packets, for the system's routing.
+pub(super) fn set_mark(fd: c_int, mark: c_int) -> c_int {
+    set_option(fd, libc::SOL_SOCKET, libc::SO_MARK, mark)
 }
 
 /// Sets the type of service of the packets to the client.

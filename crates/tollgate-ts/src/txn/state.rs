@@ -4,11 +4,10 @@ use super::{TxnCell, change, get};
 use crate::diags::copy_for_c;
 use crate::fence::{Misuse, fence};
 use crate::slots::Handle;
-use crate::symbols;
-use std::ffi::{CStr, c_char, c_int};
-use std::ptr::{null, null_mut};
+use std::ffi::{c_char, c_int};
+use std::ptr::null_mut;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
-use tollgate_http::{Version, names};
+use tollgate_http::names;
 use tollgate_obs::milestones::Milestone;
 use tollgate_obs::outcome::TransactionEnd;
 use tollgate_plugin::{Transaction, TransactionHook};
@@ -147,78 +146,6 @@ counts! {
     TSHttpTxnClientRespHdrBytesGet = c_int, |txn| txn.bytes.response.saturating_sub(txn.bytes.response_body);
     /// Bytes of the response's body.
     TSHttpTxnClientRespBodyBytesGet = i64, |txn| txn.bytes.response_body;
-}
-
-/// The pointer that a constant holds.
-fn constant(name: &str) -> *const c_char {
-    symbols::find(name).map_or(null(), |symbol| {
-        // SAFETY: the names used here are those of `const char *` variables.
-        unsafe { *symbol.address().cast::<*const c_char>() }
-    })
-}
-
-/// The protocols of the client's connection, innermost first.
-fn protocols(txn: &Transaction) -> [*const c_char; 3] {
-    let http = match txn.client_request.version {
-        Version::Http10 => "TS_PROTO_TAG_HTTP_1_0",
-        Version::Http11 => "TS_PROTO_TAG_HTTP_1_1",
-        Version::Http2 => "TS_PROTO_TAG_HTTP_2_0",
-    };
-    let ip = if txn.client_addr().is_ipv4() { "TS_PROTO_TAG_IPV4" } else { "TS_PROTO_TAG_IPV6" };
-    [constant(http), constant("TS_PROTO_TAG_TCP"), constant(ip)]
-}
-
-/// The protocols of the client's connection, innermost first.
-///
-/// # Safety
-/// `result` has room for `count` pointers; `actual` is null or writable.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn TSHttpTxnClientProtocolStackGet(
-    txn: Handle,
-    count: c_int,
-    result: *mut *const c_char,
-    actual: *mut c_int,
-) -> c_int {
-    change("TSHttpTxnClientProtocolStackGet", txn, |txn, _| {
-        let tags = protocols(txn);
-        let room = usize::try_from(count).unwrap_or(0);
-        if result.is_null() || room == 0 {
-            return Err(Misuse::Text("there is no room for the protocols"));
-        }
-        let given = tags.len().min(room);
-        for (index, tag) in tags.iter().take(given).enumerate() {
-            // SAFETY: as the caller vouches.
-            unsafe { result.add(index).write(*tag) };
-        }
-        if !actual.is_null() {
-            // SAFETY: as the caller vouches.
-            unsafe { actual.write(given as c_int) };
-        }
-        Ok(0)
-    })
-}
-
-/// The protocol of the client's connection that begins with `tag`; null: none does.
-///
-/// # Safety
-/// `tag` is null or ends with NUL.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn TSHttpTxnClientProtocolStackContains(
-    txn: Handle,
-    tag: *const c_char,
-) -> *const c_char {
-    get("TSHttpTxnClientProtocolStackContains", txn, null(), |txn, _| {
-        if tag.is_null() {
-            return Err(Misuse::Null);
-        }
-        // SAFETY: as the caller vouches.
-        let wanted = unsafe { CStr::from_ptr(tag) }.to_bytes();
-        let begins = |tag: &*const c_char| {
-            // SAFETY: constants end with NUL.
-            !tag.is_null() && unsafe { CStr::from_ptr(*tag) }.to_bytes().starts_with(wanted)
-        };
-        Ok(protocols(txn).into_iter().find(begins).unwrap_or(null()))
-    })
 }
 
 /// "PROCESS-NUMBER", unique for the request. 56 characters at most and a NUL.

@@ -1,10 +1,11 @@
 //! Compiled plugins, a server of its own for each test, an origin, a client.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long anything may take that a test waits for.
@@ -13,21 +14,45 @@ const LIMIT: Duration = Duration::from_secs(20);
 /// Between two looks at what a test waits for.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// Compiles a plugin of this folder.
+/// Puts a plugin of this folder, compiled, into `dir`. Each is compiled once.
 pub(crate) fn compile(dir: &Path, name: &str) -> PathBuf {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    static COMPILED: Mutex<BTreeMap<String, Vec<u8>>> = Mutex::new(BTreeMap::new());
     let out = dir.join(format!("{name}.so"));
-    let compiled = Command::new("cc")
-        .args(["-std=gnu11", "-O1", "-Wall", "-shared", "-fPIC", "-o"])
-        .arg(&out)
-        .arg(here.join(format!("tests/c_plugins/c/{name}.c")))
-        // The project's own headers come before the system's.
-        .arg("-I")
-        .arg(here.join("../../include"))
-        .output()
-        .expect("a C compiler");
-    assert!(compiled.status.success(), "{}", String::from_utf8_lossy(&compiled.stderr));
+    let mut compiled = COMPILED.lock().unwrap_or_else(PoisonError::into_inner);
+    match compiled.get(name) {
+        Some(file) => std::fs::write(&out, file).expect("written"),
+        None => {
+            run_compiler(name, &out, OWN_HEADERS);
+            compiled.insert(name.to_string(), std::fs::read(&out).expect("compiled"));
+        }
+    }
     out
+}
+
+/// Compiles a plugin of this folder with these arguments, such as where the headers are.
+pub(crate) fn compile_with(dir: &Path, name: &str, arguments: &[&str]) -> PathBuf {
+    let out = dir.join(format!("{name}.so"));
+    run_compiler(name, &out, arguments);
+    out
+}
+
+/// The project's own headers come before the system's.
+const OWN_HEADERS: &[&str] = &["-I", concat!(env!("CARGO_MANIFEST_DIR"), "/../../include")];
+
+fn run_compiler(name: &str, out: &Path, arguments: &[&str]) {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let source = here.join("tests/c_plugins/c").join(name);
+    let is_c = source.with_extension("c").exists();
+    let (compiler, standard, ending) = if is_c { ("cc", "gnu11", "c") } else { ("c++", "gnu++17", "cc") };
+    let compiled = Command::new(compiler)
+        .arg(format!("-std={standard}"))
+        .args(["-O1", "-Wall", "-Wextra", "-shared", "-fPIC", "-o"])
+        .arg(out)
+        .arg(source.with_extension(ending))
+        .args(arguments)
+        .output()
+        .expect("a compiler");
+    assert!(compiled.status.success(), "{}", String::from_utf8_lossy(&compiled.stderr));
 }
 
 /// An origin that gives every request the same answer and remembers the requests.
@@ -182,6 +207,24 @@ impl Server {
         Answer { status, head: head.to_string(), body: body.to_string() }
     }
 
+    /// Sends a request and is gone before the answer is there.
+    pub(crate) fn send_and_leave(&self, path: &str) {
+        let mut conn = TcpStream::connect(self.addr).expect("connect");
+        conn.write_all(format!("GET {path} HTTP/1.1\r\nHost: site\r\n\r\n").as_bytes()).expect("send");
+    }
+
+    /// The signal that the server ends with by itself.
+    pub(crate) fn died_of(&mut self) -> Option<i32> {
+        let start = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().expect("a child") {
+                return std::os::unix::process::ExitStatusExt::signal(&status);
+            }
+            assert!(start.elapsed() < LIMIT, "the server does not end");
+            std::thread::park_timeout(PAUSE);
+        }
+    }
+
     /// A file of the server's folder, as soon as `is_enough` says so.
     pub(crate) fn await_file(&self, name: &str, is_enough: impl Fn(&str) -> bool) -> String {
         let start = Instant::now();
@@ -191,6 +234,15 @@ impl Server {
                 return text;
             }
             assert!(start.elapsed() < LIMIT, "{name} stays {text}\n{}", self.stderr());
+            std::thread::park_timeout(PAUSE);
+        }
+    }
+
+    /// Waits until something is so; `else_said` tells how it is instead.
+    pub(crate) fn eventually(&self, is_so: impl Fn() -> bool, else_said: impl Fn() -> String) {
+        let start = Instant::now();
+        while !is_so() {
+            assert!(start.elapsed() < LIMIT, "{}\n{}", else_said(), self.stderr());
             std::thread::park_timeout(PAUSE);
         }
     }
@@ -227,4 +279,16 @@ impl Drop for Server {
 /// `line` stands in `text` as often as said.
 pub(crate) fn times(text: &str, line: &str) -> usize {
     text.lines().filter(|l| *l == line).count()
+}
+
+/// Two texts are equal; else the first lines that are not are told.
+pub(crate) fn assert_same(got: &str, wanted: &str) {
+    let lines = wanted.lines().zip(got.lines()).enumerate();
+    let differences: Vec<String> = lines
+        .filter(|(_, (want, have))| want != have)
+        .map(|(at, (want, have))| format!("{}: wanted {want:?}, got {have:?}", at + 1))
+        .take(10)
+        .collect();
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
+    assert_eq!(got.lines().count(), wanted.lines().count(), "lines");
 }

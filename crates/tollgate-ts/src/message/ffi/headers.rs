@@ -156,6 +156,31 @@ text_functions! {
     }
 }
 
+/// The whole URL of a request: what its URL does not say is taken from the Host field. It is copied if there
+/// is room for it; its length is told in any case.
+///
+/// # Safety
+/// `bytes` has room for `size` bytes or is null; `length` is null or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn TSHttpHdrEffectiveUrlBufGet(
+    bufp: Handle,
+    offset: Handle,
+    bytes: *mut c_char,
+    size: i64,
+    length: *mut i64,
+) -> c_int {
+    fence("TSHttpHdrEffectiveUrlBufGet", ERROR, || {
+        let url = read(bufp, offset, |b, l| b.effective_url(b.header(l)?))?;
+        // SAFETY: as the caller vouches.
+        unsafe { put(length, url.len() as i64) };
+        if !bytes.is_null() && usize::try_from(size).is_ok_and(|room| url.len() <= room) {
+            // SAFETY: there is room, as the caller vouches.
+            unsafe { std::ptr::copy_nonoverlapping(url.as_ptr(), bytes.cast::<u8>(), url.len()) };
+        }
+        Ok(SUCCESS)
+    })
+}
+
 /// The URL of a request.
 ///
 /// # Safety

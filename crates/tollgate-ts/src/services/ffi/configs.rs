@@ -1,12 +1,14 @@
 //! `TSConfig*`.
 
 use super::{Handle, fence, handle_of, number};
+use crate::fence::call_out;
+use crate::plugin;
 use crate::services::configs::Destroy;
 use crate::services::services;
 use std::ffi::{c_uint, c_void};
 
 /// `TSConfigDestroyFunc`.
-pub type DestroyFunction = Option<unsafe extern "C" fn(*mut c_void)>;
+pub type DestroyFunction = Option<unsafe extern "C-unwind" fn(*mut c_void)>;
 
 /// `TSConfigSet`.
 ///
@@ -16,9 +18,13 @@ pub type DestroyFunction = Option<unsafe extern "C" fn(*mut c_void)>;
 pub unsafe extern "C" fn TSConfigSet(id: c_uint, data: *mut c_void, destroy: DestroyFunction) -> c_uint {
     fence("TSConfigSet", 0, || {
         let data = data.expose_provenance();
+        let owner = plugin::current();
         let destroy = destroy.map(|function| -> Destroy {
-            // SAFETY: as the caller vouches; the configuration calls it once.
-            Box::new(move || unsafe { function(std::ptr::with_exposed_provenance_mut(data)) })
+            Box::new(move || {
+                let _at_work = plugin::enter(owner.as_ref());
+                // SAFETY: as the caller vouches; the configuration calls it once.
+                call_out(|| unsafe { function(std::ptr::with_exposed_provenance_mut(data)) });
+            })
         });
         services().configs.set(id, data, destroy)
     })

@@ -1,6 +1,7 @@
 //! `TSMgmt*`, `TSRecordDump`, `TSHttpTxnConfigFind`.
 
 use super::{ERROR, SUCCESS, bytes, c_text, code, copy_for_c, fence, name, number, put};
+use crate::fence::call_out;
 use crate::services::records::{CONFIG, PLUGIN, PROCESS};
 use crate::services::{RecordSource, RecordValue, ServiceError, overridable, services};
 use std::ffi::{CString, c_char, c_float, c_int, c_void};
@@ -233,7 +234,7 @@ pub union RecordData {
 
 /// `TSRecordDumpCb`.
 pub type DumpFunction =
-    unsafe extern "C" fn(c_int, *mut c_void, c_int, *const c_char, c_int, *mut RecordData);
+    unsafe extern "C-unwind" fn(c_int, *mut c_void, c_int, *const c_char, c_int, *mut RecordData);
 
 /// `TSRecordDump`: calls for each record of the kinds in the mask. The function may use any other.
 ///
@@ -258,7 +259,9 @@ pub unsafe extern "C" fn TSRecordDump(mask: c_int, callback: Option<DumpFunction
                 }
             };
             // SAFETY: as the caller vouches; name and value live until the call returns.
-            unsafe { callback(kind, data, 1, name.as_ptr(), value.data_type(), &raw mut datum) };
+            call_out(|| unsafe {
+                callback(kind, data, 1, name.as_ptr(), value.data_type(), &raw mut datum);
+            });
         }
         Ok(())
     });

@@ -1,10 +1,11 @@
 //! Which hosts are marked as down, why, and until when.
 //!
-//! Responsible for: the marks. Not responsible for: who sets them, what they do to the choice of a next hop.
+//! Responsible for: the marks. Not responsible for: who sets them, refusing to ask a host (`txn::wishes`).
 //! Invariant: a host is down exactly while a reason for it stands, or it was marked for no known reason.
 
-use parking_lot::RwLock;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{LazyLock, PoisonError, RwLock};
 
 /// LIMIT: hosts with a mark.
 const MOST_HOSTS: usize = 1 << 16;
@@ -44,12 +45,21 @@ impl Mark {
 #[derive(Debug, Default)]
 pub struct HostStatuses {
     marks: RwLock<HashMap<String, Mark>>,
+    /// There have been marks: else nobody has to look.
+    is_used: AtomicBool,
+}
+
+/// The marks of this process.
+pub fn hosts() -> &'static HostStatuses {
+    static HOSTS: LazyLock<HostStatuses> = LazyLock::new(HostStatuses::default);
+    &HOSTS
 }
 
 impl HostStatuses {
     /// Marks a host, for `seconds` (0: until it is marked again) from `now` (seconds since 1970).
     pub fn set(&self, host: &str, status: i32, seconds: u32, reason: u32, now: i64) {
-        let mut marks = self.marks.write();
+        self.is_used.store(true, Ordering::Relaxed);
+        let mut marks = self.marks.write().unwrap_or_else(PoisonError::into_inner);
         if marks.len() >= MOST_HOSTS && !marks.contains_key(host) {
             return;
         }
@@ -69,13 +79,13 @@ impl HostStatuses {
 
     /// Status and reasons of a host that has been marked.
     pub fn get(&self, host: &str, now: i64) -> Option<(i32, u32)> {
-        let mark = self.marks.read().get(host)?.at(now);
+        let mark = self.marks.read().unwrap_or_else(PoisonError::into_inner).get(host)?.at(now);
         Some((mark.status, mark.reasons))
     }
 
     /// Whether a host is marked as down.
     pub fn is_down(&self, host: &str, now: i64) -> bool {
-        self.get(host, now).is_some_and(|(status, _)| status == DOWN)
+        self.is_used.load(Ordering::Relaxed) && self.get(host, now).is_some_and(|(status, _)| status == DOWN)
     }
 }
 

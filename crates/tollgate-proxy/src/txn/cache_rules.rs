@@ -1,0 +1,125 @@
+//! What Traffic Server's configuration says beyond the standard: `cache.config`, and what to do when another
+//! transaction fetches the object or its origin has failed.
+//!
+//! Responsible for: `cache.config`, `open_write_fail_action`, `negative_revalidating_lifetime`,
+//! `ims_on_client_no_cache`. Not responsible for: the rules themselves (`tollgate_cache`, `tollgate_config`).
+//! Invariant: nothing that must be validated is served stale.
+
+use super::{Exchange, Stop};
+use crate::client::ClientStream;
+use crate::error_page::ErrorKind;
+use std::sync::Arc;
+use tollgate_cache::policy::CookieCaching;
+use tollgate_cache::rules::Stale;
+use tollgate_cache::{CacheKey, StoredObject};
+use tollgate_config::cache_config::CacheRequest;
+use tollgate_config::ids;
+use tollgate_event::clock;
+use tollgate_http::names;
+use tollgate_obs::outcome::{CacheOutcome, CacheReason};
+
+impl<S: ClientStream> Exchange<'_, S> {
+    /// Lays what `cache.config` says of this request over the policy.
+    pub(super) fn apply_cache_rules(&mut self) {
+        let Some(rules) = &self.generation.cache_rules else { return };
+        let request = &self.txn.client_request;
+        let session = self.txn.session();
+        let mut url = Vec::with_capacity(64);
+        request.url.write_full(&mut url);
+        let said = rules.treatment(&CacheRequest {
+            scheme: request.url.scheme.map_or("http", |scheme| scheme.as_str()),
+            host: &request.url.host,
+            port: request.url.effective_port(),
+            path: request.url.path.strip_prefix(b"/").unwrap_or(&request.url.path),
+            url: &url,
+            method: request.method.as_str().as_bytes(),
+            client: session.client_addr().ip(),
+            incoming_port: session.local_addr().port(),
+            is_internal: session.is_internal(),
+            time_of_day: clock::local_time_of_day(clock::unix_seconds()),
+        });
+        let policy = &mut self.cache.policy;
+        policy.ignore_client_no_cache |= said.ignore_client_no_cache;
+        policy.ignore_server_no_cache |= said.ignore_server_no_cache;
+        policy.revalidate_after = said.revalidate_after;
+        policy.ttl_in_cache = said.ttl_in_cache.filter(|seconds| *seconds > 0);
+        if let Some(number) = said.responses_to_cookies {
+            policy.cache_responses_to_cookies = CookieCaching::of(i64::from(number));
+        }
+        if said.never_cache {
+            policy.enabled = false;
+            self.cache.reason = Some(CacheReason::Rule);
+        }
+    }
+
+    /// Whether a client's `no-cache` leaves the stored object unused, not even validated (`ims_on_client_no_cache`).
+    pub(super) fn is_fetched_anew(&self) -> bool {
+        let headers = &self.txn.client_request.headers;
+        !self.txn.records.flag(ids::HTTP_CACHE_IMS_ON_CLIENT_NO_CACHE)
+            && !headers.has(names::IF_MODIFIED_SINCE)
+            && !headers.has(names::IF_NONE_MATCH)
+    }
+
+    /// Whether the origin is left alone, having failed to validate the object a short time ago.
+    pub(super) fn is_held_off(&self, stale: &Stale) -> bool {
+        self.holds_off_seconds() > 0
+            && stale.if_unreachable
+            && !stale.must_revalidate
+            && self
+                .cache
+                .key
+                .as_ref()
+                .is_some_and(|key| self.thread.engine.holdoff.holds(key, self.cache.now))
+    }
+
+    /// Leaves the origin alone for a while: it has failed to validate the object.
+    pub(super) fn hold_off(&self) {
+        let seconds = self.holds_off_seconds();
+        if seconds > 0
+            && let Some(key) = &self.cache.key
+        {
+            self.thread.engine.holdoff.hold(key, self.cache.now, seconds);
+        }
+    }
+
+    /// The origin has answered well: it may be asked again.
+    pub(super) fn release_origin(&self, key: &CacheKey) {
+        if self.holds_off_seconds() > 0 {
+            self.thread.engine.holdoff.release(key);
+        }
+    }
+
+    fn holds_off_seconds(&self) -> u32 {
+        let records = &self.txn.records;
+        if !records.flag(ids::HTTP_NEGATIVE_REVALIDATING_ENABLED) {
+            return 0;
+        }
+        u32::try_from(records.int(ids::HTTP_NEGATIVE_REVALIDATING_LIFETIME)).unwrap_or(0)
+    }
+
+    /// Another transaction fetches the object: what `open_write_fail_action` has in place of sharing its answer.
+    pub(super) fn instead_of_following(&mut self) -> Result<Option<Arc<StoredObject>>, Stop> {
+        let action = self.txn.records.int(ids::HTTP_CACHE_OPEN_WRITE_FAIL_ACTION);
+        let is_refused = match action {
+            1 | 3 => self.cache.stale.is_none(),
+            4 => true,
+            _ => false,
+        };
+        if is_refused {
+            return Err(self.error(ErrorKind::ConnectFailed, "open_write_fail_action", false));
+        }
+        if !matches!(action, 2 | 3) {
+            return Ok(None);
+        }
+        match self.cache.stale.take() {
+            Some((object, Stale { if_unreachable: true, must_revalidate: false, .. })) => {
+                self.txn.cache_outcome = CacheOutcome::StaleWhileRevalidate;
+                Ok(Some(object))
+            }
+            stale => {
+                self.cache.stale = stale;
+                Ok(None)
+            }
+        }
+    }
+}

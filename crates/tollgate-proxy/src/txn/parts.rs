@@ -1,0 +1,125 @@
+//! Parts of objects: serving ranges from them, and completing them.
+//!
+//! Responsible for: whether a stored part answers a request, asking for the missing tail, joining it to what is there,
+//! asking for the whole if that cannot be done; keeping the answer to a POST that is its own resource.
+//! Not responsible for: what may be joined (`tollgate_cache::part`), sending, storing.
+//! Invariant: bytes of two responses reach a client as one body only if the same strong validator proves that they
+//! belong together.
+
+use super::cache::{Plan, stored_response};
+use super::fetch::OriginAnswer;
+use super::{Exchange, Stop};
+use crate::body::ResponseBody;
+use crate::client::ClientStream;
+use std::sync::Arc;
+use tollgate_cache::range::content_range;
+use tollgate_cache::status::Forward;
+use tollgate_cache::{FillWriter, StoredObject, part};
+use tollgate_event::clock;
+use tollgate_http::{HeaderBlock, Method, Response, names};
+use tollgate_obs::outcome::TransactionEnd;
+
+impl<S: ClientStream> Exchange<'_, S> {
+    /// Whether a stored part is all that the request wants.
+    pub(super) fn is_answered_by(&self, object: &StoredObject) -> bool {
+        !self.txn.has_response_transforms()
+            && self.freshness(object).is_fresh()
+            && part::answer(&self.txn.client_request, object).is_some()
+    }
+
+    /// A stored part that does not answer the request: the origin is asked, only for the rest if that is possible.
+    pub(super) async fn missed_part(&mut self, object: Arc<StoredObject>) -> Result<Plan, Stop> {
+        let is_fresh = self.freshness(&object).is_fresh();
+        self.cache.forward = Some(if is_fresh { Forward::Partial } else { Forward::Stale });
+        let plan = self.missed().await?;
+        let is_completed = is_fresh
+            && !self.cache.request.has_range
+            && !self.txn.has_response_transforms()
+            && self.txn.client_request.method == Method::Get
+            && matches!(plan, Plan::Fetch(Some(_)));
+        if is_completed && part::missing_tail(&object).is_some() {
+            self.cache.completing = Some(object);
+        }
+        Ok(plan)
+    }
+
+    /// Makes the proxy request ask for what is missing of a part.
+    pub(super) fn ask_for_tail(&self, headers: &mut HeaderBlock) {
+        let Some(tail) = self.cache.completing.as_deref().and_then(part::missing_tail) else { return };
+        headers.set(names::RANGE, format!("bytes={}-", tail.first));
+        if let Some(validator) = tail.validator {
+            headers.set(names::IF_RANGE, validator);
+        }
+    }
+
+    /// What the origin's answer makes of the part that was to be completed; `None`: the whole has to be asked for.
+    pub(super) fn complete(&self, stored: &StoredObject, answer: OriginAnswer) -> Option<OriginAnswer> {
+        match answer.response.status {
+            206 => {}
+            412 | 416 => return None,
+            // The whole, or an error.
+            _ => return Some(answer),
+        }
+        let now = clock::unix_seconds();
+        let response = part::completed(stored, &answer.response, now, self.cache.policy.set_cookie)?;
+        let length = tollgate_http::framing::content_length(&response.headers).ok().flatten();
+        let first: Vec<_> = stored.body().chunks().to_vec();
+        let body = ResponseBody::Joined { first: first.into_iter(), rest: Box::new(answer.body) };
+        Some(OriginAnswer { response: Box::new(response), body, length, ..answer })
+    }
+
+    /// Serves a range from a stored part.
+    pub(super) async fn serve_part(
+        &mut self,
+        object: &StoredObject,
+        age: u32,
+    ) -> Result<TransactionEnd, Stop> {
+        let Some(answer) = part::answer(&self.txn.client_request, object) else {
+            // A handler has changed the request since.
+            let complete = part::Part::of(object.headers()).map_or(0, |part| part.complete);
+            return self.unsatisfiable(complete).await;
+        };
+        let mut response = Box::new(stored_response(object.head()));
+        response.headers.set(names::CONTENT_RANGE, answer.content_range);
+        let length = answer.bytes.end - answer.bytes.start;
+        let pieces: Vec<_> = object.body().slice(answer.bytes).collect();
+        self.respond(response, Some(age), Some(length), ResponseBody::Pieces(pieces.into_iter())).await
+    }
+
+    /// Serves a range of a complete object.
+    pub(super) async fn serve_range(
+        &mut self,
+        object: &StoredObject,
+        bytes: std::ops::Range<u64>,
+        age: u32,
+    ) -> Result<TransactionEnd, Stop> {
+        let mut response = Box::new(stored_response(object.head()));
+        (response.status, response.reason) = (206, None);
+        response.headers.set(names::CONTENT_RANGE, content_range(&bytes, object.body().len()));
+        let length = bytes.end - bytes.start;
+        let pieces: Vec<_> = object.body().slice(bytes).collect();
+        self.respond(response, Some(age), Some(length), ResponseBody::Pieces(pieces.into_iter())).await
+    }
+
+    /// Answers a range that an object of `len` bytes does not have.
+    pub(super) async fn unsatisfiable(&mut self, len: u64) -> Result<TransactionEnd, Stop> {
+        let mut response = Box::new(Response::new(416));
+        response.headers.set(names::CONTENT_RANGE, format!("bytes */{len}"));
+        self.respond(response, None, Some(0), ResponseBody::Empty).await
+    }
+
+    /// A place for the answer to a POST that says to be what its URL stands for (RFC 9110 §9.3.3).
+    pub(super) fn writer_for_post(&mut self, response: &Response) -> Option<FillWriter> {
+        if self.txn.client_request.method != Method::Post
+            || !self.cache.policy.enabled
+            || !response.headers.has(names::CONTENT_LOCATION)
+        {
+            return None;
+        }
+        let key = self.key_of(&self.txn.client_request.url);
+        // What the request itself has made invalid is gone by now.
+        self.cache.born = self.thread.engine.store.born(&key);
+        self.cache.key = Some(key);
+        Some(self.thread.engine.collapser.alone())
+    }
+}
