@@ -11,6 +11,12 @@
 //!
 //! Purges are forgotten in two ways: a sweep has judged every object by them ([`Purges::retire`]), or there
 //! are more of them than the limits allow.
+//!
+//! A tier that outlives the process keeps with each object the number it was judged by ([`Mark::judged`]) and since when
+//! it is stale ([`StoredHead::stale_since`](crate::StoredHead::stale_since)), gives both back with
+//! [`StoredHead::born_as`](crate::StoredHead::born_as) and [`StoredHead::stale_from`](crate::StoredHead::stale_from),
+//! writes what [`Purges::add`] returns to a [`journal`], begins with [`Purges::restore`], and has no purge retired that
+//! is newer than the oldest number it keeps.
 
 mod bans;
 pub mod groups;

@@ -36,7 +36,12 @@ pub(crate) fn text(told: &Value) -> String {
         out.line("not stored", &format!("the last response: {reason} (remembered for another {left} s)"));
     }
     let alternates = told["alternates"].as_array().map(Vec::as_slice).unwrap_or_default();
-    out.line("stored", &format!("{} alternates", alternates.len()));
+    let stored = match alternates.len() {
+        0 => "nothing".to_owned(),
+        1 => "1 alternate".to_owned(),
+        n => format!("{n} alternates"),
+    };
+    out.line("stored", &stored);
     for (number, alternate) in alternates.iter().enumerate() {
         out.alternate(number + 1, alternate);
     }

@@ -9,6 +9,7 @@ use crate::vary::variant_hash;
 use hashbrown::HashMap;
 use parking_lot::Mutex;
 use std::collections::VecDeque;
+use std::sync::Arc;
 use tollgate_http::{HeaderBlock, names};
 
 /// Number of shards.
@@ -40,7 +41,7 @@ struct Memory {
 struct Entry {
     known: Unshareable,
     /// The `Vary` of the last such response: only variants that are remembered themselves are meant.
-    vary: Option<Box<HeaderBlock>>,
+    vary: Option<Arc<HeaderBlock>>,
 }
 
 impl HitForMiss {
@@ -78,7 +79,7 @@ impl HitForMiss {
             let variant = key.for_variant(variant_hash(vary, request)).hash64();
             self.note(variant, Entry { known, vary: None }, now);
         }
-        self.note(key.hash64(), Entry { known, vary: vary.map(Box::new) }, now);
+        self.note(key.hash64(), Entry { known, vary: vary.map(Arc::new) }, now);
     }
 
     fn note(&self, hash: u64, entry: Entry, now: i64) {
