@@ -19,6 +19,7 @@ pub(crate) fn text(told: &Value) -> String {
     out.line("asks for", &plain(&told["asks_for"]));
     let by = if told["key_is_set_by_plugin"] == true { " (set by a plugin)" } else { "" };
     out.line("cache key", &format!("{}{by}", plain(&told["key"])));
+    out.line("bans compare", &plain(&told["key_url"]));
     out.line("looked up", &yes_or(told, "looks_up", "skips_because"));
     out.line(
         "may be stored",

@@ -195,6 +195,7 @@ fn explain_tells_key_rule_alternates_and_the_arithmetic() {
     let before = explain(&["http://www.test/a/1"]);
     assert_eq!(before["decision"], "asks the origin: nothing is stored");
     assert_eq!(before["key"], format!("http://{}/a/1", server.origin.addr));
+    assert_eq!(before["key_url"], before["key"], "a port that is not the usual one");
     assert_eq!(before["rule"]["line"], 1);
     server.get("a/1", "");
     let after = explain(&["http://www.test/a/1"]);

@@ -63,6 +63,9 @@ impl<S: ClientStream> Exchange<'_, S> {
             }),
         );
         told.insert("key".into(), key.to_text().into());
+        let mut url = Vec::new();
+        key.write_url(&mut url);
+        told.insert("key_url".into(), String::from_utf8_lossy(&url).into());
         told.insert("key_is_set_by_plugin".into(), self.txn.cache_url.is_some().into());
         told.insert("is_being_fetched".into(), self.thread.engine.collapser.is_filling(key).into());
         told.insert("not_shared".into(), self.not_shared(key));
