@@ -35,6 +35,10 @@ impl FillFollower {
         FillFollower { reader }
     }
 
+    pub(super) fn fill(&self) -> &Arc<Fill> {
+        &self.reader.fill
+    }
+
     /// Ready with the header, or with the news that there will be none.
     pub fn poll_header(&mut self, cx: &mut Context<'_>) -> Poll<FollowerStart> {
         let mut state = self.reader.fill.lock();

@@ -89,6 +89,9 @@ impl<S: ClientStream> Exchange<'_, S> {
     fn add_fields(&self, response: &mut Response, age: Option<u32>) {
         let records = &self.txn.records;
         let headers = &mut response.headers;
+        if headers.has(names::SURROGATE_KEY) && !records.flag(ids::TOLLGATE_HTTP_SEND_SURROGATE_KEY) {
+            headers.remove(names::SURROGATE_KEY);
+        }
         if let Some(age) = age
             && records.flag(ids::HTTP_INSERT_AGE_IN_RESPONSE)
         {

@@ -141,7 +141,8 @@ impl<S: ClientStream> Exchange<'_, S> {
     ) -> Arc<StoredObject> {
         let old = object.head().meta();
         let meta = StoredMeta::new(response, old.request_time, old.response_time);
-        let head = StoredHead::new(&self.txn.client_request, response, meta, self.cache.policy.set_cookie);
+        let head = StoredHead::new(&self.txn.client_request, response, meta, self.cache.policy.set_cookie)
+            .purged_as(object.head());
         let updated = Arc::new(StoredObject::new(Arc::new(head), object.body().clone()));
         if let Some(key) = &self.cache.key {
             self.thread.engine.store.update(key, object, Arc::clone(&updated));
