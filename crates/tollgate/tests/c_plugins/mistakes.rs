@@ -170,6 +170,26 @@ fn a_plugin_that_does_not_go_on_is_named_with_hook_and_age_and_waited_for() {
 }
 
 #[test]
+fn a_session_that_is_not_gone_on_with_is_given_up_if_so_configured() {
+    let origin = Origin::start(ANSWER);
+    let setup = Setup::new()
+        .set("proxy.config.tollgate.plugin.handler_timeout=1")
+        .set("proxy.config.tollgate.plugin.handler_timeout_action=fail");
+    let plugin = compile(setup.dir.path(), "mistakes");
+    let report = setup.dir.path().join("report");
+    setup
+        .file("remap.config", &format!("map / http://{}/\n", origin.addr))
+        .file("plugin.config", &format!("{} {} session\n", plugin.display(), report.display()));
+    let server = setup.start();
+    assert_eq!(server.send("/never-read", ""), "");
+    assert_eq!(server.get("/innocent").status, 200);
+    let said = server.stop();
+    let warnings =
+        said.lines().filter(|line| line.contains("plugin mistakes has not gone on from SSN_START"));
+    assert_eq!(warnings.collect::<Vec<_>>().len(), 1, "{said}");
+}
+
+#[test]
 fn another_plugins_hook_point_is_not_completed() {
     let origin = Origin::start(ANSWER);
     let setup = Setup::new();

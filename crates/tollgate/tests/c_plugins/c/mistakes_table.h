@@ -84,6 +84,19 @@ static int at_hook(TSCont cont, TSEvent event, void *edata)
   return 0;
 }
 
+/* Does not go on with the first session. */
+static int at_session(TSCont cont, TSEvent event, void *edata)
+{
+  static int sessions;
+
+  (void)cont;
+  (void)event;
+  if (sessions++ > 0) {
+    TSHttpSsnReenable((TSHttpSsn)edata, TS_EVENT_HTTP_CONTINUE);
+  }
+  return 0;
+}
+
 static int at_message(TSCont cont, TSEvent event, void *edata)
 {
   (void)cont;
@@ -105,6 +118,9 @@ void TSPluginInit(int argc, const char *argv[])
   if (argc > 2 && strcmp(argv[2], "wait") == 0) {
     table      = waiting;
     table_size = 1;
+  }
+  if (argc > 2 && strcmp(argv[2], "session") == 0) {
+    TSHttpHookAdd(TS_HTTP_SSN_START_HOOK, TSContCreate(at_session, NULL));
   }
   TSPluginRegister(&info);
   cont = TSContCreate(at_hook, NULL);
