@@ -84,6 +84,8 @@ mistakes! {
         ["TSMBufferDestroy: the message is read-only"];
     a_url_goes_with_its_buffer: ["/url-after-buffer"] => ["url-after-buffer -1"],
         ["TSUrlHostSet: the buffer does not exist any more"];
+    a_constant_as_request_body_is_not_freed: ["/literal-body"] => [],
+        ["TSHttpTxnServerRequestBodySet: a text that is given away was never allocated; it is copied"];
     a_value_of_a_record_is_copied: ["/temporary-config"] => ["temporary-config temporary"], [];
     a_continuation_is_destroyed_once: ["/destroy-twice"] => [],
         ["TSContDestroy: the continuation does not exist any more, or never did"];
@@ -144,7 +146,7 @@ fn a_constant_as_content_type_is_not_freed() {
 #[test]
 fn a_url_on_the_stack_is_not_freed() {
     let origin = Origin::start(ANSWER);
-    let server = start(&origin, &[]);
+    let server = start(&origin, &["proxy.config.http.redirect.actions=self:follow,loopback:follow"]);
     // Nobody is there where the URL leads to.
     assert_eq!(server.get("/url-on-stack").status, 502);
     assert_eq!(server.get("/innocent").status, 200);

@@ -24,6 +24,7 @@ static const Mistake mistakes[] = {
   {"url-after-buffer", TS_EVENT_HTTP_READ_REQUEST_HDR, url_after_buffer},
   {"literal-type", TS_EVENT_HTTP_READ_REQUEST_HDR, literal_type},
   {"url-on-stack", TS_EVENT_HTTP_READ_REQUEST_HDR, url_on_stack},
+  {"literal-body", TS_EVENT_HTTP_READ_REQUEST_HDR, literal_body},
   {"temporary-config", TS_EVENT_HTTP_READ_REQUEST_HDR, temporary_config},
   {"destroy-twice", TS_EVENT_HTTP_READ_REQUEST_HDR, destroy_twice},
   {"call-destroyed", TS_EVENT_HTTP_READ_REQUEST_HDR, call_destroyed},
