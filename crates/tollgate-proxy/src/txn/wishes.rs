@@ -124,11 +124,11 @@ impl<S: ClientStream> Exchange<'_, S> {
     /// while.
     pub(crate) fn in_place_of_answer(&mut self, object: &Arc<StoredObject>) -> Arc<StoredObject> {
         let now = clock::unix_seconds();
-        let expires = if self.txn.expire_time > now {
-            self.txn.expire_time
-        } else {
-            now + limits::SERVED_INSTEAD_SECONDS
+        let lifetime = match self.txn.records.int(ids::HTTP_NEGATIVE_REVALIDATING_LIFETIME) {
+            0 => limits::SERVED_INSTEAD_SECONDS,
+            seconds => seconds,
         };
+        let expires = if self.txn.expire_time > now { self.txn.expire_time } else { now + lifetime };
         let mut response = super::cache::stored_response(object.head());
         response.headers.set(names::EXPIRES, date::format(expires));
         self.replace_header(object, &response)
