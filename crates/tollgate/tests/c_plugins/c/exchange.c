@@ -86,6 +86,20 @@ say_origin(TSHttpTxn txn)
   SAY("  looking up %d server style %d", TSHttpTxnLookingUpTypeGet(txn), TSHttpTxnClientReqIsServerStyle(txn));
 }
 
+/* How long the origin's response is fresh, asked in two ways. */
+static void
+say_max_age(TSHttpTxn txn)
+{
+  TSMBuffer buf;
+  TSMLoc hdr;
+
+  SAY("  max age %d", TSHttpTxnGetMaxAge(txn, NULL));
+  if (TSHttpTxnServerRespGet(txn, &buf, &hdr) == TS_SUCCESS) {
+    SAY("  max age %d", TSHttpTxnGetMaxAge(txn, buf));
+    TSHandleMLocRelease(buf, TS_NULL_MLOC, hdr);
+  }
+}
+
 static void
 say_bytes(TSHttpTxn txn)
 {
@@ -340,6 +354,11 @@ handle(TSHttpTxn txn, TSEvent event)
       say_registered(txn);
       SAY("  transparency %d", TSHttpTxnOutgoingTransparencySet(txn, 0));
       TSHttpTxnClientIncomingPortSet(txn, 81);
+      TSHttpTxnClientKeepaliveSet(txn, 1);
+      TSHttpSsnDebugSet(TSHttpTxnSsnGet(txn), 1);
+      SAY("  debug %d", TSHttpTxnDebugGet(txn));
+      TSHttpTxnDebugSet(txn, 1);
+      SAY("  debug %d", TSHttpTxnDebugGet(txn));
     } else if (is_at(txn, "close")) {
       SAY("  close %d", TSHttpTxnCloseAfterResponse(txn, 1));
     } else if (is_at(txn, "keep")) {
@@ -386,6 +405,9 @@ handle(TSHttpTxn txn, TSEvent event)
       int status = -1;
       TSHttpTxnCacheLookupStatusGet(txn, &status);
       SAY("  found %d ignore %d", status, TSHttpTxnServerRespIgnore(txn));
+      if (is_at(txn, "ignore/until")) {
+        TSHttpTxnOverwriteExpireTime(txn, 2000000000);
+      }
     }
     break;
   case TS_EVENT_HTTP_SEND_REQUEST_HDR:
@@ -413,9 +435,7 @@ handle(TSHttpTxn txn, TSEvent event)
     break;
   case TS_EVENT_HTTP_READ_RESPONSE_HDR:
     if (is_at(txn, "facts")) {
-      SAY("  max age %d", TSHttpTxnGetMaxAge(txn, NULL));
-    } else if (is_at(txn, "expire")) {
-      TSHttpTxnOverwriteExpireTime(txn, 2000000000);
+      say_max_age(txn);
     }
     break;
   case TS_EVENT_HTTP_SEND_RESPONSE_HDR:
