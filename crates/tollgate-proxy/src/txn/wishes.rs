@@ -121,7 +121,7 @@ impl<S: ClientStream> Exchange<'_, S> {
     }
 
     /// A stored object that is served in place of the origin's answer: it expires after a while.
-    pub(crate) fn in_place_of_answer(&mut self, object: &Arc<StoredObject>) -> Arc<StoredObject> {
+    pub(crate) fn in_place_of_answer(&self, object: &Arc<StoredObject>) -> Arc<StoredObject> {
         let now = clock::unix_seconds();
         let lifetime = match self.txn.records.int(ids::HTTP_NEGATIVE_REVALIDATING_LIFETIME) {
             0 => limits::SERVED_INSTEAD_SECONDS,
