@@ -290,14 +290,18 @@ pub(crate) fn times(text: &str, line: &str) -> usize {
     text.lines().filter(|l| *l == line).count()
 }
 
-/// Two texts are equal; else the first lines that are not are told.
-pub(crate) fn assert_same(got: &str, wanted: &str) {
+/// A text equals what is expected; else the first lines that do not are told, and where the text is kept.
+pub(crate) fn assert_same(name: &str, got: &str, wanted: &str) {
+    let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    if got != wanted {
+        std::fs::write(&kept, got).expect("written");
+    }
     let lines = wanted.lines().zip(got.lines()).enumerate();
     let differences: Vec<String> = lines
         .filter(|(_, (want, have))| want != have)
         .map(|(at, (want, have))| format!("{}: wanted {want:?}, got {have:?}", at + 1))
         .take(10)
         .collect();
-    assert!(differences.is_empty(), "{}", differences.join("\n"));
+    assert!(differences.is_empty(), "{}\nall of it is in {}", differences.join("\n"), kept.display());
     assert_eq!(got.lines().count(), wanted.lines().count(), "lines");
 }
