@@ -19,11 +19,11 @@ pub use reader::{FillFollower, FillReader, FollowerStart, VaryMismatch};
 pub use writer::FillWriter;
 
 use crate::key::CacheKey;
-use crate::tokens::tokens;
 use hashbrown::HashMap;
 use parking_lot::Mutex;
 use state::Fill;
 use std::sync::Arc;
+use tollgate_obs::tokens;
 
 /// Number of shards of the table of fills.
 const SHARDS: usize = 64;

@@ -60,12 +60,10 @@ pub mod part;
 pub mod policy;
 pub mod purge;
 pub mod range;
-mod reason;
 pub mod rules;
 pub mod status;
 pub mod store;
 mod targeted;
-mod tokens;
 pub mod vary;
 
 pub use fill::{
@@ -77,5 +75,6 @@ pub use key::CacheKey;
 pub use object::{Body, StoredHead, StoredObject};
 pub use policy::Policy;
 pub use purge::{Born, Effect, Purges, Standing, Target};
-pub use rules::{Freshness, NoStoreReason, RequestPolicy, StoreDecision, StoredMeta};
+pub use rules::{Freshness, RequestPolicy, StoreDecision, StoredMeta};
 pub use store::{InsertError, Lookup, RamStore, RamStoreSettings, StoreStats, Sweep};
+pub use tollgate_obs::outcome::CacheReason;

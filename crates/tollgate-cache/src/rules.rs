@@ -12,11 +12,9 @@ mod request;
 mod storing;
 mod validate;
 
-pub use freshness::{
-    AgeParts, FreshState, Freshness, FreshnessReason, LifetimeSource, Stale, StoredMeta, freshness,
-};
+pub use freshness::{AgeParts, FreshState, Freshness, LifetimeSource, Stale, StoredMeta, freshness};
 pub use invalidate::{Invalidated, invalidates, invalidation_targets};
 pub use preconditions::{EntityTag, Preconditions, etag_list_matches, evaluate_preconditions};
-pub use request::{LookupSkip, RequestPolicy, request_policy};
-pub use storing::{NoStoreReason, StoreDecision, store_decision, stored_headers};
+pub use request::{RequestPolicy, request_policy};
+pub use storing::{StoreDecision, store_decision, stored_headers};
 pub use validate::{conditional_headers, head_contradicts, headers_for_304, merge_304, validates};

@@ -5,7 +5,7 @@
 use std::fmt::Write;
 use tollgate_obs::outcome::CacheOutcome;
 
-use crate::tokens::tokens;
+use tollgate_obs::tokens;
 
 tokens! {
     /// Why a request went on to the origin: the values of `fwd`.
@@ -42,7 +42,7 @@ pub struct CacheStatusDetails<'a> {
     pub collapsed: bool,
     /// Remaining lifetime, seconds; negative when stale.
     pub ttl: Option<i64>,
-    /// A token such as a [`crate::NoStoreReason`]; other bytes are quoted.
+    /// A token such as a [`crate::CacheReason`]; other bytes are quoted.
     pub detail: Option<&'a str>,
 }
 

@@ -5,7 +5,8 @@
 //! and at most one [`CacheReason`] for it.
 //! Not responsible for: deciding them (the transaction and the cache rules do).
 
-/// Declares a field-less enum with one stable snake_case token per variant.
+/// Declares a field-less enum with one stable token per variant, as logs, metrics and `Cache-Status` show it.
+#[macro_export]
 macro_rules! tokens {
     ($(#[$meta:meta])* $name:ident { $($(#[$vmeta:meta])* $variant:ident = $token:literal,)+ }) => {
         $(#[$meta])*

@@ -4,11 +4,10 @@
 
 use std::sync::Arc;
 
+use tollgate_cache::CacheReason;
 use tollgate_cache::part::{Part, answer, completed, missing_tail, to_store};
 use tollgate_cache::range::{self, RangeAnswer};
-use tollgate_cache::rules::{
-    Freshness, FreshnessReason, evaluate_preconditions, freshness, request_policy, store_decision,
-};
+use tollgate_cache::rules::{Freshness, evaluate_preconditions, freshness, request_policy, store_decision};
 use tollgate_cache::vary::{Selecting, variant_hash};
 use tollgate_cache::{Body, Policy, StoreDecision, StoredHead, StoredMeta, StoredObject};
 use tollgate_http::{HeaderBlock, Method, Request, Response, Url, list, names};
@@ -104,7 +103,7 @@ pub fn rules(input: &[u8]) {
     for later in [0, 1, 59, 60, 3600, 1 << 31, 1 << 40] {
         let verdict = freshness(&meta, NOW + later, &wanted, &policy);
         assert!(!verdict.is_fresh() || verdict.may_serve_now());
-        if verdict.reason == FreshnessReason::Fresh {
+        if verdict.reason == CacheReason::Fresh {
             assert!(verdict.age < verdict.lifetime && verdict.ttl() > 0);
         }
         if let Some(before) = before {

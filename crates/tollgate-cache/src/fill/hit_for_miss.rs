@@ -18,7 +18,7 @@ const SHARDS: usize = 16;
 /// What is remembered of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unshareable {
-    /// Why it was not stored: a [`NoStoreReason`](crate::NoStoreReason)'s token, or another.
+    /// Why it was not stored: a [`CacheReason`](crate::CacheReason)'s token, or another.
     pub reason: &'static str,
     /// Until when that is remembered, seconds since 1970.
     pub until: i64,

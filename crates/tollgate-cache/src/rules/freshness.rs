@@ -4,8 +4,9 @@ use super::request::RequestPolicy;
 use super::storing::is_heuristically_cacheable;
 use crate::control::{MAX_DELTA_SECONDS, ResponseControl, parse_delta_seconds};
 use crate::policy::{Policy, WhenToRevalidate};
-use crate::tokens::tokens;
 use tollgate_http::{HeaderBlock, Response, date, names};
+use tollgate_obs::outcome::CacheReason;
+use tollgate_obs::tokens;
 
 /// The facts about a stored response that the freshness rules need, read once when it is stored.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -196,28 +197,6 @@ tokens! {
     }
 }
 
-tokens! {
-    /// Why an object counts as fresh or stale for a request.
-    FreshnessReason {
-        /// Younger than its lifetime.
-        Fresh = "fresh",
-        /// As old as its lifetime or older.
-        Expired = "expired",
-        /// Its own `no-cache`.
-        NoCache = "no_cache",
-        /// The client's `no-cache`.
-        ClientNoCache = "client_no_cache",
-        /// Older than the client's `max-age`.
-        ClientMaxAge = "client_max_age",
-        /// Less lifetime left than the client's `min-fresh`.
-        ClientMinFresh = "client_min_fresh",
-        /// The configuration demands validation.
-        ConfigRevalidate = "config_revalidate",
-        /// The configuration keeps it from going stale.
-        ConfigNeverStale = "config_never_stale",
-    }
-}
-
 /// The verdict on one object for one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Freshness {
@@ -230,7 +209,7 @@ pub struct Freshness {
     /// May it be used as it is?
     pub state: FreshState,
     /// Why.
-    pub reason: FreshnessReason,
+    pub reason: CacheReason,
 }
 
 /// Whether an object may be used without asking the origin.
@@ -291,7 +270,7 @@ pub fn freshness(meta: &StoredMeta, now: i64, request: &RequestPolicy, policy: &
     let age = meta.age(now);
     let (lifetime, source) = meta.lifetime(policy);
     let reason = reason(meta, age, lifetime, source, request, policy);
-    let is_fresh = matches!(reason, FreshnessReason::Fresh | FreshnessReason::ConfigNeverStale);
+    let is_fresh = matches!(reason, CacheReason::Fresh | CacheReason::ConfigNeverStale);
     let state = if is_fresh {
         FreshState::Fresh
     } else {
@@ -307,58 +286,58 @@ fn reason(
     source: LifetimeSource,
     request: &RequestPolicy,
     policy: &Policy,
-) -> FreshnessReason {
+) -> CacheReason {
     if policy.ttl_in_cache.is_some() {
-        return if age < lifetime { FreshnessReason::Fresh } else { FreshnessReason::Expired };
+        return if age < lifetime { CacheReason::Fresh } else { CacheReason::Expired };
     }
     if meta.needs_validation(policy) {
-        return FreshnessReason::NoCache;
+        return CacheReason::NoCache;
     }
     let demanded = match policy.when_to_revalidate {
         WhenToRevalidate::WhenStale => false,
         WhenToRevalidate::IfHeuristic => source == LifetimeSource::Heuristic,
         WhenToRevalidate::Always => true,
-        WhenToRevalidate::Never => return FreshnessReason::ConfigNeverStale,
+        WhenToRevalidate::Never => return CacheReason::ConfigNeverStale,
         WhenToRevalidate::IfConditional => request.has_if_modified_since,
     };
     if demanded {
-        return FreshnessReason::ConfigRevalidate;
+        return CacheReason::ConfigRevalidate;
     }
     if request.no_cache {
-        return FreshnessReason::ClientNoCache;
+        return CacheReason::ClientNoCache;
     }
     if age >= lifetime {
-        return FreshnessReason::Expired;
+        return CacheReason::Expired;
     }
     // RFC 8246 §2: a reload (max-age=0) need not validate an immutable response that is fresh.
     let too_old = |max: u32| if max == 0 { !meta.control.immutable } else { age > max };
     if request.max_age.is_some_and(too_old) {
-        return FreshnessReason::ClientMaxAge;
+        return CacheReason::ClientMaxAge;
     }
     if request.min_fresh.is_some_and(|min| lifetime - age < min) {
-        return FreshnessReason::ClientMinFresh;
+        return CacheReason::ClientMinFresh;
     }
-    FreshnessReason::Fresh
+    CacheReason::Fresh
 }
 
 fn staleness(
     meta: &StoredMeta,
     age: u32,
     lifetime: u32,
-    reason: FreshnessReason,
+    reason: CacheReason,
     request: &RequestPolicy,
     policy: &Policy,
 ) -> Stale {
     let by = age.saturating_sub(lifetime);
     let must_revalidate = meta.must_revalidate(policy);
     // A client's `no-cache` is for this request what the origin's is for all.
-    if reason == FreshnessReason::ClientNoCache {
+    if reason == CacheReason::ClientNoCache {
         return Stale { by, must_revalidate: true, ..Stale::default() };
     }
     if must_revalidate {
         return Stale { by, must_revalidate, ..Stale::default() };
     }
-    let expired = reason == FreshnessReason::Expired;
+    let expired = reason == CacheReason::Expired;
     let error_window = meta.control.stale_if_error.max(request.stale_if_error);
     Stale {
         by,

@@ -2,26 +2,8 @@
 
 use crate::control::RequestControl;
 use crate::policy::Policy;
-use crate::tokens::tokens;
 use tollgate_http::{Method, Request, Url, names};
-
-tokens! {
-    /// Why the cache is not looked up for a request.
-    LookupSkip {
-        /// The cache is switched off.
-        Disabled = "disabled",
-        /// Only GET and HEAD are answered from the cache.
-        Method = "method",
-        /// The request has a body, which the key does not cover.
-        RequestBody = "request_body",
-        /// The URL looks dynamic and such URLs are not cached.
-        LooksDynamic = "looks_dynamic",
-        /// A range request, and those are not looked up.
-        Range = "range",
-        /// `If-Match` or `If-Unmodified-Since`: only the origin may judge them (RFC 9111 §4.3.2).
-        OriginPrecondition = "origin_precondition",
-    }
-}
+use tollgate_obs::outcome::CacheReason;
 
 /// What a request allows and demands. Directives that the policy ignores are already left out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,7 +11,7 @@ pub struct RequestPolicy {
     /// The cache may be looked up; `skip` says why not.
     pub lookup: bool,
     /// Why the cache is not looked up.
-    pub skip: Option<LookupSkip>,
+    pub skip: Option<CacheReason>,
     /// A response may be stored, as far as the request goes.
     pub store: bool,
     /// `only-if-cached`: answer 504 rather than ask the origin.
@@ -63,11 +45,11 @@ pub fn request_policy(request: &Request, policy: &Policy) -> RequestPolicy {
     let storable_request = !matches!(
         skip,
         Some(
-            LookupSkip::Disabled
-                | LookupSkip::LooksDynamic
-                | LookupSkip::RequestBody
-                | LookupSkip::Method
-                | LookupSkip::Range
+            CacheReason::Disabled
+                | CacheReason::LooksDynamic
+                | CacheReason::RequestBody
+                | CacheReason::Method
+                | CacheReason::Range
         )
     );
     let no_store = control.no_store && honours_no_cache;
@@ -88,20 +70,20 @@ pub fn request_policy(request: &Request, policy: &Policy) -> RequestPolicy {
     }
 }
 
-fn lookup_skip(request: &Request, policy: &Policy) -> Option<LookupSkip> {
+fn lookup_skip(request: &Request, policy: &Policy) -> Option<CacheReason> {
     let headers = &request.headers;
     if !policy.enabled {
-        Some(LookupSkip::Disabled)
+        Some(CacheReason::Disabled)
     } else if !matches!(request.method, Method::Get | Method::Head) {
-        Some(LookupSkip::Method)
+        Some(CacheReason::Method)
     } else if has_body(request) {
-        Some(LookupSkip::RequestBody)
+        Some(CacheReason::RequestBody)
     } else if !policy.cache_urls_that_look_dynamic && looks_dynamic(&request.url) {
-        Some(LookupSkip::LooksDynamic)
+        Some(CacheReason::LooksDynamic)
     } else if !policy.range_lookup && headers.has(names::RANGE) {
-        Some(LookupSkip::Range)
+        Some(CacheReason::Range)
     } else if headers.has(names::IF_MATCH) || headers.has(names::IF_UNMODIFIED_SINCE) {
-        Some(LookupSkip::OriginPrecondition)
+        Some(CacheReason::OriginPrecondition)
     } else {
         None
     }

@@ -7,54 +7,8 @@ use crate::control::RequestControl;
 use crate::control::ResponseControl;
 use crate::part;
 use crate::policy::{Policy, RequiredHeaders, SetCookiePolicy};
-use crate::tokens::tokens;
 use tollgate_http::{Field, HeaderBlock, Known, Method, Request, Response, date, list, names};
-
-tokens! {
-    /// Why a response is not stored.
-    NoStoreReason {
-        /// The cache is switched off.
-        Disabled = "disabled",
-        /// The method's responses are not stored.
-        Method = "method",
-        /// The request had a body, which the key does not cover.
-        RequestBody = "request_body",
-        /// The URL looks dynamic and such URLs are not cached.
-        LooksDynamic = "looks_dynamic",
-        /// The client's `no-store`.
-        RequestNoStore = "request_no_store",
-        /// An interim (1xx) response.
-        Interim = "interim",
-        /// A 206 that cannot be kept as a part.
-        Partial = "partial",
-        /// The answer to a range request is neither a part nor the whole, or such answers are not stored.
-        RangeRequest = "range_request",
-        /// A 304 that updates nothing stored.
-        NotModified = "not_modified",
-        /// `must-understand` with a status this cache does not know.
-        StatusNotUnderstood = "status_not_understood",
-        /// The response's `no-store`.
-        NoStore = "no_store",
-        /// The response's `private`.
-        Private = "private",
-        /// The request carried `Authorization` and the response does not allow sharing (RFC 9111 §3.5).
-        Authorization = "authorization",
-        /// `Vary: *`
-        VaryStar = "vary_star",
-        /// Cookies in the exchange.
-        Cookies = "cookies",
-        /// `Set-Cookie` in the response.
-        SetCookie = "set_cookie",
-        /// Neither an explicit lifetime nor a status with heuristic caching.
-        NoLifetime = "no_lifetime",
-        /// Could be stored but never reused: already stale and without a validator.
-        NothingToReuse = "nothing_to_reuse",
-        /// A header that the configuration requires is missing.
-        RequiredHeaders = "required_headers",
-        /// Larger than the largest object allowed.
-        TooLarge = "too_large",
-    }
-}
+use tollgate_obs::outcome::CacheReason;
 
 /// Whether a response is stored.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -65,12 +19,12 @@ pub enum StoreDecision {
         meta: StoredMeta,
     },
     /// It is not.
-    Dont(NoStoreReason),
+    Dont(CacheReason),
 }
 
 impl StoreDecision {
     /// The reason against storing, if there is one.
-    pub fn reason(&self) -> Option<NoStoreReason> {
+    pub fn reason(&self) -> Option<CacheReason> {
         match self {
             StoreDecision::Store { .. } => None,
             StoreDecision::Dont(reason) => Some(*reason),
@@ -86,7 +40,7 @@ pub fn store_decision(request: &Request, response: &Response, now: i64, policy: 
     if request.method == Method::Get && policy.enabled && is_heeded {
         let control = ResponseControl::parse(&response.headers);
         if control.no_store && !control.must_understand {
-            return StoreDecision::Dont(NoStoreReason::NoStore);
+            return StoreDecision::Dont(CacheReason::NoStore);
         }
     }
     let meta = StoredMeta::new(response, now, now);
@@ -101,7 +55,7 @@ fn refusal(
     response: &Response,
     meta: &StoredMeta,
     policy: &Policy,
-) -> Option<NoStoreReason> {
+) -> Option<CacheReason> {
     request_refusal(request, response, meta, policy)
         .or_else(|| status_refusal(response, meta))
         .or_else(|| range_refusal(request, response, policy))
@@ -114,51 +68,51 @@ fn request_refusal(
     response: &Response,
     meta: &StoredMeta,
     policy: &Policy,
-) -> Option<NoStoreReason> {
+) -> Option<CacheReason> {
     if !policy.enabled {
-        return Some(NoStoreReason::Disabled);
+        return Some(CacheReason::Disabled);
     }
     match request.method {
-        Method::Get if has_body(request) => return Some(NoStoreReason::RequestBody),
+        Method::Get if has_body(request) => return Some(CacheReason::RequestBody),
         Method::Get => {}
         // RFC 9110 §9.3.3: a POST response with an explicit lifetime that names the target as its own location
         // may answer later GETs.
         Method::Post if meta.explicit_lifetime().is_some() && is_own_location(request, response) => {}
-        _ => return Some(NoStoreReason::Method),
+        _ => return Some(CacheReason::Method),
     }
     if !policy.cache_urls_that_look_dynamic && looks_dynamic(&request.url) {
-        return Some(NoStoreReason::LooksDynamic);
+        return Some(CacheReason::LooksDynamic);
     }
     let no_store = !policy.ignore_client_no_cache && RequestControl::parse(&request.headers).no_store;
-    no_store.then_some(NoStoreReason::RequestNoStore)
+    no_store.then_some(CacheReason::RequestNoStore)
 }
 
 fn is_own_location(request: &Request, response: &Response) -> bool {
     response.headers.get(names::CONTENT_LOCATION).is_some_and(|l| names_same_resource(request, l))
 }
 
-fn status_refusal(response: &Response, meta: &StoredMeta) -> Option<NoStoreReason> {
+fn status_refusal(response: &Response, meta: &StoredMeta) -> Option<CacheReason> {
     match response.status {
-        ..=199 => Some(NoStoreReason::Interim),
-        304 => Some(NoStoreReason::NotModified),
+        ..=199 => Some(CacheReason::Interim),
+        304 => Some(CacheReason::NotModified),
         // RFC 9111 §5.2.2.3
         status if meta.control.must_understand && !is_understood(status) => {
-            Some(NoStoreReason::StatusNotUnderstood)
+            Some(CacheReason::StatusNotUnderstood)
         }
         _ => None,
     }
 }
 
 /// RFC 9111 §3.3: what a range request was answered with.
-fn range_refusal(request: &Request, response: &Response, policy: &Policy) -> Option<NoStoreReason> {
+fn range_refusal(request: &Request, response: &Response, policy: &Policy) -> Option<CacheReason> {
     let has_range = request.headers.has(names::RANGE);
     match response.status {
         206 if !has_range || !policy.store_parts || !part::is_usable(request, response) => {
-            Some(NoStoreReason::Partial)
+            Some(CacheReason::Partial)
         }
         206 => None,
         200 if policy.range_write => None,
-        _ if has_range => Some(NoStoreReason::RangeRequest),
+        _ if has_range => Some(CacheReason::RangeRequest),
         _ => None,
     }
 }
@@ -168,41 +122,41 @@ fn directive_refusal(
     response: &Response,
     meta: &StoredMeta,
     policy: &Policy,
-) -> Option<NoStoreReason> {
+) -> Option<CacheReason> {
     let control = &meta.control;
     if !policy.ignore_server_no_cache && policy.ttl_in_cache.is_none() {
         // RFC 9111 §5.2.2.3: with must-understand and a known status, no-store is to be ignored.
         if control.no_store && !control.must_understand {
-            return Some(NoStoreReason::NoStore);
+            return Some(CacheReason::NoStore);
         }
         if control.private {
-            return Some(NoStoreReason::Private);
+            return Some(CacheReason::Private);
         }
     }
     let shared = control.public || control.must_revalidate || control.s_maxage.is_some();
     if request.headers.has(names::AUTHORIZATION) && !policy.ignore_authentication && !shared {
-        return Some(NoStoreReason::Authorization);
+        return Some(CacheReason::Authorization);
     }
     if has_vary_star(&response.headers) {
-        return Some(NoStoreReason::VaryStar);
+        return Some(CacheReason::VaryStar);
     }
     if policy.cache_responses_to_cookies.forbids(&request.headers, &response.headers, control.public) {
-        return Some(NoStoreReason::Cookies);
+        return Some(CacheReason::Cookies);
     }
     let has_set_cookie = response.headers.has(names::SET_COOKIE);
-    (has_set_cookie && policy.set_cookie == SetCookiePolicy::DontStore).then_some(NoStoreReason::SetCookie)
+    (has_set_cookie && policy.set_cookie == SetCookiePolicy::DontStore).then_some(CacheReason::SetCookie)
 }
 
 fn has_vary_star(headers: &HeaderBlock) -> bool {
     headers.has(names::VARY) && headers.list(names::VARY).any(|m| m == b"*")
 }
 
-fn reuse_refusal(response: &Response, meta: &StoredMeta, policy: &Policy) -> Option<NoStoreReason> {
+fn reuse_refusal(response: &Response, meta: &StoredMeta, policy: &Policy) -> Option<CacheReason> {
     let explicit = meta.explicit_lifetime();
     let negative = policy.negative_caching_enabled && policy.negative_caching_list.contains(meta.status);
     let by_rule = policy.sets_lifetime();
     if explicit.is_none() && !meta.heuristic_allowed && !negative && !by_rule {
-        return Some(NoStoreReason::NoLifetime);
+        return Some(CacheReason::NoLifetime);
     }
     let missing = match policy.required_headers {
         RequiredHeaders::None => false,
@@ -210,14 +164,14 @@ fn reuse_refusal(response: &Response, meta: &StoredMeta, policy: &Policy) -> Opt
         RequiredHeaders::ExplicitLifetime => explicit.is_none() && !negative,
     };
     if missing && policy.ttl_in_cache.is_none() {
-        return Some(NoStoreReason::RequiredHeaders);
+        return Some(CacheReason::RequiredHeaders);
     }
     if !meta.has_validator() && !meta.could_be_served(policy) {
-        return Some(NoStoreReason::NothingToReuse);
+        return Some(CacheReason::NothingToReuse);
     }
     let length = response.headers.get_str(names::CONTENT_LENGTH).and_then(|v| v.parse::<u64>().ok());
     let too_large = policy.max_doc_size != 0 && length.is_some_and(|l| l > policy.max_doc_size);
-    too_large.then_some(NoStoreReason::TooLarge)
+    too_large.then_some(CacheReason::TooLarge)
 }
 
 /// The final status codes of RFC 9110 §15 and RFC 6585, whose meaning for a cache is known here.

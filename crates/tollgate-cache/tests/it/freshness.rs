@@ -3,8 +3,8 @@
 use crate::support::{T0, get, head, is_reused, response_of, stored, verdict};
 use proptest::prelude::*;
 use tollgate_cache::policy::{Policy, WhenToRevalidate};
-use tollgate_cache::rules::{FreshState, FreshnessReason, LifetimeSource, Stale, freshness, request_policy};
-use tollgate_cache::{RequestPolicy, StoredMeta};
+use tollgate_cache::rules::{FreshState, LifetimeSource, Stale, freshness, request_policy};
+use tollgate_cache::{CacheReason, RequestPolicy, StoredMeta};
 use tollgate_http::HeaderBlock;
 
 #[track_caller]
@@ -279,7 +279,7 @@ fn what_must_be_revalidated_is_never_served_stale() {
 
 #[test]
 fn request_directives_are_honoured_and_unknown_ones_ignored() {
-    use FreshnessReason::{ClientMaxAge, ClientMinFresh, ClientNoCache, Fresh};
+    use CacheReason::{ClientMaxAge, ClientMinFresh, ClientNoCache, Fresh};
     let head = head("Cache-Control: max-age=100");
     for (directives, expected) in [
         ("foo, bar=2", Fresh),
@@ -321,8 +321,8 @@ fn a_reload_does_not_validate_what_is_immutable_and_fresh() {
     let reason = |directives| {
         verdict(&head, &get(&[("Cache-Control", directives)]), T0 + 1, &Policy::default()).reason
     };
-    assert_eq!(reason("max-age=0"), FreshnessReason::Fresh);
-    assert_eq!(reason("no-cache"), FreshnessReason::ClientNoCache);
+    assert_eq!(reason("max-age=0"), CacheReason::Fresh);
+    assert_eq!(reason("no-cache"), CacheReason::ClientNoCache);
 }
 
 #[test]
@@ -333,14 +333,14 @@ fn when_to_revalidate_is_obeyed() {
     };
     let explicit = "Cache-Control: max-age=10";
     let heuristic = "Last-Modified: {-1000}";
-    assert_eq!(reason(WhenToRevalidate::IfHeuristic, heuristic, &[], 1), FreshnessReason::ConfigRevalidate);
-    assert_eq!(reason(WhenToRevalidate::IfHeuristic, explicit, &[], 1), FreshnessReason::Fresh);
-    assert_eq!(reason(WhenToRevalidate::Always, explicit, &[], 1), FreshnessReason::ConfigRevalidate);
-    assert_eq!(reason(WhenToRevalidate::Never, explicit, &[], 99), FreshnessReason::ConfigNeverStale);
+    assert_eq!(reason(WhenToRevalidate::IfHeuristic, heuristic, &[], 1), CacheReason::ConfigRevalidate);
+    assert_eq!(reason(WhenToRevalidate::IfHeuristic, explicit, &[], 1), CacheReason::Fresh);
+    assert_eq!(reason(WhenToRevalidate::Always, explicit, &[], 1), CacheReason::ConfigRevalidate);
+    assert_eq!(reason(WhenToRevalidate::Never, explicit, &[], 99), CacheReason::ConfigNeverStale);
     let conditional = [("If-Modified-Since", "x")];
     let mode = WhenToRevalidate::IfConditional;
-    assert_eq!(reason(mode, explicit, &conditional, 1), FreshnessReason::ConfigRevalidate);
-    assert_eq!(reason(mode, explicit, &[], 1), FreshnessReason::Fresh);
+    assert_eq!(reason(mode, explicit, &conditional, 1), CacheReason::ConfigRevalidate);
+    assert_eq!(reason(mode, explicit, &[], 1), CacheReason::Fresh);
 }
 
 #[test]

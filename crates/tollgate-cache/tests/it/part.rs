@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tollgate_cache::part::{Part, answer, completed, missing_tail, to_store};
 use tollgate_cache::policy::SetCookiePolicy;
 use tollgate_cache::range::RangeSpec;
-use tollgate_cache::{Body, NoStoreReason, Policy, StoredObject};
+use tollgate_cache::{Body, CacheReason, Policy, StoredObject};
 
 const TAG: &str = "ETag: \"a\"";
 
@@ -51,11 +51,11 @@ fn only_one_part_of_known_length_is_kept() {
         (range, "Content-Range: bytes 0-4/10\nContent-Length: 6"),
         (&[("Range", "bytes=0-1, 3-4")], "Content-Range: bytes 0-4/10"),
     ] {
-        assert_eq!(store(request, fields), Some(NoStoreReason::Partial), "{request:?} {fields}");
+        assert_eq!(store(request, fields), Some(CacheReason::Partial), "{request:?} {fields}");
     }
     let policy = Policy { store_parts: false, ..Policy::default() };
     let response = response_of(206, "Cache-Control: max-age=60\nContent-Range: bytes 0-4/10");
-    assert_eq!(stored(&get(range), &response, &policy).err(), Some(NoStoreReason::Partial));
+    assert_eq!(stored(&get(range), &response, &policy).err(), Some(CacheReason::Partial));
 }
 
 #[test]
@@ -66,10 +66,10 @@ fn a_range_request_stores_a_part_or_the_whole_and_nothing_else() {
     };
     assert_eq!(store(200, &Policy::default()), None);
     for status in [404, 416, 503] {
-        assert_eq!(store(status, &Policy::default()), Some(NoStoreReason::RangeRequest), "{status}");
+        assert_eq!(store(status, &Policy::default()), Some(CacheReason::RangeRequest), "{status}");
     }
     let policy = Policy { range_write: false, ..Policy::default() };
-    assert_eq!(store(200, &policy), Some(NoStoreReason::RangeRequest));
+    assert_eq!(store(200, &policy), Some(CacheReason::RangeRequest));
 }
 
 #[test]

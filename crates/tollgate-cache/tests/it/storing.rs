@@ -2,11 +2,11 @@
 
 use crate::support::{T0, get, head, is_reused, request_to, response_of, stored};
 use proptest::prelude::*;
-use tollgate_cache::NoStoreReason as No;
+use tollgate_cache::CacheReason as No;
 use tollgate_cache::policy::{CookieCaching, Policy, RequiredHeaders, SetCookiePolicy};
 use tollgate_cache::range::{RangeAnswer, evaluate};
 use tollgate_cache::rules::{
-    LookupSkip, evaluate_preconditions, invalidates, invalidation_targets, request_policy, store_decision,
+    evaluate_preconditions, invalidates, invalidation_targets, request_policy, store_decision,
 };
 use tollgate_http::{Method, Response, names};
 
@@ -105,7 +105,7 @@ fn the_policy_can_refuse_what_the_rfc_allows() {
         store_decision(&dynamic, &response_of(200, fresh), T0, &timid).reason(),
         Some(No::LooksDynamic)
     );
-    assert_eq!(request_policy(&dynamic, &timid).skip, Some(LookupSkip::LooksDynamic));
+    assert_eq!(request_policy(&dynamic, &timid).skip, Some(No::LooksDynamic));
     assert!(request_policy(&dynamic, &Policy::default()).lookup);
 }
 
@@ -160,10 +160,10 @@ fn only_get_and_head_without_body_are_looked_up() {
         |method, fields| request_policy(&request_to(method, "http://h/", fields), &Policy::default()).skip;
     assert_eq!(skip(Method::Get, &[]), None);
     assert_eq!(skip(Method::Head, &[]), None);
-    assert_eq!(skip(Method::Post, &[]), Some(LookupSkip::Method));
-    assert_eq!(skip(Method::Other("M-SEARCH".into()), &[]), Some(LookupSkip::Method));
-    assert_eq!(skip(Method::Get, &[("Transfer-Encoding", "chunked")]), Some(LookupSkip::RequestBody));
-    assert_eq!(skip(Method::Get, &[("If-Match", "\"a\"")]), Some(LookupSkip::OriginPrecondition));
+    assert_eq!(skip(Method::Post, &[]), Some(No::Method));
+    assert_eq!(skip(Method::Other("M-SEARCH".into()), &[]), Some(No::Method));
+    assert_eq!(skip(Method::Get, &[("Transfer-Encoding", "chunked")]), Some(No::RequestBody));
+    assert_eq!(skip(Method::Get, &[("If-Match", "\"a\"")]), Some(No::OriginPrecondition));
     assert_eq!(skip(Method::Get, &[("Cookie", "a"), ("Authorization", "b")]), None);
 }
 

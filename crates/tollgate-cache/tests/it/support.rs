@@ -4,7 +4,7 @@ use std::sync::Arc;
 use tollgate_cache::rules::{
     FreshState, Freshness, StoreDecision, freshness, request_policy, store_decision,
 };
-use tollgate_cache::{Body, CacheKey, NoStoreReason, Policy, StoredHead, StoredObject};
+use tollgate_cache::{Body, CacheKey, CacheReason, Policy, StoredHead, StoredObject};
 use tollgate_http::{Method, Request, Response, Url, date};
 
 /// When responses arrive.
@@ -59,7 +59,7 @@ pub(crate) fn stored(
     request: &Request,
     response: &Response,
     policy: &Policy,
-) -> Result<StoredHead, NoStoreReason> {
+) -> Result<StoredHead, CacheReason> {
     match store_decision(request, response, T0, policy) {
         StoreDecision::Store { meta } => Ok(StoredHead::new(request, response, meta, policy.set_cookie)),
         StoreDecision::Dont(reason) => Err(reason),

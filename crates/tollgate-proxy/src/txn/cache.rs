@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tollgate_cache::purge::groups;
 use tollgate_cache::range::{self, RangeAnswer};
-use tollgate_cache::rules::{self, FreshState, FreshnessReason, Preconditions, Stale};
+use tollgate_cache::rules::{self, FreshState, Preconditions, Stale};
 use tollgate_cache::status::Forward;
 use tollgate_cache::{
     Born, CacheKey, Effect, FillFollower, FillWriter, Freshness, Lookup, Policy, RequestPolicy, Role,
@@ -92,7 +92,7 @@ impl<S: ClientStream> Exchange<'_, S> {
     pub(crate) async fn look_up(&mut self) -> Result<Plan, Stop> {
         self.prepare_look_up();
         if !self.is_looked_up() {
-            let skip = self.cache.request.skip.map(CacheReason::from);
+            let skip = self.cache.request.skip;
             self.cache.reason =
                 self.cache.reason.or(skip).or_else(|| self.is_upgrade().then_some(CacheReason::Upgrade));
             self.txn.cache_lookup = Some(CacheLookup::Skipped);
@@ -207,7 +207,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         }
         let freshness = self.freshness(&object);
         self.cache.ttl = Some(freshness.ttl());
-        self.cache.reason = Some(freshness.reason.into());
+        self.cache.reason = Some(freshness.reason);
         let status = if freshness.is_fresh() { CacheLookup::HitFresh } else { CacheLookup::HitStale };
         self.txn.cache_lookup = Some(status);
         if self.txn.has_handlers(TransactionHook::ReadCacheHdr)
@@ -278,7 +278,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         match stale {
             stale if stale.client_accepts => Use::ServeAccepted,
             stale if stale.while_revalidate => Use::ServeAndRefresh,
-            _ if freshness.reason == FreshnessReason::ClientNoCache && self.is_fetched_anew() => Use::Replace,
+            _ if freshness.reason == CacheReason::ClientNoCache && self.is_fetched_anew() => Use::Replace,
             stale if self.is_held_off(&stale) => Use::ServeHeldOff,
             stale => Use::Validate(stale),
         }

@@ -176,7 +176,7 @@ impl<S: ClientStream> Exchange<'_, S> {
                 StoredMeta::new(&answer.response, now, now)
             }
             StoreDecision::Dont(reason) => {
-                self.cache.reason = Some(reason.into());
+                self.cache.reason = Some(reason);
                 return None;
             }
         };

@@ -49,7 +49,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         let meta = match rules::store_decision(&request, &response, now, &self.cache.policy) {
             StoreDecision::Store { meta } => meta,
             StoreDecision::Dont(reason) => {
-                self.cache.reason = Some(reason.into());
+                self.cache.reason = Some(reason);
                 return Err(self.error(ErrorKind::BadRequest, reason.token(), false));
             }
         };
