@@ -14,6 +14,7 @@ mod fetch;
 mod forward;
 mod hooks;
 mod log;
+mod origin_exchange;
 mod parts;
 mod purge;
 mod push;
