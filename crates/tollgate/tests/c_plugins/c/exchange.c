@@ -109,6 +109,24 @@ say_bytes(TSHttpTxn txn)
 }
 
 static void
+say_stored_request(TSHttpTxn txn)
+{
+  TSMBuffer buf;
+  TSMLoc hdr;
+  const char *method;
+  int length = 0;
+
+  if (TSHttpTxnCachedReqGet(txn, &buf, &hdr) != TS_SUCCESS) {
+    SAY("  no stored request");
+    return;
+  }
+  method = TSHttpHdrMethodGet(buf, hdr, &length);
+  SAY("  stored request %.*s host %d", length, method, TSMimeHdrFieldFind(buf, hdr, "Host", 4) != TS_NULL_MLOC);
+  SAY("  set %d", TSHttpHdrMethodSet(buf, hdr, "PUT", 3));
+  TSHandleMLocRelease(buf, TS_NULL_MLOC, hdr);
+}
+
+static void
 say_cache(TSHttpTxn txn)
 {
   TSMgmtInt number;
@@ -126,6 +144,7 @@ say_cache(TSHttpTxn txn)
     code   = TSHttpTxnInfoIntGet(txn, key, &number);
     SAY("  info %d %d %d", key, code, code == TS_SUCCESS ? (int)number : 0);
   }
+  say_stored_request(txn);
   SAY("  max age %d", TSHttpTxnGetMaxAge(txn, NULL));
   SAY("  background fill %d", TSHttpTxnBackgroundFillStarted(txn));
 }
