@@ -502,6 +502,25 @@ on_hook(TSCont cont, TSEvent event, void *edata)
   return 0;
 }
 
+/* An alternate is judged: nothing is to be reenabled. */
+static int
+on_alternate(TSCont cont, TSEvent event, void *edata)
+{
+  TSHttpAltInfo info = (TSHttpAltInfo)edata;
+  TSMBuffer buf;
+  TSMLoc hdr;
+  const char *method;
+  int length = 0, got;
+
+  got = TSHttpAltInfoCachedReqGet(info, &buf, &hdr);
+  if (got == TS_SUCCESS) {
+    method = TSHttpHdrMethodGet(buf, hdr, &length);
+    SAY("alternate of %.*s", length, method);
+    TSHandleMLocRelease(buf, TS_NULL_MLOC, hdr);
+  }
+  return 0;
+}
+
 void
 TSPluginInit(int argc, const char *argv[])
 {
@@ -523,4 +542,5 @@ TSPluginInit(int argc, const char *argv[])
   for (i = 0; i < sizeof hooks / sizeof hooks[0]; i++) {
     TSHttpHookAdd(hooks[i], cont);
   }
+  TSHttpHookAdd(TS_HTTP_SELECT_ALT_HOOK, TSContCreate(on_alternate, NULL));
 }
