@@ -6,6 +6,7 @@ use crate::cont::Cont;
 use crate::fence::{Misuse, fence};
 use crate::message::{Access, BufferId, Loc, messages};
 use crate::slots::{Handle, Kind, Slots, number, pointer};
+use crate::txn::messages::stored_request;
 use parking_lot::Mutex;
 use std::ffi::c_int;
 use std::sync::Arc;
@@ -20,6 +21,7 @@ static ALTERNATES: Slots<Shown> = Slots::new(Kind::Alternate);
 struct Shown {
     number: u64,
     request: (BufferId, Loc),
+    cached_request: (BufferId, Loc),
     response: (BufferId, Loc),
     quality: Mutex<Option<f32>>,
 }
@@ -28,9 +30,12 @@ struct Shown {
 pub(super) fn ask(cont: &Cont, alternate: &Alternate<'_>) {
     let request = messages().open_request(alternate.client_request, Access::ReadOnly);
     let response = messages().open_response(alternate.cached_response, Access::ReadOnly);
-    let (Ok(request), Ok(response)) = (request, response) else { return };
-    let shown =
-        ALTERNATES.insert(|number| Arc::new(Shown { number, request, response, quality: Mutex::new(None) }));
+    let stored = stored_request(alternate.client_request, alternate.cached_response);
+    let cached_request = messages().open_request(&stored, Access::ReadOnly);
+    let (Ok(request), Ok(cached_request), Ok(response)) = (request, cached_request, response) else { return };
+    let shown = ALTERNATES.insert(|number| {
+        Arc::new(Shown { number, request, cached_request, response, quality: Mutex::new(None) })
+    });
     if let Some(shown) = shown {
         let turn = cont.wait();
         cont.call(&turn, EVENT, pointer(shown.number));
@@ -40,7 +45,7 @@ pub(super) fn ask(cont: &Cont, alternate: &Alternate<'_>) {
             alternate.quality.set(quality);
         }
     }
-    for (id, _) in [request, response] {
+    for (id, _) in [request, cached_request, response] {
         // They were opened here; nobody else closes them.
         let _closed: Result<(), crate::message::MessageError> = messages().close(id);
     }
@@ -77,6 +82,23 @@ pub unsafe extern "C" fn TSHttpAltInfoClientReqGet(
 ) -> c_int {
     fence("TSHttpAltInfoClientReqGet", -1, || {
         let found = find(info)?.request;
+        // SAFETY: as the caller vouches.
+        Ok::<_, Misuse>(unsafe { give(found, bufp, obj) })
+    })
+}
+
+/// The request that the alternate was stored for: method, URL, and the fields that it was chosen by.
+///
+/// # Safety
+/// `bufp` and `obj` are null or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn TSHttpAltInfoCachedReqGet(
+    info: Handle,
+    bufp: *mut Handle,
+    obj: *mut Handle,
+) -> c_int {
+    fence("TSHttpAltInfoCachedReqGet", -1, || {
+        let found = find(info)?.cached_request;
         // SAFETY: as the caller vouches.
         Ok::<_, Misuse>(unsafe { give(found, bufp, obj) })
     })

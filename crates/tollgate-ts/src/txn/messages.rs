@@ -10,7 +10,7 @@ use crate::message::{Access, BufferId, Loc, MessageError, messages};
 use crate::slots::{Handle, pointer};
 use std::ffi::c_int;
 use tollgate_http::url::Form;
-use tollgate_http::{Request, Response, names};
+use tollgate_http::{Method, Request, Response, names};
 use tollgate_plugin::{Transaction, TransactionHook};
 
 /// One of the messages.
@@ -37,6 +37,21 @@ pub(crate) struct Messages {
     opened: [Option<(BufferId, Loc)>; 5],
     pristine: Option<Loc>,
     modifiable: Option<Modifiable>,
+    /// The request that the stored response was stored for.
+    cached_request: Option<(BufferId, Loc)>,
+}
+
+/// The request that a response was stored for, as far as it is known: its method and URL, and the fields that the
+/// response was chosen by, which are those of the request that it is an answer to now.
+pub(crate) fn stored_request(client: &Request, cached: &Response) -> Request {
+    let mut request = Request::new(Method::Get, client.url.clone());
+    let chosen: Vec<Vec<u8>> = cached.headers.list(names::VARY).map(<[u8]>::to_vec).collect();
+    for name in std::iter::once(&b"Host"[..]).chain(chosen.iter().map(Vec::as_slice)) {
+        for value in client.headers.get_all(name) {
+            request.headers.append(name, value);
+        }
+    }
+    request
 }
 
 /// A copy of the stored response that plugins may change.
@@ -98,6 +113,20 @@ impl Messages {
         let response = response.clone();
         self.modifiable = Some(Modifiable { buffer, header, response, is_written: false });
         Ok(Some((buffer, header)))
+    }
+
+    /// The request that the stored response was stored for; `None` if there is no stored response. Read-only.
+    pub(super) fn open_cached_request(
+        &mut self,
+        txn: &Transaction,
+    ) -> Result<Option<(BufferId, Loc)>, MessageError> {
+        if self.cached_request.is_none()
+            && let Some(cached) = &txn.cached_response
+        {
+            let request = stored_request(&txn.client_request, cached);
+            self.cached_request = Some(messages().open_request(&request, Access::ReadOnly)?);
+        }
+        Ok(self.cached_request)
     }
 
     /// Has the stored response become like its copy; whether there is a copy.
@@ -188,6 +217,9 @@ impl Messages {
     /// The transaction has ended.
     pub(super) fn close(&mut self) {
         for (id, _) in self.opened.iter_mut().filter_map(Option::take) {
+            report("close", messages().close(id));
+        }
+        if let Some((id, _)) = self.cached_request.take() {
             report("close", messages().close(id));
         }
         if let Some(copy) = self.modifiable.take() {
@@ -321,6 +353,21 @@ mod tests {
         // SAFETY: null places are allowed.
         let found = unsafe { TSHttpTxnClientReqGet(null_mut(), null_mut(), null_mut()) };
         assert_eq!(found, -1);
+    }
+
+    #[test]
+    fn of_a_stored_responses_request_the_fields_are_known_that_chose_it() {
+        let url = tollgate_http::Url::parse_target(bytes::Bytes::from_static(b"/a"), false);
+        let mut client = Request::new(Method::Head, url.expect("a target"));
+        for (name, value) in [("Host", "h"), ("Accept", "text/html"), ("Cookie", "a=b")] {
+            client.headers.append(name, value);
+        }
+        let mut cached = Response::new(200);
+        cached.headers.append(names::VARY, "accept, X-Other");
+        let stored = stored_request(&client, &cached);
+        assert_eq!(stored.method, Method::Get);
+        assert_eq!(stored.headers.get("Accept"), Some(&b"text/html"[..]));
+        assert!(stored.headers.has(names::HOST) && !stored.headers.has(names::COOKIE));
     }
 
     #[test]

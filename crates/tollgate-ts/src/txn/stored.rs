@@ -149,6 +149,21 @@ pub extern "C" fn TSHttpTxnServerRespIgnore(txn: Handle) -> c_int {
     })
 }
 
+/// The request that the stored response was stored for: method, URL, and the fields that it was chosen by. Read-only. An
+/// error without a stored response.
+///
+/// # Safety
+/// `bufp` and `obj` are null or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn TSHttpTxnCachedReqGet(txn: Handle, bufp: *mut Handle, obj: *mut Handle) -> c_int {
+    change("TSHttpTxnCachedReqGet", txn, |txn, state| {
+        let found = state.messages.open_cached_request(txn);
+        let found = found.map_err(|_| Misuse::Text("there are too many message buffers"))?;
+        // SAFETY: as the caller vouches.
+        Ok(unsafe { super::messages::give(found, bufp, obj) })
+    })
+}
+
 /// A copy of the stored response that may be changed. An error without one.
 ///
 /// # Safety

@@ -109,6 +109,24 @@ say_bytes(TSHttpTxn txn)
 }
 
 static void
+say_stored_request(TSHttpTxn txn)
+{
+  TSMBuffer buf;
+  TSMLoc hdr;
+  const char *method;
+  int length = 0;
+
+  if (TSHttpTxnCachedReqGet(txn, &buf, &hdr) != TS_SUCCESS) {
+    SAY("  no stored request");
+    return;
+  }
+  method = TSHttpHdrMethodGet(buf, hdr, &length);
+  SAY("  stored request %.*s host %d", length, method, TSMimeHdrFieldFind(buf, hdr, "Host", 4) != TS_NULL_MLOC);
+  SAY("  set %d", TSHttpHdrMethodSet(buf, hdr, "PUT", 3));
+  TSHandleMLocRelease(buf, TS_NULL_MLOC, hdr);
+}
+
+static void
 say_cache(TSHttpTxn txn)
 {
   TSMgmtInt number;
@@ -126,6 +144,7 @@ say_cache(TSHttpTxn txn)
     code   = TSHttpTxnInfoIntGet(txn, key, &number);
     SAY("  info %d %d %d", key, code, code == TS_SUCCESS ? (int)number : 0);
   }
+  say_stored_request(txn);
   SAY("  max age %d", TSHttpTxnGetMaxAge(txn, NULL));
   SAY("  background fill %d", TSHttpTxnBackgroundFillStarted(txn));
 }
@@ -483,6 +502,25 @@ on_hook(TSCont cont, TSEvent event, void *edata)
   return 0;
 }
 
+/* An alternate is judged: nothing is to be reenabled. */
+static int
+on_alternate(TSCont cont, TSEvent event, void *edata)
+{
+  TSHttpAltInfo info = (TSHttpAltInfo)edata;
+  TSMBuffer buf;
+  TSMLoc hdr;
+  const char *method;
+  int length = 0, got;
+
+  got = TSHttpAltInfoCachedReqGet(info, &buf, &hdr);
+  if (got == TS_SUCCESS) {
+    method = TSHttpHdrMethodGet(buf, hdr, &length);
+    SAY("alternate of %.*s", length, method);
+    TSHandleMLocRelease(buf, TS_NULL_MLOC, hdr);
+  }
+  return 0;
+}
+
 void
 TSPluginInit(int argc, const char *argv[])
 {
@@ -504,4 +542,5 @@ TSPluginInit(int argc, const char *argv[])
   for (i = 0; i < sizeof hooks / sizeof hooks[0]; i++) {
     TSHttpHookAdd(hooks[i], cont);
   }
+  TSHttpHookAdd(TS_HTTP_SELECT_ALT_HOOK, TSContCreate(on_alternate, NULL));
 }
