@@ -1,0 +1,1 @@
+//! Objects of the cache on the disk.
