@@ -4,6 +4,7 @@
 //! process, draining.
 //! Not responsible for: listening (`server`), transactions.
 
+use crate::disk::Disk;
 use crate::generation::{Generation, GenerationParts, PluginSet};
 use crate::origin::limit::OriginLimits;
 use arc_swap::ArcSwap;
@@ -30,6 +31,7 @@ pub struct Engine {
     plugins: PluginSet,
     pub(crate) metrics: Metrics,
     pub(crate) store: RamStore,
+    pub(crate) disk: Disk,
     pub(crate) collapser: Collapser,
     pub(crate) hit_for_miss: HitForMiss,
     /// Objects whose origin is left alone after a failed validation.
@@ -66,6 +68,7 @@ impl Engine {
             plugins,
             metrics,
             store: RamStore::new(store_settings(&records)),
+            disk: Disk::default(),
             collapser: Collapser::new(fill_limits(&records)),
             hit_for_miss: HitForMiss::new(HIT_FOR_MISS.0, HIT_FOR_MISS.1),
             holdoff: Holdoff::new(HELD_OFF),
@@ -157,6 +160,7 @@ impl Engine {
         self.metrics.set(Metric::CacheBytesUsed, stats.bytes as i64);
         let before = self.evictions.swap(stats.evictions, Ordering::Relaxed);
         self.metrics.add(Metric::CacheEvictions, stats.evictions.saturating_sub(before));
+        self.disk.publish(&self.metrics);
     }
 }
 

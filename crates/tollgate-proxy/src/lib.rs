@@ -11,6 +11,7 @@
 
 mod body;
 mod client;
+pub mod disk;
 mod engine;
 mod error_page;
 mod generation;

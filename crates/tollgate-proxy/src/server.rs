@@ -4,8 +4,8 @@
 //! Not responsible for: binding (`tollgate-event`), signals (the binary).
 
 use crate::engine::Engine;
-use crate::session;
 use crate::thread::EngineThread;
+use crate::{disk, session};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -35,6 +35,10 @@ pub async fn serve(engine: Arc<Engine>, index: usize, listeners: ListenerSet, dr
         ticks += 1;
         if ticks.is_multiple_of(10) {
             every_second(&thread);
+            // One thread does it for all.
+            if index == 0 {
+                disk::maintain(&thread);
+            }
         }
         if thread.is_draining() {
             timer::expire_idle(usize::MAX);

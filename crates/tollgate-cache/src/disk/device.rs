@@ -5,7 +5,7 @@
 //! Invariants: reads and writes are whole or an error; what a failed write leaves behind is anybody's guess.
 
 use parking_lot::RwLock;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{FileExt, FileTypeExt};
 use std::path::Path;
@@ -40,13 +40,17 @@ pub struct FileDevice {
 }
 
 impl FileDevice {
-    /// Opens `path` for at least `bytes`. A regular file is made and grown as needed, without taking up the space; a
-    /// block device must be large enough.
+    /// Opens `path` for at least `bytes`, for this process alone. A regular file is made and grown as needed, without
+    /// taking up the space; a block device must be large enough.
     ///
     /// # Errors
-    /// The system's; `InvalidInput` if a block device is too small, or the path is neither.
+    /// The system's; `InvalidInput` if a block device is too small, or the path is neither; `ResourceBusy` if another
+    /// process has it.
     pub fn open(path: &Path, bytes: u64) -> io::Result<FileDevice> {
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+        if let Err(TryLockError::WouldBlock) = file.try_lock() {
+            return Err(io::Error::new(io::ErrorKind::ResourceBusy, "another process uses it"));
+        }
         let metadata = file.metadata()?;
         if metadata.is_file() {
             if metadata.len() < bytes {

@@ -218,7 +218,23 @@ impl DiskStore {
         self.stripe_of(key).map_or(0, |stripe| stripe.forget(stripe.key(key.as_bytes())))
     }
 
-    /// Returns when a removal will survive a crash. Blocks.
+    /// Changes with each removal of the key: who reads it before and after knows whether there was one between.
+    pub fn removals(&self, key: &CacheKey) -> u64 {
+        self.stripe_of(key).map_or(0, |stripe| stripe.removals(stripe.key(key.as_bytes())))
+    }
+
+    /// Returns when a removal will survive the end of this process, however sudden. Blocks.
+    ///
+    /// # Errors
+    /// Write errors.
+    pub fn note_removal(&self, key: &CacheKey) -> Result<(), DiskError> {
+        match self.stripe_of(key) {
+            Some(stripe) => stripe.note_tombstone(stripe.key(key.as_bytes())),
+            None => Ok(()),
+        }
+    }
+
+    /// Returns when a removal will survive a failure of the machine, too. Blocks.
     ///
     /// # Errors
     /// Write errors.

@@ -165,6 +165,11 @@ impl Stripe {
         self.index.remove_before(key.hash, window.frontier, window)
     }
 
+    /// Changes with each [`Self::forget`] of the key (and sometimes of others).
+    pub(super) fn removals(&self, key: StripeKey<'_>) -> u64 {
+        self.stamp(key.hash).load(Ordering::Acquire)
+    }
+
     /// Forgets one document that turned out not to be readable.
     pub(super) fn forget_at(&self, key: StripeKey<'_>, lsn: u64) {
         self.index.remove_at(key.hash, lsn, self.window());

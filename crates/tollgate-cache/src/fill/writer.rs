@@ -124,8 +124,12 @@ impl FillWriter {
         object
     }
 
-    /// Gives a complete object to all readers: the stored one, after a 304 or a second look-up found it.
+    /// Gives a complete object to all readers: the stored one, after a 304 or a second look-up found it. If its body
+    /// lies on the disk they are released instead, to find it there themselves.
     pub fn finish_with(mut self, object: &StoredObject) {
+        if object.body().on_disk().is_some() {
+            return self.end(End::Aborted(AbortReason::Cancelled));
+        }
         self.fill.change(|state, wakers| {
             state.header = Header::Known(Arc::clone(object.head()));
             state.chunks.extend(object.body().chunks().iter().filter(|c| !c.is_empty()).cloned());

@@ -12,6 +12,7 @@ use super::forward::NextHop;
 use super::{Exchange, Progress, Stop};
 use crate::body::{ResponseBody, transformed};
 use crate::client::ClientStream;
+use crate::disk::{self, DiskSink};
 use crate::error_page::ErrorKind;
 use crate::limits;
 use crate::thread::EngineThread;
@@ -51,6 +52,7 @@ impl<S: ClientStream> Exchange<'_, S> {
     /// Asks the origin and delivers its response. With `writer`, others wait for the same response.
     pub(crate) async fn fetch(&mut self, writer: Option<FillWriter>) -> Result<Progress, Stop> {
         self.cache.fills = writer.is_some();
+        self.cache.disk = self.disk_writer().filter(|_| writer.is_some());
         self.cache.writer = writer;
         let asked = self.ask_origin().await;
         let writer = self.cache.writer.take();
@@ -181,7 +183,7 @@ impl<S: ClientStream> Exchange<'_, S> {
             self.cache.reason = Some(CacheReason::Partial);
             return None;
         }
-        let most = self.thread.engine.store.settings().cutoff_bytes;
+        let most = self.largest_stored();
         if answer.length.is_some_and(|n| most > 0 && n > most) && !self.txn.has_response_transforms() {
             self.cache.reason = Some(CacheReason::TooLarge);
             return None;
@@ -222,6 +224,10 @@ impl<S: ClientStream> Exchange<'_, S> {
             && !self.txn.no_store
         {
             self.thread.engine.store.update(key, &object, Arc::clone(&fresh));
+            let disk = self.cache.disk.take();
+            if let (Some(store), Some(writer)) = (self.thread.engine.disk.store(), disk) {
+                disk::update(store, key, writer, Arc::clone(&fresh)).await;
+            }
             self.release_origin(key);
         }
         self.thread.metrics.inc(Metric::CacheRevalidations);
@@ -269,7 +275,8 @@ impl<S: ClientStream> Exchange<'_, S> {
         let key = self.cache.key.clone();
         let threshold = self.txn.records.float(ids::HTTP_BACKGROUND_FILL_COMPLETED_THRESHOLD);
         let may_go_on = move |received| may_fill_behind(received, length, threshold);
-        let pump = pump(thread, key, answer.body, writer, length, may_go_on);
+        let sink = self.disk_sink(&head);
+        let pump = pump(thread, key, answer.body, writer, sink, length, may_go_on);
         // RFC 9110 §13: the client's own conditions were not sent to the origin; they are judged here.
         let response = answer.response;
         let condition = rules::evaluate_preconditions(&self.txn.client_request, &head);
@@ -305,6 +312,9 @@ impl<S: ClientStream> Exchange<'_, S> {
             if failures > 1 {
                 let stop = self.error(ErrorKind::OriginClosed, "a shared request failed twice", false);
                 return Box::pin(self.origin_failed(stop)).await.map(Progress::Ended);
+            }
+            if let Some(object) = Box::pin(self.stored_on_disk_meanwhile()).await {
+                return self.serve_stored(object).await.map(Progress::Ended);
             }
             follower = match self.plan_fetch()? {
                 Plan::Follow(next) => next,
@@ -524,6 +534,7 @@ async fn pump(
     key: Option<CacheKey>,
     mut body: ResponseBody,
     mut writer: FillWriter,
+    mut sink: Option<DiskSink>,
     length: Option<u64>,
     may_go_on: impl Fn(u64) -> bool,
 ) -> Filled {
@@ -532,7 +543,8 @@ async fn pump(
         if !writer.has_readers() && behind.is_none() {
             let received = writer.total_bytes();
             if length != Some(received) {
-                if writer.has_overflowed() || !may_go_on(received) {
+                let is_of_use = !writer.has_overflowed() || sink.as_ref().is_some_and(DiskSink::is_writing);
+                if !is_of_use || !may_go_on(received) {
                     writer.abort(AbortReason::NoReaders);
                     thread.metrics.inc(Metric::CacheStoreAborts);
                     return Filled::NotStored;
@@ -548,7 +560,14 @@ async fn pump(
                 thread.metrics.inc(Metric::CacheStoreAborts);
                 return Filled::Aborted;
             }
-            Next::Piece(piece) => writer.append(piece),
+            Next::Piece(piece) => {
+                let Some(sink) = &mut sink else {
+                    writer.append(piece);
+                    continue;
+                };
+                writer.append(piece.clone());
+                sink.take(piece).await;
+            }
             Next::Readers => {}
             Next::End if length.is_none_or(|n| n == writer.total_bytes()) => break,
             Next::End | Next::Fault => {
@@ -557,6 +576,11 @@ async fn pump(
                 return Filled::Aborted;
             }
         }
+    }
+    let is_in_memory = !writer.has_overflowed() && thread.engine.store.settings().budget_bytes > 0;
+    if !is_in_memory && let Some(sink) = sink.take() {
+        // The object is found before any client has seen its last byte.
+        sink.commit().await;
     }
     let stored = writer.finish(|object| {
         let Some(key) = &key else { return };
@@ -569,6 +593,9 @@ async fn pump(
             thread.metrics.inc(Metric::CacheStores);
         }
     });
+    if let Some(sink) = sink {
+        sink.commit_behind();
+    }
     if stored.is_some() { Filled::Stored } else { Filled::NotStored }
 }
 

@@ -9,6 +9,7 @@
 mod cache;
 mod cache_rules;
 mod deliver;
+mod disk;
 mod fetch;
 mod forward;
 mod hooks;

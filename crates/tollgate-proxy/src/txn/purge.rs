@@ -6,6 +6,7 @@
 
 use super::{Answer, Exchange, Stop};
 use crate::client::ClientStream;
+use crate::disk::{self, Survives};
 use crate::error_page::ErrorKind;
 use bytes::Bytes;
 use std::net::IpAddr;
@@ -33,7 +34,8 @@ impl<S: ClientStream> Exchange<'_, S> {
     pub(crate) async fn purge(&mut self) -> Result<TransactionEnd, Stop> {
         self.refuse_from_afar("PURGE from afar, without an ip_allow.yaml")?;
         let key = self.key_of(&self.txn.client_request.url);
-        let was_stored = self.thread.engine.store.remove(&key) > 0;
+        let was_stored = self.thread.engine.remove_stored(&key);
+        disk::make_removal_last(&self.thread.engine, &key, Survives::PowerFailure).await;
         if was_stored {
             self.thread.metrics.inc(Metric::CacheInvalidations);
         }

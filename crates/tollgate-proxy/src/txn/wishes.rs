@@ -144,7 +144,11 @@ impl<S: ClientStream> Exchange<'_, S> {
         let head = StoredHead::new(&self.txn.client_request, response, meta, self.cache.policy.set_cookie);
         let updated = Arc::new(StoredObject::new(Arc::new(head), object.body().clone()));
         if let Some(key) = &self.cache.key {
-            self.thread.engine.store.update(key, object, Arc::clone(&updated));
+            let is_there = self.thread.engine.store.update(key, object, Arc::clone(&updated));
+            let is_on_disk = updated.body().on_disk().is_some();
+            if is_there || is_on_disk && self.thread.engine.disk.holder_of(key).is_some() {
+                self.store_on_disk_soon(key, &updated);
+            }
         }
         updated
     }
