@@ -12,7 +12,7 @@ use tollgate_config::{Problem, Records, ids};
 /// The file in a directory that is named as a device.
 const FILE_IN_DIRECTORY: &str = "cache.db";
 /// LIMIT: bytes of a device, at least: its buffer must be a small part of it.
-const SMALLEST_BYTES: u64 = 16 << 20;
+const SMALLEST_BYTES: u64 = 17 << 20;
 
 /// A device of the configuration, looked at.
 struct Examined {
@@ -24,9 +24,14 @@ struct Examined {
 pub fn check(storage: &Storage, dir: &Path) -> Vec<Problem> {
     let (examined, mut problems) = examine(storage, dir);
     if problems.is_empty() {
-        problems.extend(storage.plan(&sizes(&examined), MAX_STRIPE_BYTES).1);
+        let (parts, plan_problems) = storage.plan(&sizes(&examined), MAX_STRIPE_BYTES);
+        problems.extend(plan_problems);
+        for part in parts.iter().filter(|part| part.len < SMALLEST_BYTES) {
+            let message = format!("{} bytes of it for volume {} are too few", part.len, part.volume);
+            problems.push(told(&storage.devices[part.device], message));
+        }
     }
-    problems
+    in_dir(problems, dir)
 }
 
 /// Opens what can be opened.
@@ -85,7 +90,15 @@ pub(super) fn open(records: &Records, storage: &Storage, dir: &Path) -> (Option<
             Err(error) => problems.push(told(device, error.to_string())),
         }
     }
-    (Some(store), problems)
+    (Some(store), in_dir(problems, dir))
+}
+
+/// Problems with the full paths of their files.
+fn in_dir(mut problems: Vec<Problem>, dir: &Path) -> Vec<Problem> {
+    for problem in &mut problems {
+        problem.file = dir.join(&*problem.file).display().to_string().into();
+    }
+    problems
 }
 
 fn options(records: &Records, storage: &Storage) -> DiskStoreOptions {
