@@ -20,6 +20,12 @@ pub trait Device: Send + Sync {
     /// The system's; `UnexpectedEof` if there are fewer bytes.
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<()>;
 
+    /// Fills `buf` from `offset` on if that needs no waiting; tells whether it did.
+    fn read_at_once(&self, buf: &mut [u8], offset: u64) -> bool {
+        let _ = (buf, offset);
+        false
+    }
+
     /// Writes all of `bytes` at `offset`.
     ///
     /// # Errors
@@ -91,6 +97,14 @@ impl Device for FileDevice {
         self.file.read_exact_at(buf, offset)
     }
 
+    fn read_at_once(&self, buf: &mut [u8], offset: u64) -> bool {
+        use rustix::io::{ReadWriteFlags, preadv2};
+        let wanted = buf.len();
+        let read = preadv2(&self.file, &mut [io::IoSliceMut::new(buf)], offset, ReadWriteFlags::NOWAIT);
+        // Whatever went wrong shows when the bytes are waited for.
+        read == Ok(wanted)
+    }
+
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         self.file.write_all_at(bytes, offset)
     }
@@ -119,6 +133,10 @@ impl MemoryDevice {
 }
 
 impl Device for MemoryDevice {
+    fn read_at_once(&self, buf: &mut [u8], offset: u64) -> bool {
+        self.read_at(buf, offset).is_ok()
+    }
+
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<()> {
         let bytes = self.bytes.read();
         let start = usize::try_from(offset).unwrap_or(usize::MAX);

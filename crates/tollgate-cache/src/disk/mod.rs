@@ -35,7 +35,7 @@ pub use layout::MAX_STRIPE_BYTES;
 pub use read::Document;
 pub use record::FragmentRef;
 pub use recover::{Found, Opened};
-pub use store::{DiskStats, DiskStore, DiskStoreOptions, StripePlace};
+pub use store::{DiskStats, DiskStore, DiskStoreOptions, Reservation, StripeOpened, StripePlace};
 pub use stripe::{Stripe, StripeKey, Ticket};
 pub use writer::DiskWriter;
 
@@ -68,6 +68,9 @@ pub enum DiskError {
     /// What was read is not what was written.
     #[error("damaged record")]
     Corrupt,
+    /// It could not be had without waiting.
+    #[error("not at once")]
+    WouldWait,
     /// It has been overwritten by newer objects.
     #[error("overwritten")]
     Gone,

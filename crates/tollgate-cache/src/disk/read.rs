@@ -11,6 +11,16 @@ use super::stripe::{Stripe, StripeKey};
 use bytes::Bytes;
 use std::sync::atomic::Ordering;
 
+/// LIMIT: bytes of a record that are read by a thread that must not wait: copying takes time, too.
+const READ_NOW_BYTES: u64 = 64 * 1024;
+
+/// Whether a reader may wait for the device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Patience {
+    Waits,
+    Now,
+}
+
 /// A stored document.
 #[derive(Clone, Debug)]
 pub struct Document {
@@ -33,11 +43,20 @@ impl Stripe {
     /// # Errors
     /// Read errors, if nothing newer was read before.
     pub fn documents(&self, key: StripeKey<'_>) -> Result<Vec<Document>, DiskError> {
+        self.documents_with(key, Patience::Waits)
+    }
+
+    pub(super) fn documents_with(
+        &self,
+        key: StripeKey<'_>,
+        patience: Patience,
+    ) -> Result<Vec<Document>, DiskError> {
         let mut documents: Vec<Document> = Vec::new();
         for found in self.find(key) {
-            match self.document(key, found) {
+            match self.document(key, found, patience) {
                 Ok(Some(document)) => documents.push(document),
                 Ok(None) => {}
+                Err(DiskError::WouldWait) => return Err(DiskError::WouldWait),
                 Err(DiskError::Gone) => self.forget_at(key, found.lsn),
                 Err(error) => {
                     self.index.remove_before(key.hash, found.lsn + 1, self.window());
@@ -52,8 +71,13 @@ impl Stripe {
     }
 
     /// The document at `found`; `None` if it is another key's, or parts of its body are gone or soon will be.
-    fn document(&self, key: StripeKey<'_>, found: Found) -> Result<Option<Document>, DiskError> {
-        let (header, payload) = self.record(found.lsn, found.blocks)?;
+    fn document(
+        &self,
+        key: StripeKey<'_>,
+        found: Found,
+        patience: Patience,
+    ) -> Result<Option<Document>, DiskError> {
+        let (header, payload) = self.record(found.lsn, found.blocks, patience)?;
         if header.kind != Kind::Document {
             return Err(DiskError::Gone);
         }
@@ -97,13 +121,14 @@ impl Stripe {
     /// # Errors
     /// Read errors; `Gone` if it was overwritten; `Corrupt`.
     pub(super) fn fragment(&self, key: u128, number: u32, at: FragmentRef) -> Result<Bytes, DiskError> {
-        let (header, payload) = self.record(at.lsn, super::record::blocks(at.len as usize))?;
+        let (header, payload) =
+            self.record(at.lsn, super::record::blocks(at.len as usize), Patience::Waits)?;
         let is_it = header.kind == Kind::Fragment && header.key == key && header.number == number;
         if is_it && header.len == at.len { Ok(payload) } else { Err(DiskError::Gone) }
     }
 
     /// The record at `lsn`, with its payload; at most `blocks` are thought to be needed.
-    fn record(&self, lsn: u64, blocks: u64) -> Result<(RecordHeader, Bytes), DiskError> {
+    fn record(&self, lsn: u64, blocks: u64, patience: Patience) -> Result<(RecordHeader, Bytes), DiskError> {
         if self.is_offline() {
             return Err(DiskError::Offline);
         }
@@ -111,14 +136,14 @@ impl Stripe {
             return Err(DiskError::Gone);
         }
         let lap_left = self.geometry.log_len - lsn % self.geometry.log_len;
-        let mut bytes = self.bytes_at(lsn, (blocks * BLOCK).min(lap_left))?;
+        let mut bytes = self.bytes_at(lsn, (blocks * BLOCK).min(lap_left), patience)?;
         let Some(header) = RecordHeader::decode(&bytes) else { return Err(self.not_as_written(lsn)) };
         let need = HEADER_BYTES + header.len as usize;
         if header.lsn != lsn || need as u64 > lap_left.min(self.options.buffer_bytes as u64) {
             return Err(self.not_as_written(lsn));
         }
         if bytes.len() < need {
-            bytes = self.bytes_at(lsn, need as u64)?;
+            bytes = self.bytes_at(lsn, need as u64, patience)?;
         }
         if bytes.len() < need {
             return Err(DiskError::Gone);
@@ -132,7 +157,7 @@ impl Stripe {
     }
 
     /// Bytes of the log from the tail or the device.
-    fn bytes_at(&self, lsn: u64, len: u64) -> Result<Vec<u8>, DiskError> {
+    fn bytes_at(&self, lsn: u64, len: u64, patience: Patience) -> Result<Vec<u8>, DiskError> {
         {
             let tail = self.tail.read();
             if lsn >= tail.start {
@@ -141,9 +166,17 @@ impl Stripe {
                 return tail.bytes.get(from..to).map(<[u8]>::to_vec).ok_or(DiskError::Gone);
             }
         }
+        if patience == Patience::Now && len > READ_NOW_BYTES {
+            return Err(DiskError::WouldWait);
+        }
         let mut bytes = vec![0; len as usize];
         let offset = self.base + self.geometry.log_start + lsn % self.geometry.log_len;
-        match self.device.read_at(&mut bytes, offset) {
+        let read = match patience {
+            Patience::Waits => self.device.read_at(&mut bytes, offset),
+            Patience::Now if self.device.read_at_once(&mut bytes, offset) => Ok(()),
+            Patience::Now => return Err(DiskError::WouldWait),
+        };
+        match read {
             Ok(()) => {
                 self.succeeded();
                 self.counters.bytes_read.fetch_add(len, Ordering::Relaxed);

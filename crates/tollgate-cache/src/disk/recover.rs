@@ -146,7 +146,7 @@ impl Stripe {
         let start = self.geometry.index_start(copy);
         let footer = self.read_area(start + self.geometry.index_len - PAGE, PAGE as usize)?;
         let footer = IndexPage::decode(&footer)?;
-        if (footer.serial, footer.lsn) != (header.serial, header.lsn) || header.lsn % BLOCK != 0 {
+        if (footer.serial, footer.lsn) != (header.serial, header.lsn) || !header.lsn.is_multiple_of(BLOCK) {
             return None;
         }
         let mut hasher = XxHash3_64::new();

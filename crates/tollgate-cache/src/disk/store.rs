@@ -7,7 +7,7 @@
 
 use super::body::DiskBody;
 use super::device::Device;
-use super::read::Document;
+use super::read::{Document, Patience};
 use super::recover::Opened;
 use super::stripe::{Counters, Stripe};
 use super::writer::DiskWriter;
@@ -105,6 +105,9 @@ pub struct DiskStats {
     pub backlog_refusals: u64,
 }
 
+/// What became of a stripe, by name.
+pub type StripeOpened = (String, Result<Opened, DiskError>);
+
 struct Member {
     stripe: Arc<Stripe>,
     name: String,
@@ -136,10 +139,7 @@ impl Drop for Reservation {
 
 impl DiskStore {
     /// Opens the stripes; the store works with those that could be opened. What became of each is told by name.
-    pub fn open(
-        places: Vec<StripePlace>,
-        options: DiskStoreOptions,
-    ) -> (DiskStore, Vec<(String, Result<Opened, DiskError>)>) {
+    pub fn open(places: Vec<StripePlace>, options: DiskStoreOptions) -> (DiskStore, Vec<StripeOpened>) {
         let mut members = Vec::new();
         let mut results = Vec::new();
         for place in places {
@@ -178,10 +178,26 @@ impl DiskStore {
     /// # Errors
     /// Read errors, damage: what cannot be read is forgotten.
     pub fn load(&self, key: &CacheKey) -> Result<Vec<StoredObject>, DiskError> {
+        self.load_with(key, Patience::Waits)
+    }
+
+    /// As [`Self::load`], if nothing has to be waited for: what is asked for is small and in the system's memory.
+    /// `None`: it is not. Does not block.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn load_now(&self, key: &CacheKey) -> Option<Result<Vec<StoredObject>, DiskError>> {
+        match self.load_with(key, Patience::Now) {
+            Err(DiskError::WouldWait) => None,
+            result => Some(result),
+        }
+    }
+
+    fn load_with(&self, key: &CacheKey, patience: Patience) -> Result<Vec<StoredObject>, DiskError> {
         let Some(stripe) = self.stripe_of(key) else { return Ok(Vec::new()) };
         let stripe_key = stripe.key(key.as_bytes());
         let mut objects: Vec<StoredObject> = Vec::new();
-        for document in stripe.documents(stripe_key)? {
+        for document in stripe.documents_with(stripe_key, patience)? {
             let Some(head) = decode_head(&document.meta) else { continue };
             let is_shadowed =
                 objects.iter().any(|newer| newer.head().selecting().same_variant(head.selecting()));

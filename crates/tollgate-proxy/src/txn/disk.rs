@@ -22,8 +22,14 @@ impl<S: ClientStream> Exchange<'_, S> {
     pub(super) async fn find_on_disk(&mut self, key: &CacheKey) -> Option<Arc<StoredObject>> {
         let store = Arc::clone(self.thread.engine.disk.holder_of(key)?);
         let removals = store.removals(key);
-        let (reader, wanted) = (Arc::clone(&store), key.clone());
-        let objects = match task::run(move || reader.load(&wanted)).await? {
+        let loaded = match store.load_now(key) {
+            Some(loaded) => loaded,
+            None => {
+                let (reader, wanted) = (Arc::clone(&store), key.clone());
+                task::run(move || reader.load(&wanted)).await?
+            }
+        };
+        let objects = match loaded {
             Ok(objects) => objects,
             Err(error) => {
                 tracing::warn!("{key:?} cannot be read from the disk: {error}");

@@ -5,7 +5,8 @@ use bytes::Bytes;
 use std::collections::HashMap;
 use std::sync::Arc;
 use tollgate_cache::disk::{
-    Device, DiskError, DiskStore, DiskStoreOptions, Found, MemoryDevice, StripeOptions, StripePlace,
+    Device, DiskError, DiskStore, DiskStoreOptions, FileDevice, Found, MemoryDevice, StripeOptions,
+    StripePlace,
 };
 use tollgate_cache::{Body, CacheKey, Policy, StoredHead, StoredMeta, StoredObject};
 use tollgate_http::{Method, Request, Response};
@@ -256,4 +257,29 @@ fn upkeep_hands_what_waits_to_the_system_and_syncs_when_it_is_time() {
     assert_eq!(devices[0].image(), before, "nothing to do");
     assert!(store.maintain(1_061).is_empty());
     assert_ne!(devices[0].image(), before, "the index is synced");
+}
+
+#[test]
+fn what_can_be_had_at_once_is_what_is_had_by_waiting() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let device = FileDevice::open(&dir.path().join("cache.db"), BYTES).expect("a file");
+    let place = StripePlace { name: "disk".into(), device: Arc::new(device), base: 0, len: BYTES, volume: 0 };
+    let (store, _) = DiskStore::open(vec![place], options());
+    let mut at_once = 0;
+    for size in [10, 9_000, 30_000] {
+        let key = key(&format!("http://h/{size}"));
+        store_object(&store, &key, &head("a", &[]), &bytes(size));
+        for flushes in [false, true] {
+            if flushes {
+                assert!(store.sync().is_empty());
+            }
+            // A file system need not be able to.
+            if let Some(now) = store.load_now(&key) {
+                at_once += 1;
+                let waited = store.load(&key).expect("a good device");
+                assert_eq!(body_of(&now.expect("a good device")[0]), body_of(&waited[0]));
+            }
+        }
+    }
+    assert!(at_once >= 3, "what is in the buffer is had at once");
 }
