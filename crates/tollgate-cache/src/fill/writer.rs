@@ -71,6 +71,12 @@ impl FillWriter {
         self.fill.lock().overflowed
     }
 
+    /// Whether the object is still whole in memory when `more` bytes are appended.
+    pub fn keeps(&self, more: u64) -> bool {
+        let state = self.fill.lock();
+        !state.overflowed && state.total_bytes + more <= self.fill.limits.max_object_bytes
+    }
+
     /// Bytes appended so far.
     pub fn total_bytes(&self) -> u64 {
         self.fill.lock().total_bytes

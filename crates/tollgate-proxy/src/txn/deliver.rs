@@ -539,6 +539,7 @@ async fn pump(
     may_go_on: impl Fn(u64) -> bool,
 ) -> Filled {
     let mut behind = None;
+    let has_memory = thread.engine.store.settings().budget_bytes > 0;
     loop {
         if !writer.has_readers() && behind.is_none() {
             let received = writer.total_bytes();
@@ -560,14 +561,24 @@ async fn pump(
                 thread.metrics.inc(Metric::CacheStoreAborts);
                 return Filled::Aborted;
             }
-            Next::Piece(piece) => {
-                let Some(sink) = &mut sink else {
+            Next::Piece(piece) if sink.is_some() => {
+                let is_last = length == Some(writer.total_bytes() + piece.len() as u64);
+                let is_kept = has_memory && writer.keeps(piece.len() as u64);
+                if !is_last {
+                    writer.append(piece.clone());
+                }
+                if let Some(sink) = &mut sink {
+                    sink.take(piece.clone()).await;
+                }
+                if is_last {
+                    // The object is found before any client has seen its last byte.
+                    if !is_kept && let Some(sink) = sink.take() {
+                        sink.commit().await;
+                    }
                     writer.append(piece);
-                    continue;
-                };
-                writer.append(piece.clone());
-                sink.take(piece).await;
+                }
             }
+            Next::Piece(piece) => writer.append(piece),
             Next::Readers => {}
             Next::End if length.is_none_or(|n| n == writer.total_bytes()) => break,
             Next::End | Next::Fault => {
@@ -577,9 +588,9 @@ async fn pump(
             }
         }
     }
-    let is_in_memory = !writer.has_overflowed() && thread.engine.store.settings().budget_bytes > 0;
-    if !is_in_memory && let Some(sink) = sink.take() {
-        // The object is found before any client has seen its last byte.
+    if !(has_memory && writer.keeps(0))
+        && let Some(sink) = sink.take()
+    {
         sink.commit().await;
     }
     let stored = writer.finish(|object| {
