@@ -53,7 +53,7 @@ pub(crate) struct CacheState {
     /// Why the cache does what it does, as far as is known.
     pub(crate) reason: Option<CacheReason>,
     /// Writes to the disk what comes of the fetch, unless the key is purged meanwhile.
-    pub(crate) disk: Option<DiskWriter>,
+    pub(crate) disk: Option<Box<DiskWriter>>,
     /// How often a handler had the cache looked up again.
     pub(crate) redone: u8,
 }

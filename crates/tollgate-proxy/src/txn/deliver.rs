@@ -226,7 +226,7 @@ impl<S: ClientStream> Exchange<'_, S> {
             self.thread.engine.store.update(key, &object, Arc::clone(&fresh));
             let disk = self.cache.disk.take();
             if let (Some(store), Some(writer)) = (self.thread.engine.disk.store(), disk) {
-                disk::update(store, key, writer, Arc::clone(&fresh)).await;
+                disk::update(store, key, *writer, Arc::clone(&fresh)).await;
             }
             self.release_origin(key);
         }

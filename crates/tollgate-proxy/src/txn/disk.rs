@@ -75,8 +75,8 @@ impl<S: ClientStream> Exchange<'_, S> {
     }
 
     /// What would write the response of a fetch that begins now.
-    pub(super) fn disk_writer(&self) -> Option<DiskWriter> {
-        self.thread.engine.disk.store()?.writer(self.cache.key.as_ref()?)
+    pub(super) fn disk_writer(&self) -> Option<Box<DiskWriter>> {
+        self.thread.engine.disk.store()?.writer(self.cache.key.as_ref()?).map(Box::new)
     }
 
     /// What writes the response to the disk while it is delivered.
@@ -86,7 +86,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         let store = Arc::clone(self.thread.engine.disk.store()?);
         let key = self.cache.key.clone()?;
         let most = u64::try_from(self.txn.records.int(ids::CACHE_MAX_DOC_SIZE)).unwrap_or(0);
-        Some(DiskSink::new(store, key, Arc::clone(head), writer, most))
+        Some(DiskSink::new(store, key, Arc::clone(head), *writer, most))
     }
 
     /// Has the disk take over an object that is in memory already, when there is time.
