@@ -269,6 +269,8 @@ impl Stripe {
             for (key, lsn) in order.unwritten.drain(..) {
                 self.index.remove_at(key, lsn, window);
             }
+            // The frontier goes back: what has died by it must not come back to life, least of all what was removed.
+            self.index.sweep(window);
             self.losses.fetch_add(1, Ordering::AcqRel);
         }
         order.unwritten.clear();

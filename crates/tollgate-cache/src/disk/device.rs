@@ -157,3 +157,30 @@ impl Device for MemoryDevice {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_grown_and_is_for_one_at_a_time() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("cache.db");
+        let device = FileDevice::open(&path, 8192).expect("made");
+        device.write_at(b"end", 8189).expect("written");
+        let busy = FileDevice::open(&path, 8192).map(drop).map_err(|error| error.kind());
+        assert_eq!(busy, Err(io::ErrorKind::ResourceBusy));
+        drop(device);
+        let device = FileDevice::open(&path, 4096).expect("again");
+        let mut bytes = [0; 3];
+        device.read_at(&mut bytes, 8189).expect("it was not cut off");
+        assert_eq!(&bytes, b"end");
+        assert_eq!(device.read_at(&mut bytes, 8190).map_err(|e| e.kind()), Err(io::ErrorKind::UnexpectedEof));
+    }
+
+    #[test]
+    fn what_is_no_file_and_no_disk_is_refused() {
+        assert!(FileDevice::open(Path::new("/dev/null"), 4096).is_err());
+        assert_eq!(FileDevice::block_device_bytes(Path::new("/dev/null")).ok(), Some(None));
+    }
+}

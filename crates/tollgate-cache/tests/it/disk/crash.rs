@@ -150,7 +150,7 @@ fn apply(image: &mut [u8], offset: u64, bytes: &[u8]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
     fn after_a_kill_the_stripe_is_as_after_some_step(

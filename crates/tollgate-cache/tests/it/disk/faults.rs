@@ -7,8 +7,9 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 use tollgate_cache::disk::{Device, DiskError, Found, Stripe, StripeOptions};
 
-const BYTES: usize = 96 << 10;
+const BYTES: usize = 64 << 10;
 const KEYS: u8 = 6;
+const STEPS: usize = 45;
 
 /// What may be found: in memory the newest, after a crash anything since the last removal that was confirmed.
 #[derive(Default)]
@@ -19,7 +20,7 @@ struct Allowed {
 
 /// Puts, removals, syncs and look-ups; more than a lap of the log.
 fn script(stripe: &Arc<Stripe>, allowed: &mut Allowed) {
-    for step in 0..60usize {
+    for step in 0..STEPS {
         let key = (step * 5 % 7) as u8 % KEYS;
         match step % 10 {
             4 => {
@@ -39,9 +40,10 @@ fn script(stripe: &Arc<Stripe>, allowed: &mut Allowed) {
                 allowed.since_removal.entry(key).or_default().insert(body);
             }
         }
-        let found = contents(stripe, KEYS);
-        for (key, body) in &found {
-            assert_eq!(allowed.newest.get(key), Some(body), "step {step}, key {key}");
+        // Every look-up is a step at which the device may fail; a few will do.
+        let looked_at = step as u8 % KEYS;
+        if let Some(body) = get(stripe, looked_at) {
+            assert_eq!(allowed.newest.get(&looked_at), Some(&body), "step {step}, key {looked_at}");
         }
     }
 }
@@ -109,7 +111,7 @@ fn a_turned_bit_at_any_step_is_never_served() {
         if let Ok((stripe, _)) = open(&device, BYTES as u64) {
             // What a damaged tombstone should have removed may come back, but nothing that never was.
             for (_, found) in contents(&Arc::new(stripe), KEYS) {
-                let is_known = (0..60).any(|s| found == body(s, 600) || found == body(s, 5_000));
+                let is_known = (0..STEPS).any(|s| found == body(s, 600) || found == body(s, 5_000));
                 assert!(is_known, "operation {at}");
             }
         }
