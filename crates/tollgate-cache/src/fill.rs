@@ -14,7 +14,7 @@ mod reader;
 mod state;
 mod writer;
 
-pub use hit_for_miss::HitForMiss;
+pub use hit_for_miss::{HitForMiss, Unshareable};
 pub use reader::{FillFollower, FillReader, FollowerStart, VaryMismatch};
 pub use writer::FillWriter;
 
@@ -57,6 +57,8 @@ tokens! {
         NoReaders = "no_readers",
         /// A plugin or the operator stopped it.
         Cancelled = "cancelled",
+        /// It was purged under way.
+        Purged = "purged",
         /// The server is draining.
         ShutDown = "shut_down",
     }
@@ -116,6 +118,17 @@ impl Collapser {
     /// Whether a fetch of `key` is under way.
     pub fn is_filling(&self, key: &CacheKey) -> bool {
         self.shard(key).lock().contains_key(key)
+    }
+
+    /// Nobody joins the fetch of `key` that is under way, if there is one, any more.
+    pub fn detach(&self, key: &CacheKey) {
+        let removed = self.shard(key).lock().remove(key);
+        drop(removed);
+    }
+
+    /// Nobody joins the fetch of `key` any more that `follower` follows.
+    pub fn detach_from(&self, key: &CacheKey, follower: &FillFollower) {
+        self.leave(key, follower.fill());
     }
 
     /// Number of fetches under way.

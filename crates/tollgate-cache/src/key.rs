@@ -12,6 +12,8 @@ use tollgate_http::{Scheme, Url};
 
 /// Bytes in front of the host: scheme (1), port (2), generation (8).
 const PREFIX_BYTES: usize = 11;
+/// The ones of them that belong to the origin: scheme and port.
+const ORIGIN_PREFIX_BYTES: usize = 3;
 
 fn hash_of(bytes: &[u8]) -> u64 {
     static SEED: OnceLock<foldhash::fast::RandomState> = OnceLock::new();
@@ -86,9 +88,48 @@ impl CacheKey {
         self.bytes.len() + 2 * size_of::<usize>()
     }
 
+    /// Scheme, port and host: what cache groups (RFC 9875) belong to.
+    pub fn origin(&self) -> SmallVec<[u8; 64]> {
+        let (prefix, rest) = self.bytes.split_at(self.bytes.len().min(PREFIX_BYTES));
+        let host_len = rest.iter().position(|b| *b == b'/').unwrap_or(rest.len());
+        let mut origin = SmallVec::from_slice(&prefix[..prefix.len().min(ORIGIN_PREFIX_BYTES)]);
+        origin.extend_from_slice(&rest[..host_len]);
+        origin
+    }
+
+    /// Whether the key's URL begins as that of the key with these bytes; generations do not count.
+    pub fn begins_with(&self, other: &[u8]) -> bool {
+        match (self.bytes.split_at_checked(PREFIX_BYTES), other.split_at_checked(PREFIX_BYTES)) {
+            (Some((own, rest)), Some((prefix, start))) => {
+                own[..ORIGIN_PREFIX_BYTES] == prefix[..ORIGIN_PREFIX_BYTES] && rest.starts_with(start)
+            }
+            _ => false,
+        }
+    }
+
+    /// Appends the key's URL without its generation: as in requests, the usual port left out.
+    pub fn write_url(&self, out: &mut Vec<u8>) {
+        let Some((prefix, rest)) = self.bytes.split_at_checked(PREFIX_BYTES) else { return };
+        let host_len = rest.iter().position(|b| *b == b'/').unwrap_or(rest.len());
+        let port = u16::from_be_bytes([prefix[1], prefix[2]]);
+        let scheme = SCHEMES.get(prefix[0] as usize);
+        out.extend_from_slice(scheme.map_or("?", |s| s.as_str()).as_bytes());
+        out.extend_from_slice(b"://");
+        out.extend_from_slice(&rest[..host_len]);
+        if scheme.is_none_or(|scheme| scheme.default_port() != port) {
+            out.extend_from_slice(format!(":{port}").as_bytes());
+        }
+        out.extend_from_slice(&rest[host_len..]);
+    }
+
     /// The key as a URL, for logs and `explain`; the generation follows as `#generation` unless it is -1.
     pub fn to_text(&self) -> String {
-        let Some((prefix, rest)) = self.bytes.split_at_checked(PREFIX_BYTES) else { return String::new() };
+        CacheKey::bytes_to_text(&self.bytes)
+    }
+
+    /// The same for the bytes of a key.
+    pub fn bytes_to_text(bytes: &[u8]) -> String {
+        let Some((prefix, rest)) = bytes.split_at_checked(PREFIX_BYTES) else { return String::new() };
         let scheme = SCHEMES.get(prefix[0] as usize).map_or("?", |s| s.as_str());
         let port = u16::from_be_bytes([prefix[1], prefix[2]]);
         let host_len = rest.iter().position(|b| *b == b'/').unwrap_or(rest.len());

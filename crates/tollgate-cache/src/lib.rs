@@ -59,6 +59,7 @@ pub mod key;
 pub mod object;
 pub mod part;
 pub mod policy;
+pub mod purge;
 pub mod range;
 mod reason;
 pub mod rules;
@@ -70,11 +71,12 @@ pub mod vary;
 
 pub use fill::{
     AbortReason, Collapser, FillAborted, FillFollower, FillLimits, FillReader, FillWriter, FollowerStart,
-    HitForMiss, Role, VaryMismatch,
+    HitForMiss, Role, Unshareable, VaryMismatch,
 };
 pub use holdoff::Holdoff;
 pub use key::CacheKey;
 pub use object::{Body, StoredHead, StoredObject};
 pub use policy::Policy;
+pub use purge::{Born, Effect, Purges, Standing, Target};
 pub use rules::{Freshness, NoStoreReason, RequestPolicy, StoreDecision, StoredMeta};
-pub use store::{InsertError, Lookup, RamStore, RamStoreSettings, StoreStats};
+pub use store::{InsertError, Lookup, RamStore, RamStoreSettings, StoreStats, Sweep};

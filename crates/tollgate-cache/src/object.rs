@@ -5,7 +5,9 @@
 //! Invariants: an object never changes; a 304 makes a new object that shares the body.
 
 use crate::disk::DiskBody;
+use crate::key::CacheKey;
 use crate::policy::SetCookiePolicy;
+use crate::purge::{Born, Mark, Standing};
 use crate::rules::{StoredMeta, merge_304, stored_headers};
 use crate::vary::Selecting;
 use bytes::{Bytes, BytesMut};
@@ -26,6 +28,7 @@ pub struct StoredHead {
     selecting: Selecting,
     /// Holds for the fields of a later 304 too.
     set_cookie: SetCookiePolicy,
+    mark: Mark,
 }
 
 impl StoredHead {
@@ -42,6 +45,42 @@ impl StoredHead {
             headers: stored_headers(&response.headers, meta.response_time, set_cookie),
             selecting: Selecting::of(&request.headers, &response.headers),
             set_cookie,
+            mark: Mark::default(),
+        }
+    }
+
+    /// Says under which key it will be stored and when it was asked for, so that purges after that hit it. Its tags
+    /// are read, too. Without this, every purge that is remembered hits it if it is of everything or of its URL.
+    #[must_use]
+    pub fn born_as(mut self, key: &CacheKey, born: Born) -> StoredHead {
+        self.mark = Mark::new(key, &self.headers, born);
+        self
+    }
+
+    /// Says that it stands for `other`, whose header was changed here: what purges have made of that holds for it.
+    #[must_use]
+    pub fn purged_as(mut self, other: &StoredHead) -> StoredHead {
+        self.mark = other.mark.clone();
+        self
+    }
+
+    /// Says that a soft purge has made it stale at `since`, seconds since 1970: for an object that was kept elsewhere.
+    #[must_use]
+    pub fn stale_from(self, since: i64) -> StoredHead {
+        self.mark.make_stale(since);
+        self
+    }
+
+    /// What it remembers about purges.
+    pub fn mark(&self) -> &Mark {
+        &self.mark
+    }
+
+    /// Since when a soft purge makes it stale, seconds since 1970.
+    pub fn stale_since(&self) -> Option<i64> {
+        match self.mark.standing() {
+            Standing::Stale { since } => Some(since),
+            _ => None,
         }
     }
 
@@ -52,7 +91,14 @@ impl StoredHead {
         // `Age` is not stored as a field: the 304's own counts.
         meta.age_value = StoredMeta::new(response, request_time, response_time).age_value;
         let selecting = self.selecting.after_update(&headers);
-        StoredHead { meta, reason: self.reason.clone(), headers, selecting, set_cookie: self.set_cookie }
+        StoredHead {
+            meta,
+            reason: self.reason.clone(),
+            headers,
+            selecting,
+            set_cookie: self.set_cookie,
+            mark: Mark::default(),
+        }
     }
 
     /// This head with another status and other fields, of the same response.
@@ -70,7 +116,7 @@ impl StoredHead {
         selecting: Selecting,
         set_cookie: SetCookiePolicy,
     ) -> StoredHead {
-        StoredHead { meta, reason, headers, selecting, set_cookie }
+        StoredHead { meta, reason, headers, selecting, set_cookie, mark: Mark::default() }
     }
 
     /// What becomes of `Set-Cookie` in a later 304.
@@ -118,6 +164,7 @@ impl StoredHead {
             + self.headers.heap_bytes()
             + self.selecting.heap_bytes()
             + self.reason.as_ref().map_or(0, Bytes::len)
+            + self.mark.heap_bytes()
     }
 }
 

@@ -46,7 +46,7 @@ impl Part {
         let first = number(rest.get(..dash)?)?;
         let last = number(rest.get(dash + 1..slash)?)?;
         let complete = number(&rest[slash + 1..])?;
-        (first <= last && last < complete).then_some(Part { first, end: last + 1, complete })
+        (first <= last && last < complete).then(|| Part { first, end: last + 1, complete })
     }
 
     fn len(self) -> u64 {

@@ -12,7 +12,9 @@ mod request;
 mod storing;
 mod validate;
 
-pub use freshness::{FreshState, Freshness, FreshnessReason, LifetimeSource, Stale, StoredMeta, freshness};
+pub use freshness::{
+    AgeParts, FreshState, Freshness, FreshnessReason, LifetimeSource, Stale, StoredMeta, freshness,
+};
 pub use invalidate::{Invalidated, invalidates, invalidation_targets};
 pub use preconditions::{EntityTag, Preconditions, etag_list_matches, evaluate_preconditions};
 pub use request::{LookupSkip, RequestPolicy, request_policy};

@@ -1,24 +1,33 @@
 //! The RAM tier: objects by key, shared by all threads.
 //!
 //! Responsible for: finding the alternate that matches a request, keeping the bytes within the budget, choosing
-//! what goes (`shard`: S3-FIFO, so that a scan does not push out what is used).
-//! Not responsible for: freshness, whether a response may be stored (`rules`).
+//! what goes (`shard`: S3-FIFO, so that a scan does not push out what is used), letting go of what was purged.
+//! Not responsible for: freshness, whether a response may be stored (`rules`), what was purged (`purge`).
 //! Invariants: the objects of all shards together never exceed the budget; a look-up does not allocate and holds
-//! one shard's lock while it compares one key; objects are freed outside the locks.
+//! one shard's lock while it compares one key; objects are freed, and judged by purges, outside the locks; what was
+//! asked for before its key was removed or purged is neither found nor stored afterwards.
 
 mod shard;
 
 use crate::key::CacheKey;
-use crate::object::StoredObject;
+use crate::object::{StoredHead, StoredObject};
+use crate::purge::{Born, Purges, Standing};
 use parking_lot::Mutex;
 use shard::Shard;
 use smallvec::SmallVec;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use tollgate_http::Request;
 
 /// Number of shards; a power of two.
 const SHARDS: usize = 64;
+
+/// Number of counters of removals; a power of two. Keys share them: too many removals counted mean that an object is
+/// not stored, no more.
+const REMOVAL_COUNTERS: usize = 16_384;
+
+/// Objects judged under one lock in a sweep.
+const SWEEP_STEP: usize = 64;
 
 /// The alternates of a key, newest first.
 pub type Alternates = SmallVec<[Arc<StoredObject>; 4]>;
@@ -63,6 +72,9 @@ pub enum InsertError {
     /// Larger than the whole budget.
     #[error("object is larger than the RAM cache")]
     OverBudget,
+    /// Purged while it was fetched.
+    #[error("object was purged while it was fetched")]
+    Purged,
 }
 
 /// Counters of a [`RamStore`].
@@ -78,6 +90,17 @@ pub struct StoreStats {
     pub evictions: u64,
     /// Objects refused since the start.
     pub refusals: u64,
+    /// Objects removed because a purge had hit them, when they were found or swept, since the start.
+    pub purged: u64,
+}
+
+/// Where a sweep is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sweep {
+    shard: usize,
+    entry: usize,
+    /// The newest purge when it began.
+    newest: u64,
 }
 
 /// One shard on cache lines of its own.
@@ -96,12 +119,20 @@ pub struct RamStore {
     inserts: AtomicU64,
     evictions: AtomicU64,
     refusals: AtomicU64,
+    purged: AtomicU64,
     victim: AtomicUsize,
+    purges: Arc<Purges>,
+    removals: Box<[AtomicU32]>,
 }
 
 impl RamStore {
-    /// An empty store with these limits.
+    /// An empty store with these limits, and purges of its own.
     pub fn new(settings: RamStoreSettings) -> RamStore {
+        RamStore::with_purges(settings, Arc::default())
+    }
+
+    /// An empty store with these limits that `purges` are for.
+    pub fn with_purges(settings: RamStoreSettings, purges: Arc<Purges>) -> RamStore {
         let max_alternates = settings.max_alternates.max(1);
         let share = settings.budget_bytes / SHARDS as u64;
         let slot = || Slot { shard: Mutex::new(Shard::new(max_alternates, share)), bytes: AtomicU64::new(0) };
@@ -113,8 +144,22 @@ impl RamStore {
             inserts: AtomicU64::new(0),
             evictions: AtomicU64::new(0),
             refusals: AtomicU64::new(0),
+            purged: AtomicU64::new(0),
             victim: AtomicUsize::new(0),
+            purges,
+            removals: std::iter::repeat_with(AtomicU32::default).take(REMOVAL_COUNTERS).collect(),
         }
+    }
+
+    /// What was purged of this store.
+    pub fn purges(&self) -> &Arc<Purges> {
+        &self.purges
+    }
+
+    /// To be asked before an object is fetched for `key`, for [`StoredHead::born_as`](crate::StoredHead::born_as).
+    pub fn born(&self, key: &CacheKey) -> Born {
+        let removals = self.removal_counter(key).load(Ordering::Acquire);
+        Born { purge: self.purges.newest(), removals: Some(removals) }
     }
 
     /// The limits.
@@ -124,12 +169,52 @@ impl RamStore {
 
     /// The newest alternate of `key` that matches the request's selecting fields.
     pub fn lookup(&self, key: &CacheKey, request: &Request) -> Lookup {
-        self.slot(key).shard.lock().lookup(key, &request.headers)
+        loop {
+            let found = self.slot(key).shard.lock().lookup(key, &request.headers);
+            match found {
+                Lookup::Found(object) if self.is_gone(key, &object) => self.drop_purged(key, &object),
+                found => return found,
+            }
+        }
     }
 
     /// All alternates of `key`, newest first, for a caller that chooses itself.
     pub fn alternates(&self, key: &CacheKey) -> Alternates {
-        self.slot(key).shard.lock().alternates(key)
+        let mut all = self.slot(key).shard.lock().alternates(key);
+        all.retain(|object| {
+            let is_gone = self.is_gone(key, object);
+            if is_gone {
+                self.drop_purged(key, object);
+            }
+            !is_gone
+        });
+        all
+    }
+
+    /// Whether a response asked for under `key` was purged, softly or not, or removed since then: nobody who comes
+    /// later may share it.
+    pub fn is_overtaken(&self, key: &CacheKey, head: &StoredHead) -> bool {
+        let removals = self.removal_counter(key).load(Ordering::Acquire);
+        head.mark().is_removed_since(removals) || self.purges.judge(key, head.mark()) != Standing::Untouched
+    }
+
+    #[inline]
+    fn is_gone(&self, key: &CacheKey, object: &StoredObject) -> bool {
+        self.purges.judge(key, object.head().mark()) == Standing::Gone
+    }
+
+    #[cold]
+    fn drop_purged(&self, key: &CacheKey, object: &Arc<StoredObject>) {
+        let mut gone = Evicted::new();
+        let slot = self.slot(key);
+        let freed = {
+            let mut shard = slot.shard.lock();
+            let freed = shard.remove_alternate(key, object, &mut gone);
+            self.settle(slot, &shard);
+            freed
+        };
+        self.purged.fetch_add(gone.len() as u64, Ordering::Relaxed);
+        self.release(freed, gone.len() as u64);
     }
 
     /// Whether anything is stored under `key`.
@@ -140,11 +225,20 @@ impl RamStore {
     /// Stores `object` as the newest alternate of `key`. It replaces the alternate of the same variant; above
     /// `max_alternates` the oldest goes.
     pub fn insert(&self, key: &CacheKey, object: Arc<StoredObject>) -> Result<(), InsertError> {
+        if self.is_gone(key, &object) {
+            return self.refuse(InsertError::Purged);
+        }
         let cost = self.admit(key, &object)?;
         let mut gone = Evicted::new();
         let slot = self.slot(key);
         let added = {
             let mut shard = slot.shard.lock();
+            let removals = self.removal_counter(key).load(Ordering::Acquire);
+            if object.head().mark().is_removed_since(removals) {
+                drop(shard);
+                self.release(cost, 1);
+                return self.refuse(InsertError::Purged);
+            }
             let added = shard.insert(key, object, cost, &mut gone);
             self.settle(slot, &shard);
             added
@@ -158,6 +252,9 @@ impl RamStore {
     /// Replaces `old` by `new` if `old` is still stored under `key`; tells whether it was. For 304 updates: the
     /// place in the eviction order is kept.
     pub fn update(&self, key: &CacheKey, old: &Arc<StoredObject>, new: Arc<StoredObject>) -> bool {
+        if self.is_gone(key, &new) {
+            return false;
+        }
         let Ok(cost) = self.admit(key, &new) else { return false };
         let mut gone = Evicted::new();
         let slot = self.slot(key);
@@ -174,18 +271,55 @@ impl RamStore {
         replaced.is_some()
     }
 
-    /// Removes all alternates of `key`; tells how many there were.
+    /// Removes all alternates of `key`; tells how many there were. One that is being fetched will not be stored.
     pub fn remove(&self, key: &CacheKey) -> usize {
         let mut gone = Evicted::new();
         let slot = self.slot(key);
         let freed = {
             let mut shard = slot.shard.lock();
+            self.removal_counter(key).fetch_add(1, Ordering::Release);
             let freed = shard.remove(key, &mut gone);
             self.settle(slot, &shard);
             freed
         };
         self.release(freed, gone.len() as u64);
         gone.len()
+    }
+
+    /// Makes all alternates of `key` stale from `now` on; tells how many there are. One that is being fetched will not
+    /// be stored.
+    pub fn soften(&self, key: &CacheKey, now: i64) -> usize {
+        let shard = self.slot(key).shard.lock();
+        self.removal_counter(key).fetch_add(1, Ordering::Release);
+        shard.each_alternate(key, |object| object.head().mark().make_stale(now))
+    }
+
+    /// Judges about `most` objects by the purges so far, going on where `sweep` was, and removes what is gone. When
+    /// all objects have been judged, gives the newest purge of when the sweep began: those up to it may be retired
+    /// ([`Purges::retire`]), and the next sweep begins.
+    pub fn sweep(&self, sweep: &mut Sweep, most: usize) -> Option<u64> {
+        let mut judged = 0;
+        while judged < most {
+            if (sweep.shard, sweep.entry) == (0, 0) {
+                sweep.newest = self.purges.newest();
+            }
+            let slot = &self.slots[sweep.shard];
+            let (some, next) = slot.shard.lock().some(sweep.entry, SWEEP_STEP);
+            judged += some.len().max(1);
+            for (key, object) in &some {
+                if self.is_gone(key, object) {
+                    self.drop_purged(key, object);
+                }
+            }
+            match next {
+                Some(next) => sweep.entry = next,
+                None => (sweep.shard, sweep.entry) = (sweep.shard + 1, 0),
+            }
+            if sweep.shard == SHARDS {
+                return Some(std::mem::take(sweep).newest);
+            }
+        }
+        None
     }
 
     /// Removes everything.
@@ -210,7 +344,12 @@ impl RamStore {
             inserts: self.inserts.load(Ordering::Relaxed),
             evictions: self.evictions.load(Ordering::Relaxed),
             refusals: self.refusals.load(Ordering::Relaxed),
+            purged: self.purged.load(Ordering::Relaxed),
         }
+    }
+
+    fn removal_counter(&self, key: &CacheKey) -> &AtomicU32 {
+        &self.removals[(key.hash64() >> 20) as usize % REMOVAL_COUNTERS]
     }
 
     fn slot(&self, key: &CacheKey) -> &Slot {
@@ -233,12 +372,14 @@ impl RamStore {
             None
         };
         match refusal {
-            Some(error) => {
-                self.refusals.fetch_add(1, Ordering::Relaxed);
-                Err(error)
-            }
+            Some(error) => self.refuse(error),
             None => Ok(cost),
         }
+    }
+
+    fn refuse<T>(&self, error: InsertError) -> Result<T, InsertError> {
+        self.refusals.fetch_add(1, Ordering::Relaxed);
+        Err(error)
     }
 
     /// Adds `cost` to the bytes in use once it fits; false if nothing is left to evict.
@@ -304,7 +445,7 @@ impl std::fmt::Debug for RamStore {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::object::{Body, StoredHead};
+    use crate::object::Body;
     use crate::policy::SetCookiePolicy;
     use crate::rules::StoredMeta;
     use tollgate_http::{Method, Response};

@@ -25,7 +25,15 @@ pub fn mailbox() -> (Remote, Mailbox) {
 impl Remote {
     /// Has `work` run on the event thread; whether that will happen.
     pub fn run(&self, work: impl FnOnce() + Send + 'static) -> bool {
-        self.0.send(Box::new(work)).is_ok()
+        self.hand(Box::new(work)).is_ok()
+    }
+
+    /// The same; hands the work back if it will not happen.
+    ///
+    /// # Errors
+    /// If the event thread has ended.
+    pub fn hand(&self, work: Work) -> Result<(), Work> {
+        self.0.send(work).map_err(|refused| refused.0)
     }
 }
 

@@ -107,9 +107,6 @@ pub struct Transaction {
     /// The origin's answer about a stale object is dropped and the object is served (TSHttpTxnServerRespIgnore). Up
     /// to READ_RESPONSE_HDR.
     pub ignores_origin_response: bool,
-    /// When an object expires that is served in place of the origin's answer, in seconds since 1970; 0: as the records
-    /// say (TSHttpTxnOverwriteExpireTime).
-    pub expire_time: i64,
     /// The URL that makes the cache key in place of the request's (TSCacheUrlSet). Up to POST_REMAP.
     pub cache_url: Option<Box<Url>>,
     /// The origin's address, from OS_DNS on. Set earlier, or changed in OS_DNS, it is used instead of what the name
@@ -193,7 +190,6 @@ impl Transaction {
             cached_response_time: None,
             updated_cached_response: None,
             ignores_origin_response: false,
-            expire_time: 0,
             cache_url: None,
             origin_addr: None,
             outgoing_addr: None,

@@ -19,16 +19,23 @@ use std::path::Path;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use tollgate_cache::CacheKey;
-use tollgate_cache::disk::{DiskError, DiskStats, DiskStore};
+use tollgate_cache::disk::{DiskError, DiskStats, DiskStore, Journal};
+use tollgate_cache::purge::journal::Entry;
+use tollgate_cache::purge::{self, Purge, Purges};
 use tollgate_config::storage::Storage;
 use tollgate_config::{Problem, Records};
 use tollgate_event::{clock, spawn_local, task};
 use tollgate_obs::metrics::{Metric, Metrics};
 
+/// LIMIT: bytes of the journal of purges before it is written anew.
+const JOURNAL_BYTES: u64 = 8 << 20;
+
 /// The disk tier, if there is one.
 #[derive(Default)]
 pub(crate) struct Disk {
     store: OnceLock<Arc<DiskStore>>,
+    /// What was purged by tag, prefix or expression.
+    journal: Mutex<Option<Journal>>,
     published: Mutex<DiskStats>,
 }
 
@@ -40,6 +47,31 @@ impl Disk {
     /// The store, if it may have something under the key. Memory only.
     pub(crate) fn holder_of(&self, key: &CacheKey) -> Option<&Arc<DiskStore>> {
         self.store().filter(|store| store.may_have(key))
+    }
+
+    /// Sees to it that a purge holds after a restart, too. Waits for the disk: purges of many objects are few.
+    pub(crate) fn write_down(&self, purge: &Purge, all: &Purges) {
+        let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(journal) = &mut *journal else { return };
+        let written = if journal.len() > JOURNAL_BYTES {
+            rewrite(journal, all)
+        } else {
+            let mut bytes = Vec::new();
+            purge::journal::append(&mut bytes, &Entry::Purge(purge.clone()));
+            journal.append(0, &bytes)
+        };
+        if let Err(error) = written {
+            tracing::error!("a purge is not written down and will not hold after a restart: {error}");
+        }
+    }
+
+    /// Takes up the purges of earlier processes, and writes down those of this one.
+    fn open_journal(&self, path: &Path, all: &Purges) -> Result<(), DiskError> {
+        let (mut journal, records) = Journal::open(path)?;
+        all.restore(records.iter().flat_map(|record| purge::journal::read(&record.bytes).0));
+        rewrite(&mut journal, all)?;
+        *self.journal.lock().unwrap_or_else(PoisonError::into_inner) = Some(journal);
+        Ok(())
     }
 
     /// Brings the metrics up to date.
@@ -71,11 +103,30 @@ impl Disk {
     }
 }
 
+/// Writes the journal anew, with what is remembered.
+fn rewrite(journal: &mut Journal, all: &Purges) -> Result<(), DiskError> {
+    let mut records = Vec::new();
+    for entry in all.snapshot() {
+        let mut bytes = Vec::new();
+        purge::journal::append(&mut bytes, &entry);
+        records.push(bytes);
+    }
+    journal.rewrite(records.iter().map(|bytes| (0, &bytes[..])))
+}
+
 impl Engine {
     /// Opens the cache's devices. What cannot be opened is told and left out: the server works without it.
     pub fn open_disk(&self, records: &Records, storage: &Storage, dir: &Path) -> Vec<Problem> {
-        let (store, problems) = open::open(records, storage, dir);
+        let (store, mut problems) = open::open(records, storage, dir);
         if let Some(store) = store {
+            let path = open::journal_path(storage, dir);
+            if let Err(error) = self.disk.open_journal(&path, self.store.purges()) {
+                // Without it purges of earlier processes are unknown: what they may have hit is not to be found.
+                store.clear();
+                let file: Arc<str> = path.display().to_string().into();
+                let message = format!("the purges are not known, the cache begins empty: {error}");
+                problems.push(Problem::error(&file, 0, message));
+            }
             // Opened once, at the start.
             let _: Result<(), _> = self.disk.store.set(Arc::new(store));
             self.disk.publish(&self.metrics);
@@ -88,14 +139,6 @@ impl Engine {
         if let Some(store) = self.disk.store() {
             store.sync().iter().for_each(|(name, error)| tracing::error!("cache {name}: {error}"));
         }
-    }
-
-    /// Removes what is stored under the key, in memory and on disks; tells whether there was something. On disks it is
-    /// gone for good only after [`make_removal_last`].
-    pub(crate) fn remove_stored(&self, key: &CacheKey) -> bool {
-        // First on the disk: what is read from there meanwhile is then seen to be removed.
-        let on_disk = self.disk.store().map_or(0, |store| store.remove(key));
-        self.store.remove(key) + on_disk > 0
     }
 }
 

@@ -4,6 +4,7 @@
 //! process, draining.
 //! Not responsible for: listening (`server`), transactions.
 
+use crate::ask::{Answer, Askable, Purpose};
 use crate::disk::Disk;
 use crate::generation::{Generation, GenerationParts, PluginSet};
 use crate::origin::limit::OriginLimits;
@@ -11,15 +12,21 @@ use arc_swap::ArcSwap;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, PoisonError};
-use tollgate_cache::{Collapser, FillLimits, HitForMiss, Holdoff, RamStore, RamStoreSettings};
+use tollgate_cache::purge::{Purge, PurgeError, PurgeLimits, PurgeStats, journal};
+use tollgate_cache::{
+    CacheKey, Collapser, Effect, FillLimits, HitForMiss, Holdoff, Purges, RamStore, RamStoreSettings,
+    StoreStats, Target,
+};
 use tollgate_config::{Problem, Records, ids};
 use tollgate_event::dns::DnsCache;
+use tollgate_http::Request;
 use tollgate_obs::log::{AccessLog, AccessLogHandle};
 use tollgate_obs::metrics::{Metric, Metrics};
 
-/// LIMIT: keys remembered as uncacheable, and for how long (seconds).
-const HIT_FOR_MISS: (usize, u32) = (65_536, 120);
+/// LIMIT: keys and variants remembered as not shareable.
+const HIT_FOR_MISS: usize = 65_536;
 
 /// LIMIT: objects whose origin is left alone after a failed validation.
 const HELD_OFF: usize = 65_536;
@@ -34,6 +41,9 @@ pub struct Engine {
     pub(crate) disk: Disk,
     pub(crate) collapser: Collapser,
     pub(crate) hit_for_miss: HitForMiss,
+    /// Stale objects being refreshed behind the scenes.
+    pub(crate) refreshes: AtomicUsize,
+    pub(crate) askable: Askable,
     /// Objects whose origin is left alone after a failed validation.
     pub(crate) holdoff: Holdoff,
     pub(crate) dns_cache: Arc<DnsCache>,
@@ -44,7 +54,8 @@ pub struct Engine {
     /// Requests being served, counted while `net.max_requests_in` is set.
     pub(crate) requests: AtomicUsize,
     pub(crate) origin_limits: OriginLimits,
-    evictions: AtomicU64,
+    /// What the gauges and counters of the cache were last set to.
+    published: Mutex<Published>,
     /// Identifies this process in Via, to notice requests that come back.
     pub(crate) via_id: String,
 }
@@ -67,10 +78,12 @@ impl Engine {
             generation: ArcSwap::from_pointee(generation),
             plugins,
             metrics,
-            store: RamStore::new(store_settings(&records)),
+            store: RamStore::with_purges(store_settings(&records), purges(&records)),
             disk: Disk::default(),
             collapser: Collapser::new(fill_limits(&records)),
-            hit_for_miss: HitForMiss::new(HIT_FOR_MISS.0, HIT_FOR_MISS.1),
+            hit_for_miss: HitForMiss::new(HIT_FOR_MISS),
+            refreshes: AtomicUsize::new(0),
+            askable: Askable::default(),
             holdoff: Holdoff::new(HELD_OFF),
             dns_cache: Arc::default(),
             hosts,
@@ -79,7 +92,7 @@ impl Engine {
             connections: AtomicUsize::new(0),
             requests: AtomicUsize::new(0),
             origin_limits: OriginLimits::default(),
-            evictions: AtomicU64::new(0),
+            published: Mutex::default(),
             via_id: format!(
                 "tollgate-{:08x}",
                 std::process::id() ^ tollgate_event::clock::unix_time().subsec_nanos()
@@ -155,13 +168,94 @@ impl Engine {
 
     /// Brings the cache's gauges up to date.
     pub(crate) fn publish_store_stats(&self) {
-        let stats = self.store.stats();
+        let (stats, purges) = (self.store.stats(), self.store.purges().stats());
         self.metrics.set(Metric::CacheObjects, stats.objects as i64);
         self.metrics.set(Metric::CacheBytesUsed, stats.bytes as i64);
-        let before = self.evictions.swap(stats.evictions, Ordering::Relaxed);
-        self.metrics.add(Metric::CacheEvictions, stats.evictions.saturating_sub(before));
+        self.metrics.set(Metric::CacheBans, purges.bans as i64);
+        self.metrics.set(Metric::CachePurgedTags, purges.tags as i64);
+        let mut published = self.published.lock().unwrap_or_else(PoisonError::into_inner);
+        let published = &mut *published;
+        for (metric, count, before) in [
+            (Metric::CacheEvictions, stats.evictions, &mut published.evictions),
+            (Metric::CachePurgedObjects, stats.purged, &mut published.purged),
+            (Metric::CachePurgesForgotten, purges.overflows, &mut published.overflows),
+        ] {
+            let before = std::mem::replace(before, count);
+            self.metrics.add(metric, count.saturating_sub(before));
+        }
         self.disk.publish(&self.metrics);
     }
+
+    /// Has an event thread do a request of the server's owner, with an absolute URL, and gives its answer. It never
+    /// comes if no event thread runs any more.
+    pub fn ask(&self, request: Request, purpose: Purpose) -> Receiver<Answer> {
+        self.askable.ask(request, purpose)
+    }
+
+    /// What the cache holds, and what was purged.
+    pub fn cache_stats(&self) -> (StoreStats, PurgeStats) {
+        (self.store.stats(), self.store.purges().stats())
+    }
+
+    /// The budget of the RAM cache, bytes.
+    pub fn cache_budget(&self) -> u64 {
+        self.store.settings().budget_bytes
+    }
+
+    /// The purges that are remembered because not all objects have been judged by them, oldest first.
+    pub fn remembered_purges(&self) -> Vec<Purge> {
+        let entries = self.store.purges().snapshot().into_iter();
+        entries
+            .filter_map(|entry| match entry {
+                journal::Entry::Purge(purge) => Some(purge),
+                journal::Entry::State { .. } => None,
+            })
+            .collect()
+    }
+
+    /// Purges many objects at once.
+    ///
+    /// # Errors
+    /// If the target cannot be right.
+    pub fn purge(&self, target: Target, effect: Effect) -> Result<(), PurgeError> {
+        let purge = self.store.purges().add(target, effect, tollgate_event::clock::unix_seconds())?;
+        self.disk.write_down(&purge, self.store.purges());
+        self.metrics.add(Metric::CachePurges, 1);
+        tracing::debug!("purge {}: {:?} of {:?}", purge.number, purge.effect, purge.target);
+        Ok(())
+    }
+
+    /// Removes what is stored under `key`, and sees to it that what is being fetched is neither stored nor shared
+    /// with who comes later. Tells how many objects there were.
+    pub(crate) fn remove(&self, key: &CacheKey) -> usize {
+        // First on the disk: what is read from there meanwhile is then seen to be removed.
+        let on_disk = self.disk.store().map_or(0, |store| store.remove(key));
+        self.collapser.detach(key);
+        self.store.remove(key) + on_disk
+    }
+
+    /// Makes what is stored under `key` stale. Tells how many objects there are.
+    pub(crate) fn soften(&self, key: &CacheKey) -> usize {
+        // On a disk there is no half way: what only lies there is gone.
+        let on_disk = self.disk.store().map_or(0, |store| store.remove(key));
+        self.store.soften(key, tollgate_event::clock::unix_seconds()) + on_disk
+    }
+}
+
+/// Counts that have been added to the metrics.
+#[derive(Default)]
+struct Published {
+    evictions: u64,
+    purged: u64,
+    overflows: u64,
+}
+
+fn purges(records: &Records) -> Arc<Purges> {
+    let most = |record| usize::try_from(records.int(record)).unwrap_or(0).max(1);
+    Arc::new(Purges::new(PurgeLimits {
+        bans: most(ids::TOLLGATE_CACHE_MAX_BANS),
+        tags: most(ids::TOLLGATE_CACHE_MAX_PURGED_TAGS),
+    }))
 }
 
 fn store_settings(records: &Records) -> RamStoreSettings {
@@ -174,7 +268,11 @@ fn store_settings(records: &Records) -> RamStoreSettings {
             bytes(ids::CACHE_RAM_CACHE_SIZE)
         },
         cutoff_bytes: bytes(ids::CACHE_RAM_CACHE_CUTOFF),
-        max_alternates: usize::try_from(records.int(ids::CACHE_LIMITS_HTTP_MAX_ALTS)).unwrap_or(5).max(1),
+        // LIMIT: "no limit" is the greatest that can be set.
+        max_alternates: match records.int(ids::CACHE_LIMITS_HTTP_MAX_ALTS) {
+            0 => 1024,
+            most => usize::try_from(most).unwrap_or(5),
+        },
     }
 }
 

@@ -9,6 +9,7 @@
 //! `TransactionEnd`; nothing ambiguous in framing is forwarded.
 #![forbid(unsafe_code)]
 
+mod ask;
 mod body;
 mod client;
 pub mod disk;
@@ -22,10 +23,12 @@ mod origin;
 mod policy;
 mod server;
 mod session;
+mod sweeper;
 mod thread;
 mod txn;
 mod wire;
 
+pub use ask::{Answer, Purpose};
 pub use engine::Engine;
 pub use generation::{Generation, GenerationParts, PluginLoader, PluginSet, PluginUse};
 pub use policy::of as cache_policy;

@@ -19,7 +19,8 @@ pub(crate) const BUFFERED_BODY_BYTES: usize = 4 * 1024 * 1024;
 pub(crate) const CACHE_LOOKUPS_REDONE: u8 = 8;
 /// LIMIT: redirects of one request, if plugins name the targets.
 pub(crate) const PLUGIN_REDIRECTS: i64 = 10;
-/// How long a stored object counts as fresh that a plugin has served in place of the origin's answer.
+/// How long a stored object counts as fresh that a plugin has served in place of the origin's answer, if no record says
+/// so.
 pub(crate) const SERVED_INSTEAD_SECONDS: i64 = 1800;
 /// LIMIT: addresses remembered as down, per thread.
 pub(crate) const DOWN_ADDRESSES: usize = 4096;

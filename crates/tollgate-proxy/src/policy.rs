@@ -48,12 +48,7 @@ pub fn of(r: &TxnRecords) -> Policy {
         negative_caching_lifetime: clamped(r.int(ids::HTTP_NEGATIVE_CACHING_LIFETIME)),
         negative_caching_list: statuses(r.str(ids::HTTP_NEGATIVE_CACHING_LIST)),
         max_doc_size: u64::try_from(r.int(ids::CACHE_MAX_DOC_SIZE)).unwrap_or(0),
-        normalize_ae: match r.int(ids::HTTP_NORMALIZE_AE) {
-            0 => NormalizeAe::Off,
-            2 => NormalizeAe::Br,
-            3 => NormalizeAe::BrGzip,
-            _ => NormalizeAe::Gzip,
-        },
+        normalize_ae: normalize_ae(r),
         set_cookie: match r.int(ids::TOLLGATE_HTTP_CACHE_SET_COOKIE) {
             1 => SetCookiePolicy::Strip,
             2 => SetCookiePolicy::DontStore,
@@ -64,6 +59,16 @@ pub fn of(r: &TxnRecords) -> Policy {
         range_lookup: r.flag(ids::HTTP_CACHE_RANGE_LOOKUP),
         range_write: r.flag(ids::HTTP_CACHE_RANGE_WRITE),
         store_parts: r.flag(ids::TOLLGATE_HTTP_CACHE_STORE_PARTS),
+    }
+}
+
+/// What becomes of a request's Accept-Encoding.
+pub(crate) fn normalize_ae(r: &TxnRecords) -> NormalizeAe {
+    match r.int(ids::HTTP_NORMALIZE_AE) {
+        0 => NormalizeAe::Off,
+        2 => NormalizeAe::Br,
+        3 => NormalizeAe::BrGzip,
+        _ => NormalizeAe::Gzip,
     }
 }
 

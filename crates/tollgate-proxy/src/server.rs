@@ -3,7 +3,9 @@
 //! Responsible for: accepting within the connection limit, periodic work of a thread, draining with a deadline.
 //! Not responsible for: binding (`tollgate-event`), signals (the binary).
 
+use crate::ask::Askable;
 use crate::engine::Engine;
+use crate::sweeper::Sweeper;
 use crate::thread::EngineThread;
 use crate::{disk, session};
 use std::rc::Rc;
@@ -21,6 +23,7 @@ pub type ListenerSet = Vec<BoundListener>;
 /// Runs one event thread until the engine drains and its sessions have ended or `drain_limit` has passed.
 pub async fn serve(engine: Arc<Engine>, index: usize, listeners: ListenerSet, drain_limit: Duration) {
     let thread = EngineThread::new(engine, index);
+    thread.engine.askable.enter(&thread);
     for listener in listeners {
         match listener.attach() {
             Ok(listener) => spawn_local(accept(Rc::clone(&thread), listener)),
@@ -30,9 +33,15 @@ pub async fn serve(engine: Arc<Engine>, index: usize, listeners: ListenerSet, dr
     let mut drained_for = Duration::ZERO;
     let tick = Duration::from_millis(100);
     let mut ticks = 0u32;
+    // One thread sweeps for all.
+    let mut sweeper = (index == 0).then(Sweeper::default);
     while !(thread.is_draining() && (thread.sessions() == 0 || drained_for >= drain_limit)) {
         timer::sleep(tick).await;
         ticks += 1;
+        // With disks no purge may be forgotten: there are objects that a sweep through memory does not judge.
+        if let Some(sweeper) = sweeper.as_mut().filter(|_| thread.engine.disk.store().is_none()) {
+            sweeper.tick(&thread.engine.store);
+        }
         if ticks.is_multiple_of(10) {
             every_second(&thread);
             // One thread does it for all.
@@ -46,6 +55,7 @@ pub async fn serve(engine: Arc<Engine>, index: usize, listeners: ListenerSet, dr
             drained_for += tick;
         }
     }
+    Askable::leave();
     if thread.sessions() > 0 {
         tracing::warn!("drain deadline reached, {} sessions are cut off", thread.sessions());
     }

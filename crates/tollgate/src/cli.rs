@@ -24,6 +24,10 @@ pub(crate) enum Command {
     Show(ShowOptions),
     /// Command a running server through its control socket.
     Ctl(CtlOptions),
+    /// Purge a running server's cache, or show what it holds.
+    Cache(CacheOptions),
+    /// Ask a running server what it would do for a request: rule, cache key, what is stored, freshness, and why.
+    Explain(ExplainOptions),
 }
 
 /// The command line when the program is called `traffic_ctl`.
@@ -37,6 +41,68 @@ pub(crate) struct CtlCli {
 /// A command to a running server.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct CtlOptions {
+    #[command(flatten)]
+    pub(crate) server: ServerOptions,
+    #[command(subcommand)]
+    pub(crate) command: CtlCommand,
+}
+
+/// A command to a running server's cache.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct CacheOptions {
+    #[command(flatten)]
+    pub(crate) server: ServerOptions,
+    #[command(subcommand)]
+    pub(crate) command: CacheCommand,
+}
+
+/// A request to be explained.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ExplainOptions {
+    #[command(flatten)]
+    pub(crate) server: ServerOptions,
+    /// The URL, as a client asks for it.
+    pub(crate) url: String,
+    /// A field of the request, as `Name: value`. Repeatable.
+    #[arg(short = 'H', long = "header", value_name = "FIELD")]
+    pub(crate) headers: Vec<String>,
+    /// The request's method.
+    #[arg(short = 'X', long, value_name = "METHOD", default_value = "GET")]
+    pub(crate) method: String,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum CacheCommand {
+    /// Remove what is stored for URLs, beginnings of URLs or tags; say for each URL whether something was stored.
+    Purge {
+        /// URLs, as clients ask for them.
+        #[arg(value_name = "URL", required_unless_present_any = ["prefixes", "tags"])]
+        urls: Vec<String>,
+        /// All URLs that begin so. Repeatable.
+        #[arg(long = "prefix", value_name = "URL")]
+        prefixes: Vec<String>,
+        /// All responses with this tag (Surrogate-Key, Cache-Tag). Repeatable.
+        #[arg(long = "tag", value_name = "TAG")]
+        tags: Vec<String>,
+        /// Make it stale: it is validated before it is used, and may stand in when the origin fails.
+        #[arg(long)]
+        soft: bool,
+    },
+    /// Remove what is stored for the URLs that match a regular expression, after remapping, as `explain` shows them.
+    Ban {
+        #[arg(required = true, value_name = "REGEX")]
+        regexes: Vec<String>,
+        /// Make it stale: it is validated before it is used, and may stand in when the origin fails.
+        #[arg(long)]
+        soft: bool,
+    },
+    /// Print what the cache holds and which purges are not through with all objects.
+    Stat,
+}
+
+/// Which server is meant, and how results are printed.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ServerOptions {
     /// The server's configuration directory; its records say where the control socket is.
     #[arg(long, value_name = "DIR", visible_alias = "run-root", global = true)]
     pub(crate) config: Option<PathBuf>,
@@ -46,8 +112,6 @@ pub(crate) struct CtlOptions {
     /// Print the result as JSON.
     #[arg(long, global = true)]
     pub(crate) json: bool,
-    #[command(subcommand)]
-    pub(crate) command: CtlCommand,
 }
 
 #[derive(Clone, Debug, Subcommand)]

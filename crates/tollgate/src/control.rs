@@ -5,6 +5,7 @@
 //! Invariants: everything happens on the main thread, one thing after the other, as reloads by signal do; settings
 //! made here are on top of the files' until the server ends, and only valid ones are kept.
 
+use crate::cache;
 use crate::config::listed;
 use crate::run::Server;
 use serde_json::{Value, json};
@@ -19,7 +20,7 @@ use tollgate_hook::run_void;
 use tollgate_obs::metrics::{Metric, MetricKind, Metrics};
 use tollgate_plugin::hooks::{Message, PluginMessage, panic_text};
 
-type Reply = Result<Value, ControlError>;
+pub(crate) type Reply = Result<Value, ControlError>;
 
 /// A command on its way to the main thread.
 #[derive(Debug)]
@@ -116,6 +117,12 @@ pub(crate) fn perform(server: &mut Server, request: &Request) -> Reply {
         Request::MetricClear {} => Ok(clear(server)),
         Request::PluginList {} => Ok(plugin_list()),
         Request::PluginMsg { tag, data } => plugin_message(server, tag, data.as_deref()),
+        Request::CachePurge { urls, prefixes, tags, soft } => {
+            cache::purge(server, urls, prefixes, tags, *soft)
+        }
+        Request::CacheBan { regexes, soft } => cache::ban(server, regexes, *soft),
+        Request::CacheStat {} => Ok(cache::stat(server)),
+        Request::Explain { url, method, headers } => cache::explain(server, url, method.as_deref(), headers),
         Request::ServerStatus {} => Ok(server_status(server)),
         Request::ServerDrain { undo } => drain(server, !undo),
         Request::ServerStop {} => Ok(json!({})),

@@ -2,9 +2,13 @@
 //!
 //! Responsible for: from arguments to requests, printing results as Traffic Server's `traffic_ctl` does, exit status.
 //! Not responsible for: the socket's protocol (`tollgate-admin`), what a command does (`control.rs`).
+//! `tollgate cache` and `tollgate explain` are such commands, too.
 //! Exit status, as `traffic_ctl`'s: 0 done, 2 not done, 64 wrong usage (when called by that name).
 
-use crate::cli::{ConfigCommand, CtlCommand, CtlOptions, MetricCommand, PluginCommand, ServerCommand};
+use crate::cli::{
+    CacheCommand, CacheOptions, ConfigCommand, CtlCommand, CtlOptions, ExplainOptions, MetricCommand,
+    PluginCommand, ServerCommand, ServerOptions,
+};
 use crate::control::socket_path;
 use anyhow::{Context, anyhow};
 use serde_json::Value;
@@ -32,9 +36,49 @@ pub(crate) fn run(options: &CtlOptions) -> ExitCode {
     }
 }
 
+/// Runs one command to the cache.
+pub(crate) fn run_cache(options: &CacheOptions) -> ExitCode {
+    let request = match options.command.clone() {
+        CacheCommand::Purge { urls, prefixes, tags, soft } => {
+            Request::CachePurge { urls, prefixes, tags, soft }
+        }
+        CacheCommand::Ban { regexes, soft } => Request::CacheBan { regexes, soft },
+        CacheCommand::Stat => Request::CacheStat {},
+    };
+    run_one("cache", &options.server, &request, crate::cache::text)
+}
+
+/// Has a request explained.
+pub(crate) fn run_explain(options: &ExplainOptions) -> ExitCode {
+    let ExplainOptions { url, method, headers, .. } = options.clone();
+    let request = Request::Explain { url, method: Some(method), headers };
+    run_one("explain", &options.server, &request, crate::explain::text)
+}
+
+/// Runs one command and prints its result.
+fn run_one(name: &str, server: &ServerOptions, request: &Request, text: fn(&Value) -> String) -> ExitCode {
+    let done = socket(server).and_then(|socket| {
+        let result = call(&socket, request, TIMEOUT)?;
+        print(&if server.json { format!("{result:#}\n") } else { text(&result) })
+    });
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("tollgate {name}: {error:#}");
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+fn print(text: &str) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).context("cannot write")
+}
+
 fn command(options: &CtlOptions) -> anyhow::Result<()> {
-    let socket = socket(options)?;
-    let requests = requests(&options.command, options.json);
+    let json = options.server.json;
+    let socket = socket(&options.server)?;
+    let requests = requests(&options.command, json);
     let rounds = match &options.command {
         CtlCommand::Metric(MetricCommand::Monitor { count, .. }) => *count,
         _ => 1,
@@ -43,10 +87,7 @@ fn command(options: &CtlOptions) -> anyhow::Result<()> {
     loop {
         for request in &requests {
             let result = call(&socket, request, TIMEOUT).map_err(|error| explained(request, error))?;
-            let text =
-                if options.json { format!("{result:#}\n") } else { text(&options.command, request, &result) };
-            let mut out = std::io::stdout().lock();
-            out.write_all(text.as_bytes()).and_then(|()| out.flush()).context("cannot write")?;
+            print(&if json { format!("{result:#}\n") } else { text(&options.command, request, &result) })?;
         }
         done += 1;
         if rounds != 0 && done >= rounds {
@@ -59,7 +100,7 @@ fn command(options: &CtlOptions) -> anyhow::Result<()> {
 }
 
 /// The socket that the options name.
-fn socket(options: &CtlOptions) -> anyhow::Result<PathBuf> {
+fn socket(options: &ServerOptions) -> anyhow::Result<PathBuf> {
     if let Some(path) = &options.socket {
         return Ok(path.clone());
     }
@@ -179,6 +220,10 @@ fn text(command: &CtlCommand, request: &Request, result: &Value) -> String {
         Request::ConfigSet { name, .. } => format!("set {name}, restart is not required\n"),
         Request::ConfigDescribe { .. } => rows().map(description).collect(),
         Request::ConfigStatus {} => status(result),
+        Request::CachePurge { .. } | Request::CacheBan { .. } | Request::CacheStat {} => {
+            crate::cache::text(result)
+        }
+        Request::Explain { .. } => crate::explain::text(result),
         Request::PluginList {} => rows().map(holdings).collect(),
         Request::ServerStatus {} => format!("{result:#}\n"),
         Request::ConfigReload {}

@@ -15,12 +15,14 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod cache;
 mod check;
 mod cli;
 mod config;
 mod control;
 mod ctl;
 mod demo;
+mod explain;
 mod run;
 mod show;
 
@@ -48,6 +50,8 @@ pub fn main_with(mut plugins: PluginSet) -> ExitCode {
         cli::Command::Check(options) => return check::run(&options, verifying(plugins)),
         cli::Command::Show(options) => show::run(&options, verifying(plugins)),
         cli::Command::Ctl(options) => return ctl::run(&options),
+        cli::Command::Cache(options) => return ctl::run_cache(&options),
+        cli::Command::Explain(options) => return ctl::run_explain(&options),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

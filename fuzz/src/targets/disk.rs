@@ -94,7 +94,8 @@ fn read(stripe: &Arc<Stripe>, key: u8) -> Option<Vec<u8>> {
     let name = [key];
     let document = stripe.documents(stripe.key(&name)).ok()?.into_iter().next()?;
     // Whatever it is, it must not panic.
-    drop(decode_head(&document.meta));
+    let key = tollgate_cache::CacheKey::for_url(&tollgate_http::Url::origin("/".into(), None), -1);
+    drop(decode_head(&document.meta, &key));
     if document.fragments.is_empty() {
         return Some(document.inline.to_vec());
     }

@@ -67,6 +67,42 @@ pub enum Request {
         /// The data.
         data: Option<String>,
     },
+    /// Purges URLs, all that begin with prefixes, and tags.
+    CachePurge {
+        /// URLs, as clients ask for them.
+        #[serde(default)]
+        urls: Vec<String>,
+        /// Beginnings of such URLs.
+        #[serde(default)]
+        prefixes: Vec<String>,
+        /// Tags of responses.
+        #[serde(default)]
+        tags: Vec<String>,
+        /// What is purged becomes stale; without this it is gone.
+        #[serde(default)]
+        soft: bool,
+    },
+    /// Purges the URLs that match, as the cache has them.
+    CacheBan {
+        /// Regular expressions.
+        regexes: Vec<String>,
+        /// What is purged becomes stale; without this it is gone.
+        #[serde(default)]
+        soft: bool,
+    },
+    /// What the cache holds, and what was purged.
+    CacheStat {},
+    /// What would be done for a request.
+    Explain {
+        /// Its URL, as a client asks for it.
+        url: String,
+        /// Its method; GET if not given.
+        #[serde(default)]
+        method: Option<String>,
+        /// Its fields, as `Name: value`.
+        #[serde(default)]
+        headers: Vec<String>,
+    },
     /// State, generation, uptime, connections.
     ServerStatus {},
     /// No kept-alive client connections from now on.
@@ -93,6 +129,10 @@ const METHODS: &[&str] = &[
     "metric_clear",
     "plugin_list",
     "plugin_msg",
+    "cache_purge",
+    "cache_ban",
+    "cache_stat",
+    "explain",
     "server_status",
     "server_drain",
     "server_stop",
@@ -248,6 +288,10 @@ mod tests {
             Request::MetricClear {},
             Request::MetricZero { names: vec![] },
             Request::PluginMsg { tag: "t".into(), data: None },
+            Request::CachePurge { urls: vec![], prefixes: vec![], tags: vec!["t".into()], soft: true },
+            Request::CacheBan { regexes: vec![], soft: false },
+            Request::CacheStat {},
+            Request::Explain { url: "u".into(), method: None, headers: vec![] },
         ];
         for request in all {
             let mut message = serde_json::to_value(&request).expect("json");

@@ -5,14 +5,16 @@
 //! follow from the fields are read from these again, so that a newer program judges old objects by its own rules.
 
 use super::record::Input;
+use crate::key::CacheKey;
 use crate::object::StoredHead;
 use crate::policy::SetCookiePolicy;
+use crate::purge::Born;
 use crate::rules::StoredMeta;
 use crate::vary::Selecting;
 use bytes::Bytes;
 use tollgate_http::HeaderBlock;
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// The bytes of a head.
 pub fn encode_head(head: &StoredHead) -> Vec<u8> {
@@ -22,6 +24,8 @@ pub fn encode_head(head: &StoredHead) -> Vec<u8> {
     out.extend_from_slice(&meta.request_time.to_le_bytes());
     out.extend_from_slice(&meta.response_time.to_le_bytes());
     out.extend_from_slice(&meta.age_value.to_le_bytes());
+    out.extend_from_slice(&head.mark().judged().to_le_bytes());
+    out.extend_from_slice(&head.stale_since().unwrap_or(0).to_le_bytes());
     put_optional(&mut out, head.reason().map(|reason| &reason[..]));
     out.push(u8::from(head.selecting().is_never()));
     put_len(&mut out, head.selecting().iter().count());
@@ -37,8 +41,8 @@ pub fn encode_head(head: &StoredHead) -> Vec<u8> {
     out
 }
 
-/// The head in `bytes`, if there is one.
-pub fn decode_head(bytes: &[u8]) -> Option<StoredHead> {
+/// The head in `bytes`, stored under `key`, if there is one.
+pub fn decode_head(bytes: &[u8], key: &CacheKey) -> Option<StoredHead> {
     let mut input = Input(bytes);
     if input.u8()? != VERSION {
         return None;
@@ -47,6 +51,8 @@ pub fn decode_head(bytes: &[u8]) -> Option<StoredHead> {
     let status = input.u16()?;
     let (request_time, response_time) = (input.u64()? as i64, input.u64()? as i64);
     let age_value = input.u32()?;
+    let judged = input.u64()?;
+    let stale_since = input.u64()? as i64;
     let reason = get_optional(&mut input)?.map(Bytes::copy_from_slice);
     let never = input.u8()? != 0;
     let mut fields = Vec::new();
@@ -66,7 +72,9 @@ pub fn decode_head(bytes: &[u8]) -> Option<StoredHead> {
     let mut meta = StoredMeta::of(status, &headers, request_time, response_time);
     // `Age` is not stored as a field.
     meta.age_value = age_value;
-    Some(StoredHead::restored(meta, reason, headers, selecting, set_cookie))
+    let head = StoredHead::restored(meta, reason, headers, selecting, set_cookie)
+        .born_as(key, Born { purge: judged, removals: None });
+    Some(if stale_since > 0 { head.stale_from(stale_since) } else { head })
 }
 
 fn set_cookie_number(policy: SetCookiePolicy) -> u8 {
@@ -118,6 +126,10 @@ mod tests {
     use proptest::prelude::*;
     use tollgate_http::{Method, Request, Response};
 
+    fn key() -> CacheKey {
+        CacheKey::for_url(&"http://h/".parse().expect("a URL"), -1)
+    }
+
     fn head(fields: &[(&str, &str)], request_fields: &[(&str, &str)]) -> StoredHead {
         let mut request = Request::new(Method::Get, "http://h/".parse().expect("a URL"));
         let mut response = Response::new(203);
@@ -126,11 +138,14 @@ mod tests {
         response.reason = Some("Fine".into());
         let meta = StoredMeta::new(&response, 1_790_000_000, 1_790_000_003);
         StoredHead::new(&request, &response, meta, SetCookiePolicy::Strip)
+            .born_as(&key(), Born { purge: 17, removals: None })
+            .stale_from(1_790_000_100)
     }
 
     fn assert_same(one: &StoredHead, other: &StoredHead) {
         assert_eq!((one.meta(), one.reason()), (other.meta(), other.reason()));
         assert_eq!((one.selecting(), one.set_cookie()), (other.selecting(), other.set_cookie()));
+        assert_eq!((one.mark().judged(), one.stale_since()), (other.mark().judged(), other.stale_since()));
         assert!(one.headers().iter().eq(other.headers().iter()));
     }
 
@@ -148,15 +163,15 @@ mod tests {
             ("Set-Cookie", "a=b"),
         ];
         let head = head(&fields, &[("Accept-Encoding", "gzip"), ("accept-encoding", "br")]);
-        assert_same(&head, &decode_head(&encode_head(&head)).expect("as written"));
+        assert_same(&head, &decode_head(&encode_head(&head), &key()).expect("as written"));
     }
 
     #[test]
     fn a_head_cut_off_anywhere_is_none() {
         let bytes = encode_head(&head(&[("Vary", "a"), ("X", "y")], &[("A", "b")]));
-        assert!(decode_head(&bytes).is_some());
+        assert!(decode_head(&bytes, &key()).is_some());
         for len in 0..bytes.len() {
-            assert!(decode_head(&bytes[..len]).is_none(), "{len}");
+            assert!(decode_head(&bytes[..len], &key()).is_none(), "{len}");
         }
     }
 
@@ -177,14 +192,14 @@ mod tests {
             let selecting: Vec<(&str, &str)> =
                 selecting.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
             let head = head(&all, &selecting);
-            assert_same(&head, &decode_head(&encode_head(&head)).expect("as written"));
+            assert_same(&head, &decode_head(&encode_head(&head), &key()).expect("as written"));
         }
 
         #[test]
         fn any_bytes_are_a_head_or_not_but_no_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             let mut bytes = bytes;
             bytes.insert(0, VERSION);
-            let _: Option<StoredHead> = decode_head(&bytes);
+            let _: Option<StoredHead> = decode_head(&bytes, &key());
         }
     }
 }

@@ -198,7 +198,7 @@ impl DiskStore {
         let stripe_key = stripe.key(key.as_bytes());
         let mut objects: Vec<StoredObject> = Vec::new();
         for document in stripe.documents_with(stripe_key, patience)? {
-            let Some(head) = decode_head(&document.meta) else { continue };
+            let Some(head) = decode_head(&document.meta, key) else { continue };
             let is_shadowed =
                 objects.iter().any(|newer| newer.head().selecting().same_variant(head.selecting()));
             if !is_shadowed {
@@ -259,6 +259,11 @@ impl DiskStore {
             Some(stripe) => stripe.write_tombstone(stripe.key(key.as_bytes())),
             None => Ok(()),
         }
+    }
+
+    /// Makes everything unreachable. Memory only, until the next sync.
+    pub fn clear(&self) {
+        self.members.iter().for_each(|member| member.stripe.index.clear());
     }
 
     /// Upkeep, to be called about every second: writes what waits in buffers, and syncs indexes when it is time. Gives

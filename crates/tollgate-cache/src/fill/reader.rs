@@ -35,6 +35,10 @@ impl FillFollower {
         FillFollower { reader }
     }
 
+    pub(super) fn fill(&self) -> &Arc<Fill> {
+        &self.reader.fill
+    }
+
     /// Ready with the header, or with the news that there will be none.
     pub fn poll_header(&mut self, cx: &mut Context<'_>) -> Poll<FollowerStart> {
         let mut state = self.reader.fill.lock();
@@ -49,6 +53,11 @@ impl FillFollower {
             }
         };
         Poll::Ready(start)
+    }
+
+    /// Whether the header is there, so that the body can be read while it is written.
+    pub fn has_header(&self) -> bool {
+        self.reader.head().is_some()
     }
 
     /// The body, if a request with these fields may share the response whose header is known by now.

@@ -32,6 +32,17 @@ pub struct StoredMeta {
     pub control: ResponseControl,
 }
 
+/// The terms of the age calculation (RFC 9111 §4.2.3), seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AgeParts {
+    /// `apparent_age`: by the origin's clock.
+    pub apparent: i64,
+    /// `response_delay`: how long the response took to come.
+    pub delay: i64,
+    /// `resident_time`: since then.
+    pub resident: i64,
+}
+
 impl StoredMeta {
     /// Reads the facts from a response whose request was sent at `request_time` and which came at `response_time`.
     pub fn new(response: &Response, request_time: i64, response_time: i64) -> StoredMeta {
@@ -99,11 +110,18 @@ impl StoredMeta {
 
     /// The current age, seconds (RFC 9111 §4.2.3).
     pub fn age(&self, now: i64) -> u32 {
-        let apparent = self.response_time.saturating_sub(self.date).max(0);
-        let delay = self.response_time.saturating_sub(self.request_time).max(0);
+        let AgeParts { apparent, delay, resident } = self.age_parts(now);
         let corrected = i64::from(self.age_value).saturating_add(delay);
-        let resident = now.saturating_sub(self.response_time).max(0);
         delta(apparent.max(corrected).saturating_add(resident))
+    }
+
+    /// What the current age is made of, beside `age_value`.
+    pub fn age_parts(&self, now: i64) -> AgeParts {
+        AgeParts {
+            apparent: self.response_time.saturating_sub(self.date).max(0),
+            delay: self.response_time.saturating_sub(self.request_time).max(0),
+            resident: now.saturating_sub(self.response_time).max(0),
+        }
     }
 
     /// Whether a conditional request can validate it.

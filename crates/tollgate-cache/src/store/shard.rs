@@ -16,6 +16,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use tollgate_http::HeaderBlock;
 
+/// Objects with their keys.
+type Objects = Vec<(CacheKey, Arc<StoredObject>)>;
+
 /// "No entry" in a link.
 const NIL: u32 = u32::MAX;
 /// Greatest count of hits: two bits.
@@ -151,6 +154,42 @@ impl Shard {
     /// Removes a key; returns the bytes freed.
     pub(super) fn remove(&mut self, key: &CacheKey, gone: &mut Evicted) -> u64 {
         self.find(key).map_or(0, |index| self.take_out(index, gone))
+    }
+
+    /// Removes one alternate; returns the bytes freed, 0 if it is not there.
+    pub(super) fn remove_alternate(
+        &mut self,
+        key: &CacheKey,
+        object: &Arc<StoredObject>,
+        gone: &mut Evicted,
+    ) -> u64 {
+        let Some(index) = self.find(key) else { return 0 };
+        let Some(entry) = self.entry_mut(index) else { return 0 };
+        let Some(at) = entry.alternates.iter().position(|a| Arc::ptr_eq(&a.object, object)) else { return 0 };
+        if entry.alternates.len() == 1 {
+            return self.take_out(index, gone);
+        }
+        let before = self.bytes();
+        self.change(index, |entry| gone.push(entry.alternates.remove(at).object));
+        before - self.bytes()
+    }
+
+    /// Calls `change` for each alternate of a key; tells how many there are.
+    pub(super) fn each_alternate(&self, key: &CacheKey, change: impl Fn(&StoredObject)) -> usize {
+        let entry = self.find(key).and_then(|index| self.entries.get(index as usize)?.as_ref());
+        entry.map_or(0, |entry| {
+            entry.alternates.iter().for_each(|a| change(&a.object));
+            entry.alternates.len()
+        })
+    }
+
+    /// The objects of at most `most` places from `start` on, and where to go on.
+    pub(super) fn some(&self, start: usize, most: usize) -> (Objects, Option<usize>) {
+        let end = (start + most).min(self.entries.len());
+        let places = self.entries.get(start..end).unwrap_or_default().iter().flatten();
+        let some = places
+            .flat_map(|entry| entry.alternates.iter().map(|a| (entry.key.clone(), Arc::clone(&a.object))));
+        (some.collect(), (end < self.entries.len()).then_some(end))
     }
 
     pub(super) fn clear(&mut self, gone: &mut Evicted) -> u64 {

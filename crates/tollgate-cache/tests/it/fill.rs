@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use tollgate_cache::{
     AbortReason, Collapser, FillAborted, FillFollower, FillLimits, FillReader, FillWriter, FollowerStart,
-    HitForMiss, Policy, RamStore, RamStoreSettings, Role, StoredHead,
+    HitForMiss, Policy, RamStore, RamStoreSettings, Role, StoredHead, Unshareable,
 };
-use tollgate_http::Method;
+use tollgate_http::{HeaderBlock, Method};
 
 #[derive(Default)]
 struct Count(AtomicUsize);
@@ -249,26 +249,56 @@ fn no_waker_outlives_the_fill() {
     assert_eq!((Arc::strong_count(&count), count.get()), (2, 1));
 }
 
+fn until(until: i64) -> Unshareable {
+    Unshareable { reason: "private", until }
+}
+
+fn fields(fields: &[(&str, &str)]) -> HeaderBlock {
+    fields.iter().copied().collect()
+}
+
 #[test]
 fn keys_found_uncacheable_are_remembered_for_a_while_and_bounded() {
-    let memory = HitForMiss::new(64, 10);
-    memory.remember(&key("a"), 100);
-    assert!(memory.contains(&key("a"), 109) && !memory.contains(&key("a"), 110));
-    assert!(!memory.contains(&key("b"), 100));
-    memory.forget(&key("a"));
-    assert!(!memory.contains(&key("a"), 101));
+    let (memory, none) = (HitForMiss::new(64), HeaderBlock::new());
+    let is_known = |path: &str, now| memory.find(&key(path), &none, now).is_some();
+    memory.remember(&key("a"), &none, &none, until(110), 100);
+    assert_eq!(memory.find(&key("a"), &none, 109), Some(until(110)));
+    assert!(!is_known("a", 110) && !is_known("b", 100));
+    memory.forget(&key("a"), &none);
+    assert!(!is_known("a", 101));
+    memory.remember(&key("a"), &none, &none, until(100), 100);
+    assert!(!is_known("a", 100), "for no time is not at all");
     for i in 0..1000 {
-        memory.remember(&key(&i.to_string()), 100);
+        memory.remember(&key(&i.to_string()), &none, &none, until(110), 100);
     }
     assert!(memory.len() <= 64);
 }
 
 #[test]
 fn a_key_noted_anew_is_remembered_from_then_on() {
-    let memory = HitForMiss::new(1, 10);
-    memory.remember(&key("a"), 100);
-    memory.remember(&key("a"), 106);
-    assert!(memory.contains(&key("a"), 115) && !memory.contains(&key("a"), 116));
+    let (memory, none) = (HitForMiss::new(1), HeaderBlock::new());
+    memory.remember(&key("a"), &none, &none, until(110), 100);
+    memory.remember(&key("a"), &none, &none, until(116), 106);
+    assert_eq!(memory.find(&key("a"), &none, 115).map(|known| known.until), Some(116));
+    assert_eq!(memory.find(&key("a"), &none, 116), None);
+}
+
+#[test]
+fn one_variant_found_uncacheable_says_nothing_of_the_others() {
+    let memory = HitForMiss::new(64);
+    let (vary, none) = (fields(&[("Vary", "Foo"), ("Vary", "Bar")]), HeaderBlock::new());
+    let (one, two) = (fields(&[("Foo", "1")]), fields(&[("Foo", "2")]));
+    memory.remember(&key("a"), &one, &vary, until(110), 100);
+    let known = |request| memory.find(&key("a"), request, 100).is_some();
+    assert_eq!((known(&one), known(&two), known(&none)), (true, false, false));
+    memory.remember(&key("a"), &two, &vary, until(110), 100);
+    assert_eq!((known(&one), known(&two), known(&none)), (true, true, false));
+    memory.forget(&key("a"), &one);
+    assert_eq!((known(&one), known(&two)), (false, true));
+    memory.remember(&key("a"), &one, &none, until(110), 100);
+    assert_eq!((known(&one), known(&none)), (true, true), "chosen by nothing: all of them");
+    memory.remember(&key("b"), &one, &fields(&[("Vary", "*")]), until(110), 100);
+    assert!(memory.find(&key("b"), &two, 100).is_some());
 }
 
 /// What the threads and interleavings below do.

@@ -1,6 +1,6 @@
 //! RFC 9111 §4.2 and §5, RFC 5861, RFC 8246, RFC 9213, one row per rule.
 
-use crate::support::{T0, get, head, is_reused, verdict};
+use crate::support::{T0, get, head, is_reused, response_of, stored, verdict};
 use proptest::prelude::*;
 use tollgate_cache::policy::{Policy, WhenToRevalidate};
 use tollgate_cache::rules::{FreshState, FreshnessReason, LifetimeSource, Stale, freshness, request_policy};
@@ -188,6 +188,34 @@ fn guaranteed_bounds_and_negative_caching_apply() {
     assert!(is_reused(503, "", 59, &policy));
     assert!(!is_reused(503, "", 60, &policy));
     assert!(!is_reused(503, "Cache-Control: max-age=1", 2, &policy), "an explicit lifetime wins");
+}
+
+#[test]
+fn a_rule_sets_the_lifetime_in_place_of_the_origin() {
+    let revalidate = Policy { revalidate_after: Some(100), ..Policy::default() };
+    for (fields, after, expected) in [
+        ("Cache-Control: max-age=10", 50, true),
+        ("Cache-Control: max-age=1000", 150, false),
+        ("Cache-Control: no-cache, max-age=10", 50, true),
+        ("Cache-Control: no-store", 50, false),
+        ("Cache-Control: max-age=10\nAge: 60", 50, false),
+        ("", 50, true),
+    ] {
+        assert_eq!(is_reused(200, fields, after, &revalidate), expected, "{fields} after {after}");
+    }
+    let ttl = Policy { ttl_in_cache: Some(100), ..Policy::default() };
+    for (fields, after, expected) in [
+        ("Cache-Control: no-store, no-cache, private, max-age=0\nAge: 5000", 99, true),
+        ("Cache-Control: max-age=1000", 100, false),
+        ("Vary: *", 10, false),
+        ("", 99, true),
+    ] {
+        assert_eq!(is_reused(200, fields, after, &ttl), expected, "{fields} after {after}");
+    }
+    let eager = get(&[("Cache-Control", "no-cache, max-age=0")]);
+    let heeded = Policy { ignore_client_no_cache: false, ignore_client_cc_max_age: false, ..ttl };
+    let stored = stored(&get(&[]), &response_of(200, ""), &heeded).expect("storable");
+    assert!(verdict(&stored, &eager, T0 + 10, &heeded).is_fresh(), "whatever the client says");
 }
 
 #[test]

@@ -44,6 +44,7 @@ fn only_one_part_of_known_length_is_kept() {
         (range, "Content-Range: bytes 0-4/*"),
         (range, "Content-Range: bytes 5-4/10"),
         (range, "Content-Range: bytes 0-10/10"),
+        (range, "Content-Range: bytes 5-18446744073709551615/10"),
         (range, "Content-Range: bytes */10"),
         (range, "Content-Range: lines 0-4/10"),
         (range, "Content-Range: bytes 0-4/10\nContent-Range: bytes 5-9/10"),

@@ -237,10 +237,16 @@ records! {
         "Accept PUSH: the body is a response to be stored.";
     Int TOLLGATE_HTTP_CACHE_STATUS_ENABLED "proxy.config.tollgate.http.cache_status_enabled" = 0, FLAG, no, Dynamic, "",
         "Send Cache-Status (RFC 9211).", ours;
+    Int TOLLGATE_HTTP_SEND_SURROGATE_KEY "proxy.config.tollgate.http.send_surrogate_key" = 0, FLAG, no, Dynamic, "",
+        "Send Surrogate-Key on to clients, which have no use for it unless they are caches that are purged by it.", ours;
     Int TOLLGATE_HTTP_CACHE_COLLAPSE_ENABLED "proxy.config.tollgate.http.cache.collapse_enabled" = 1, FLAG, no, Dynamic, "",
         "Concurrent misses of one object share one origin request.", ours;
     Int TOLLGATE_HTTP_CACHE_COLLAPSE_WAIT_TIMEOUT "proxy.config.tollgate.http.cache.collapse_wait_timeout" = 30, POSITIVE, no, Dynamic, "s",
         "How long a collapsed request waits for the response header before it goes to the origin itself.", ours;
+    Int TOLLGATE_HTTP_CACHE_HIT_FOR_MISS_LIFETIME "proxy.config.tollgate.http.cache.hit_for_miss_lifetime" = 120, POSITIVE, no, Dynamic, "s",
+        "How long requests do not wait for each other after a response that could not be shared; 0: they always wait.", ours;
+    Int TOLLGATE_HTTP_CACHE_BACKGROUND_REVALIDATIONS "proxy.config.tollgate.http.cache.background_revalidations" = 100, POSITIVE, no, Dynamic, "",
+        "Most stale objects refreshed behind the scenes at a time; beyond, they are served without being refreshed.", ours;
 
     // --- cache store
     Int CACHE_RAM_CACHE_SIZE "proxy.config.cache.ram_cache.size" = 268_435_456, at_least(-1), no, Restart, "bytes",
@@ -251,6 +257,10 @@ records! {
         "Largest object stored; 0: no limit.";
     Int CACHE_LIMITS_HTTP_MAX_ALTS "proxy.config.cache.limits.http.max_alts" = 5, between(0, 1024), no, Restart, "",
         "Alternates of one URL; 0: no limit.";
+    Int TOLLGATE_CACHE_MAX_BANS "proxy.config.tollgate.cache.max_bans" = 1024, between(1, 1_000_000), no, Restart, "",
+        "Purges by prefix or expression remembered until all objects have been compared with them; beyond, older objects count as purged.", ours;
+    Int TOLLGATE_CACHE_MAX_PURGED_TAGS "proxy.config.tollgate.cache.max_purged_tags" = 65_536, between(1, 100_000_000), no, Restart, "",
+        "Purges by tag or group remembered until all objects have been compared with them; beyond, older objects count as purged.", ours;
     Int CACHE_SELECT_ALTERNATE "proxy.config.cache.select_alternate" = 1, FLAG, no, Dynamic, "",
         "Compare alternates by the client's Accept headers; 0: take the first.";
 

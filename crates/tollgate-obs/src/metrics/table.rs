@@ -193,8 +193,21 @@ metrics! {
     CacheDiskOnline "proxy.process.cache.span.online" Gauge Count "Stripes of disks in use now.";
     CacheDiskOffline "proxy.process.cache.span.offline" Gauge Count "Stripes of disks given up after errors.";
     CacheCollapsed "proxy.process.http.cache_collapsed_requests" Counter Count "Requests that waited for another request's fetch of the same object.";
+    CacheCollapseHits "proxy.process.http.cache_collapse_shared" Counter Count "Requests that waited and were answered from the other request's fetch.";
+    CacheCollapseUncacheable "proxy.process.http.cache_collapse_uncacheable" Counter Count "Requests that waited in vain: the response may not be shared.";
+    CacheCollapseVary "proxy.process.http.cache_collapse_other_variant" Counter Count "Requests that waited in vain: the response is for other request fields.";
+    CacheCollapseTimeouts "proxy.process.http.cache_collapse_timeouts" Counter Count "Requests that waited in vain: the response's header took longer than collapse_wait_timeout.";
+    CacheCollapseLost "proxy.process.http.cache_collapse_lost" Counter Count "Requests that waited in vain: the fetch ended without a response, or was overtaken by a purge.";
+    CacheHitForMiss "proxy.process.http.cache_hit_for_miss" Counter Count "Requests that did not wait for another's fetch, because such responses were lately not shareable.";
+    CacheRefreshes "proxy.process.http.cache_background_revalidations" Counter Count "Stale objects that were served and refreshed behind the scenes.";
+    CacheRefreshesLimited "proxy.process.http.cache_background_revalidations_limited" Counter Count "Stale objects that were served but not refreshed, for lack of a place among the refreshes.";
     CacheWaiters "proxy.process.http.current_cache_waiters" Gauge Count "Requests waiting for another request's fetch now.";
     CacheInvalidations "proxy.process.http.cache_invalidations" Counter Count "Objects invalidated by unsafe requests or purges.";
+    CachePurges "proxy.process.cache.purges" Counter Count "Purges by prefix, expression, tag or group.";
+    CacheBans "proxy.process.cache.bans" Gauge Count "Prefixes and expressions that objects are compared with when they are found.";
+    CachePurgedTags "proxy.process.cache.purged_tags" Gauge Count "Purged tags and groups that objects are compared with when they are found.";
+    CachePurgedObjects "proxy.process.cache.purged_objects" Counter Count "Objects removed because a purge by prefix, expression, tag or group had hit them.";
+    CachePurgesForgotten "proxy.process.cache.purges_forgotten" Counter Count "How often there was no room to remember all purges: objects not judged by the oldest ones count as purged.";
     BackgroundFills "proxy.process.http.background_fill_total_count" Counter Count "Origin responses read on into the cache after the client left.";
     BackgroundFillsActive "proxy.process.http.background_fill_current_count" Gauge Count "Background fills running now.";
 

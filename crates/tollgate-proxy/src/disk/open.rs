@@ -101,6 +101,22 @@ fn in_dir(mut problems: Vec<Problem>, dir: &Path) -> Vec<Problem> {
     problems
 }
 
+/// The journal of purges lies beside the first device that has a place for it, else in the configuration directory.
+pub(super) fn journal_path(storage: &Storage, dir: &Path) -> PathBuf {
+    let beside = |device: &Device| {
+        let path = dir.join(&device.path);
+        if path.is_dir() {
+            return Some(path.join("cache.purges"));
+        }
+        let is_file = FileDevice::block_device_bytes(&path).is_ok_and(|bytes| bytes.is_none());
+        let mut name = path.file_name()?.to_owned();
+        name.push(".purges");
+        let has_place = path.parent().is_some_and(|p| p.is_dir() || p.as_os_str().is_empty());
+        (is_file && has_place).then(|| path.with_file_name(name))
+    };
+    storage.devices.iter().find_map(beside).unwrap_or_else(|| dir.join("cache.purges"))
+}
+
 fn options(records: &Records, storage: &Storage) -> DiskStoreOptions {
     let positive = |record| u64::try_from(records.int(record)).unwrap_or(0);
     let stripe = StripeOptions {

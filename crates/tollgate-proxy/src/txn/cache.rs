@@ -4,16 +4,19 @@ use super::{Exchange, Mode, Stop};
 use crate::body::ResponseBody;
 use crate::client::ClientStream;
 use crate::disk::{self, Survives};
+use crate::engine::Engine;
 use crate::error_page::ErrorKind;
 use crate::{host, limits, policy};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use tollgate_cache::disk::DiskWriter;
+use tollgate_cache::purge::groups;
 use tollgate_cache::range::{self, RangeAnswer};
 use tollgate_cache::rules::{self, FreshState, FreshnessReason, Preconditions, Stale};
 use tollgate_cache::status::Forward;
 use tollgate_cache::{
-    CacheKey, FillFollower, FillWriter, Freshness, Lookup, Policy, RequestPolicy, Role, StoredHead,
-    StoredObject,
+    Born, CacheKey, Effect, FillFollower, FillWriter, Freshness, Lookup, Policy, RequestPolicy, Role,
+    StoredHead, StoredObject, Target,
 };
 use tollgate_config::ids;
 use tollgate_event::clock;
@@ -39,13 +42,15 @@ pub(crate) struct CacheState {
     pub(crate) fills: bool,
     /// Seconds since 1970 at the look-up.
     pub(crate) now: i64,
+    /// When the origin was asked, in terms of purges.
+    pub(crate) born: Born,
     /// For Cache-Status.
     pub(crate) forward: Option<Forward>,
     /// Seconds that the object found is still fresh; `None`: nothing was found.
     pub(crate) ttl: Option<i64>,
     pub(crate) stored: bool,
-    /// The key is remembered as one whose responses are not shared.
-    pub(crate) known_unshareable: bool,
+    /// Under which key the fetch is shared, if not under `key`: that of the variant.
+    pub(crate) variant: Option<CacheKey>,
     /// The origin's status.
     pub(crate) origin_status: Option<u16>,
     /// The fetch that others may share, while its header is awaited.
@@ -56,6 +61,24 @@ pub(crate) struct CacheState {
     pub(crate) disk: Option<Box<DiskWriter>>,
     /// How often a handler had the cache looked up again.
     pub(crate) redone: u8,
+}
+
+/// What becomes of an object that was found.
+pub(super) enum Use {
+    /// It is fresh.
+    Serve,
+    /// It is stale, and the client's `max-stale` accepts that.
+    ServeAccepted,
+    /// It is stale, and may be served while it is refreshed.
+    ServeAndRefresh,
+    /// It is stale, and its origin is left alone for a while.
+    ServeHeldOff,
+    /// It must be validated; this is what it may be used for if that fails.
+    Validate(Stale),
+    /// The client wants it fetched anew.
+    Replace,
+    /// Nothing: a handler calls it a miss.
+    Ignore,
 }
 
 /// How the transaction goes on.
@@ -71,14 +94,7 @@ pub(crate) enum Plan {
 impl<S: ClientStream> Exchange<'_, S> {
     /// Looks the request up and fires the cache's hook points.
     pub(crate) async fn look_up(&mut self) -> Result<Plan, Stop> {
-        self.cache.policy = if self.txn.records.has_overrides() {
-            policy::of(&self.txn.records)
-        } else {
-            self.generation.policy
-        };
-        self.apply_cache_rules();
-        self.cache.request = rules::request_policy(&self.txn.client_request, &self.cache.policy);
-        self.cache.now = clock::unix_seconds();
+        self.prepare_look_up();
         if !self.is_looked_up() {
             let skip = self.cache.request.skip.map(CacheReason::from);
             self.cache.reason =
@@ -100,6 +116,18 @@ impl<S: ClientStream> Exchange<'_, S> {
         self.cache.key = Some(key);
         let Some(object) = found else { return self.missed().await };
         self.found(object).await
+    }
+
+    /// What the request and the records say of caching.
+    pub(super) fn prepare_look_up(&mut self) {
+        self.cache.policy = if self.txn.records.has_overrides() {
+            policy::of(&self.txn.records)
+        } else {
+            self.generation.policy
+        };
+        self.apply_cache_rules();
+        self.cache.request = rules::request_policy(&self.txn.client_request, &self.cache.policy);
+        self.cache.now = clock::unix_seconds();
     }
 
     /// The key of a URL after remapping. Where the origin is sent the client's own Host, that host is part of it.
@@ -127,14 +155,14 @@ impl<S: ClientStream> Exchange<'_, S> {
         }
     }
 
-    fn is_looked_up(&self) -> bool {
+    pub(super) fn is_looked_up(&self) -> bool {
         (self.cache.request.lookup || self.txn.request_is_cacheable)
             && self.cache.policy.enabled
             && !self.is_upgrade()
     }
 
     /// The stored alternate for this request; handlers of SELECT_ALT weigh the ones that fit.
-    fn find(&mut self, key: &CacheKey) -> Option<Arc<StoredObject>> {
+    pub(super) fn find(&mut self, key: &CacheKey) -> Option<Arc<StoredObject>> {
         let store = &self.thread.engine.store;
         if self.generation.select_alt.is_empty() || !self.txn.records.flag(ids::CACHE_SELECT_ALTERNATE) {
             return match store.lookup(key, &self.txn.client_request) {
@@ -209,19 +237,66 @@ impl<S: ClientStream> Exchange<'_, S> {
                 return Box::pin(self.look_up()).await;
             }
         }
-        match self.txn.cache_lookup {
-            Some(CacheLookup::HitFresh) => {
+        let status = self.txn.cache_lookup.unwrap_or(CacheLookup::Miss);
+        if status == CacheLookup::HitStale {
+            self.thread.metrics.inc(Metric::CacheStale);
+            self.cache.forward = Some(if freshness.ttl() > 0 { Forward::Request } else { Forward::Stale });
+        }
+        match self.use_of(status, &freshness) {
+            Use::Serve => {
                 self.thread.metrics.inc(Metric::CacheHits);
                 self.txn.cache_outcome = CacheOutcome::Hit;
                 Ok(Plan::Serve(self.with_plugins_header(object)))
             }
-            Some(CacheLookup::HitStale) => self.plan_stale(object, freshness),
-            _ => {
+            Use::ServeAccepted => {
+                self.cache.reason = Some(CacheReason::ClientMaxStale);
+                self.txn.cache_outcome = CacheOutcome::Hit;
+                Ok(Plan::Serve(object))
+            }
+            Use::ServeAndRefresh => {
+                self.refresh_behind();
+                self.txn.cache_outcome = CacheOutcome::StaleWhileRevalidate;
+                Ok(Plan::Serve(object))
+            }
+            Use::ServeHeldOff => {
+                self.cache.reason = Some(CacheReason::OriginError);
+                self.txn.cache_outcome = CacheOutcome::StaleOnError;
+                Ok(Plan::Serve(object))
+            }
+            Use::Validate(stale) => {
+                if freshness.is_fresh() {
+                    self.cache.reason = Some(CacheReason::Plugin);
+                }
+                self.cache.stale = Some((object, stale));
+                self.plan_fetch()
+            }
+            Use::Replace => self.plan_fetch(),
+            Use::Ignore => {
                 self.txn.cached_response = None;
                 self.txn.cached_response_time = None;
                 self.txn.cache_lookup = Some(CacheLookup::Miss);
                 self.plan_fetch()
             }
+        }
+    }
+
+    /// What becomes of an object with this freshness that counts as `status`.
+    pub(super) fn use_of(&self, status: CacheLookup, freshness: &Freshness) -> Use {
+        let stale = match (status, freshness.state) {
+            (CacheLookup::HitFresh, _) => return Use::Serve,
+            (CacheLookup::Miss | CacheLookup::Skipped, _) => return Use::Ignore,
+            (CacheLookup::HitStale, FreshState::Stale(stale)) => stale,
+            // A handler made it stale.
+            (CacheLookup::HitStale, FreshState::Fresh) => {
+                Stale { if_unreachable: true, if_error: true, ..Stale::default() }
+            }
+        };
+        match stale {
+            stale if stale.client_accepts => Use::ServeAccepted,
+            stale if stale.while_revalidate => Use::ServeAndRefresh,
+            _ if freshness.reason == FreshnessReason::ClientNoCache && self.is_fetched_anew() => Use::Replace,
+            stale if self.is_held_off(&stale) => Use::ServeHeldOff,
+            stale => Use::Validate(stale),
         }
     }
 
@@ -240,8 +315,7 @@ impl<S: ClientStream> Exchange<'_, S> {
     }
 
     pub(crate) fn freshness(&self, object: &StoredObject) -> Freshness {
-        let mut freshness =
-            rules::freshness(object.head().meta(), self.cache.now, &self.cache.request, &self.cache.policy);
+        let mut freshness = object.head().freshness(self.cache.now, &self.cache.request, &self.cache.policy);
         if self.mode == Mode::Refresh {
             let stale = Stale { while_revalidate: false, client_accepts: false, ..Stale::default() };
             freshness.state = match freshness.state {
@@ -258,40 +332,6 @@ impl<S: ClientStream> Exchange<'_, S> {
         freshness
     }
 
-    /// A stale object: served as it is where that is allowed, validated otherwise.
-    fn plan_stale(&mut self, object: Arc<StoredObject>, freshness: Freshness) -> Result<Plan, Stop> {
-        self.thread.metrics.inc(Metric::CacheStale);
-        self.cache.forward = Some(if freshness.ttl() > 0 { Forward::Request } else { Forward::Stale });
-        let stale = match freshness.state {
-            FreshState::Stale(stale) => stale,
-            // A handler made it stale.
-            FreshState::Fresh => {
-                self.cache.reason = Some(CacheReason::Plugin);
-                Stale { if_unreachable: true, if_error: true, ..Stale::default() }
-            }
-        };
-        if stale.client_accepts {
-            self.cache.reason = Some(CacheReason::ClientMaxStale);
-            self.txn.cache_outcome = CacheOutcome::Hit;
-            return Ok(Plan::Serve(object));
-        }
-        if stale.while_revalidate {
-            self.refresh_behind();
-            self.txn.cache_outcome = CacheOutcome::StaleWhileRevalidate;
-            return Ok(Plan::Serve(object));
-        }
-        if freshness.reason == FreshnessReason::ClientNoCache && self.is_fetched_anew() {
-            return self.plan_fetch();
-        }
-        if self.is_held_off(&stale) {
-            self.txn.cache_outcome = CacheOutcome::StaleOnError;
-            self.cache.reason = Some(CacheReason::OriginError);
-            return Ok(Plan::Serve(object));
-        }
-        self.cache.stale = Some((object, stale));
-        self.plan_fetch()
-    }
-
     /// Joins a fetch under way, starts one that others may join, or goes alone.
     pub(super) fn plan_fetch(&mut self) -> Result<Plan, Stop> {
         if self.cache.request.only_if_cached {
@@ -304,15 +344,16 @@ impl<S: ClientStream> Exchange<'_, S> {
             && self.client.body_remaining() == Some(0);
         let Some(key) = self.cache.key.as_ref().filter(|_| is_storable) else { return Ok(Plan::Fetch(None)) };
         let engine = &self.thread.engine;
+        self.cache.born = engine.store.born(key);
         // What a range is answered with is no answer for others.
         if self.cache.request.has_range || !self.txn.records.flag(ids::TOLLGATE_HTTP_CACHE_COLLAPSE_ENABLED) {
             return Ok(Plan::Fetch(Some(engine.collapser.alone())));
         }
-        if engine.hit_for_miss.contains(key, self.cache.now) {
-            self.cache.known_unshareable = true;
+        if engine.hit_for_miss.find(key, &self.txn.client_request.headers, self.cache.now).is_some() {
+            self.thread.metrics.inc(Metric::CacheHitForMiss);
             return Ok(Plan::Fetch(Some(engine.collapser.alone())));
         }
-        match engine.collapser.join(key) {
+        match engine.collapser.join(self.cache.variant.as_ref().unwrap_or(key)) {
             Role::Leader(writer) => match self.stored_meanwhile(key) {
                 Some(object) => {
                     writer.finish_with(&object);
@@ -321,6 +362,8 @@ impl<S: ClientStream> Exchange<'_, S> {
                 }
                 None => Ok(Plan::Fetch(Some(writer))),
             },
+            // Once it has begun, an object is read while it is written, whatever the record says (ATS).
+            Role::Follower(follower) if follower.has_header() => Ok(Plan::Follow(follower)),
             Role::Follower(follower) => match self.instead_of_following()? {
                 Some(object) => Ok(Plan::Serve(object)),
                 None => Ok(Plan::Follow(follower)),
@@ -349,6 +392,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         if self.thread.engine.collapser.is_filling(key) {
             return;
         }
+        let Some(place) = self.refresh_place() else { return };
         let mut request = self.txn.client_request.clone();
         if let Some(url) = &self.txn.pristine_url {
             request.url = url.clone();
@@ -371,12 +415,26 @@ impl<S: ClientStream> Exchange<'_, S> {
         }
         let fetch = FetchRequest { request, body: bytes::Bytes::new(), client_addr: self.txn.client_addr() };
         let reader = host::start_internal(&self.thread, fetch, 0, Mode::Refresh);
+        self.thread.metrics.inc(Metric::CacheRefreshes);
         tollgate_event::spawn_local(async move {
+            let _place = place;
             // The result is in the cache; nobody reads the response itself.
             if let Ok(mut response) = reader.response().await {
                 while let Ok(Some(_)) = response.body.next().await {}
             }
         });
+    }
+
+    /// A place among the refreshes behind the scenes, if there is one; a later request tries again.
+    fn refresh_place(&self) -> Option<RefreshPlace> {
+        let most = self.txn.records.int(ids::TOLLGATE_HTTP_CACHE_BACKGROUND_REVALIDATIONS);
+        let place = RefreshPlace(Arc::clone(&self.thread.engine));
+        let before = place.0.refreshes.fetch_add(1, Ordering::Relaxed);
+        if before as i64 >= most {
+            self.thread.metrics.inc(Metric::CacheRefreshesLimited);
+            return None;
+        }
+        Some(place)
     }
 
     /// Serves a complete stored object: preconditions, ranges, the whole.
@@ -423,7 +481,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         }
         for url in rules::invalidation_targets(&self.txn.client_request, response) {
             let key = self.key_of(&url);
-            if self.thread.engine.remove_stored(&key) {
+            if self.thread.engine.remove(&key) > 0 {
                 self.thread.metrics.inc(Metric::CacheInvalidations);
                 let engine = Arc::clone(&self.thread.engine);
                 tollgate_event::spawn_local(async move {
@@ -431,6 +489,30 @@ impl<S: ClientStream> Exchange<'_, S> {
                 });
             }
         }
+        self.invalidate_groups(response);
+    }
+
+    /// RFC 9875 §3: groups of the same origin that the response to an unsafe request names.
+    fn invalidate_groups(&self, response: &Response) {
+        let groups = groups::members(&response.headers, groups::FIELD_INVALIDATION);
+        if groups.is_empty() {
+            return;
+        }
+        let key = self.key_of(&self.txn.client_request.url);
+        for group in groups.iter().filter(|group| !group.is_empty()) {
+            if let Err(error) = self.thread.engine.purge(Target::group(&key, group), Effect::Hard) {
+                tracing::warn!("txn {}: group not invalidated: {error}", self.txn.id());
+            }
+        }
+    }
+}
+
+/// Counts against `background_revalidations` while it lives.
+struct RefreshPlace(Arc<Engine>);
+
+impl Drop for RefreshPlace {
+    fn drop(&mut self) {
+        self.0.refreshes.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

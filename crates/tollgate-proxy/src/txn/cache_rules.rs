@@ -106,7 +106,12 @@ impl<S: ClientStream> Exchange<'_, S> {
             _ => false,
         };
         if is_refused {
-            return Err(self.error(ErrorKind::ConnectFailed, "open_write_fail_action", false));
+            let mut stop = self.error(ErrorKind::ConnectFailed, "open_write_fail_action", false);
+            if let Stop::Answer(answer) = &mut stop {
+                // Plugins tell this page from others by the internal field (ATS: `MIME_FIELD_ATS_INTERNAL`).
+                answer.page.response.headers.set("@Ats-Internal", action.to_string());
+            }
+            return Err(stop);
         }
         if !matches!(action, 2 | 3) {
             return Ok(None);

@@ -23,9 +23,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 use tollgate_cache::rules::{self, Preconditions, Stale};
+use tollgate_cache::vary::variant_hash;
 use tollgate_cache::{
-    AbortReason, CacheKey, FillFollower, FillWriter, FollowerStart, StoreDecision, StoredHead, StoredObject,
-    part,
+    AbortReason, CacheKey, FillFollower, FillWriter, FollowerStart, StoreDecision, StoredHead, StoredMeta,
+    StoredObject, Unshareable, part,
 };
 use tollgate_config::ids;
 use tollgate_event::{clock, timer};
@@ -37,6 +38,8 @@ use tollgate_plugin::{BodyError, CacheLookup};
 /// What waiting for another transaction's fetch led to.
 enum Followed {
     Done(Progress),
+    /// Its response is for other request fields. This is the key under which those like this one share theirs.
+    OtherVariant(CacheKey),
     /// It ended without a response.
     Lost(AbortReason),
 }
@@ -138,7 +141,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         match self.store_head(&answer, writer.is_some()) {
             Some(head) => Box::pin(self.fill(answer, head, writer)).await.map(Progress::Ended),
             None => {
-                self.release(writer);
+                self.release(&answer.response, writer);
                 self.respond(answer.response, None, answer.length, answer.body).await.map(Progress::Ended)
             }
         }
@@ -172,7 +175,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         let mut meta = match decision {
             StoreDecision::Store { meta } => meta,
             StoreDecision::Dont(_) if self.txn.response_is_cacheable => {
-                tollgate_cache::StoredMeta::new(&answer.response, now, now)
+                StoredMeta::new(&answer.response, now, now)
             }
             StoreDecision::Dont(reason) => {
                 self.cache.reason = Some(reason.into());
@@ -189,23 +192,36 @@ impl<S: ClientStream> Exchange<'_, S> {
             return None;
         }
         meta.request_time = answer.request_time;
-        Some(Arc::new(StoredHead::new(
-            &self.txn.client_request,
-            &answer.response,
-            meta,
-            self.cache.policy.set_cookie,
-        )))
+        Some(self.new_head(&answer.response, meta))
+    }
+
+    /// The head as it is stored under the transaction's key.
+    fn new_head(&self, response: &Response, meta: StoredMeta) -> Arc<StoredHead> {
+        let head = StoredHead::new(&self.txn.client_request, response, meta, self.cache.policy.set_cookie);
+        Arc::new(self.born(head))
+    }
+
+    /// Tells purges of `head` what they need.
+    fn born(&self, head: StoredHead) -> StoredHead {
+        match &self.cache.key {
+            Some(key) => head.born_as(key, self.cache.born),
+            None => head,
+        }
     }
 
     /// Lets those that wait go to the origin themselves, and remembers that waiting is of no use for this key.
-    fn release(&self, writer: Option<FillWriter>) {
+    fn release(&self, response: &Response, writer: Option<FillWriter>) {
         let Some(writer) = writer else { return };
         if let Some(key) = &self.cache.key
-            && !self.cache.known_unshareable
             && !self.cache.request.has_range
             && self.txn.client_request.method == Method::Get
         {
-            self.thread.engine.hit_for_miss.remember(key, self.cache.now);
+            let now = self.cache.now;
+            let lifetime = self.txn.records.int(ids::TOLLGATE_HTTP_CACHE_HIT_FOR_MISS_LIFETIME);
+            let reason = self.cache.reason.map_or("plugin_no_store", CacheReason::token);
+            let known = Unshareable { reason, until: now.saturating_add(lifetime) };
+            let request = &self.txn.client_request.headers;
+            self.thread.engine.hit_for_miss.remember(key, request, &response.headers, known, now);
         }
         writer.uncacheable();
     }
@@ -219,7 +235,7 @@ impl<S: ClientStream> Exchange<'_, S> {
     ) -> Result<TransactionEnd, Stop> {
         let now = clock::unix_seconds();
         let head = object.head().updated_by_304(&answer.response, answer.request_time, now);
-        let fresh = Arc::new(StoredObject::new(Arc::new(head), object.body().clone()));
+        let fresh = Arc::new(StoredObject::new(Arc::new(self.born(head)), object.body().clone()));
         if let Some(key) = &self.cache.key
             && !self.txn.no_store
         {
@@ -251,7 +267,7 @@ impl<S: ClientStream> Exchange<'_, S> {
             return self.respond(answer.response, None, answer.length, answer.body).await;
         };
         if let Some(key) = &self.cache.key {
-            self.thread.engine.hit_for_miss.forget(key);
+            self.thread.engine.hit_for_miss.forget(key, &self.txn.client_request.headers);
             self.release_origin(key);
         }
         let mut head = head;
@@ -261,12 +277,7 @@ impl<S: ClientStream> Exchange<'_, S> {
             let (body, transformed_length) = transformed(Box::new(answer.body), length, transforms);
             (answer.body, length) = (ResponseBody::Plugin(body), transformed_length);
             set_length(&mut answer.response, length);
-            head = Arc::new(StoredHead::new(
-                &self.txn.client_request,
-                &answer.response,
-                *head.meta(),
-                self.cache.policy.set_cookie,
-            ));
+            head = self.new_head(&answer.response, *head.meta());
         }
         writer.publish_header(Arc::clone(&head));
         self.cache.stored = true;
@@ -276,7 +287,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         let threshold = self.txn.records.float(ids::HTTP_BACKGROUND_FILL_COMPLETED_THRESHOLD);
         let may_go_on = move |received| may_fill_behind(received, length, threshold);
         let sink = self.disk_sink(&head);
-        let pump = pump(thread, key, answer.body, writer, sink, length, may_go_on);
+        let pump = pump(thread, key, Arc::clone(&head), answer.body, writer, sink, length, may_go_on);
         // RFC 9110 §13: the client's own conditions were not sent to the origin; they are judged here.
         let response = answer.response;
         let condition = rules::evaluate_preconditions(&self.txn.client_request, &head);
@@ -304,11 +315,15 @@ impl<S: ClientStream> Exchange<'_, S> {
         let mut failures = 0;
         loop {
             self.thread.metrics.inc(Metric::CacheCollapsed);
-            let lost = match self.follow_one(follower).await? {
+            match self.follow_one(follower).await? {
                 Followed::Done(progress) => return Ok(progress),
-                Followed::Lost(reason) => reason,
-            };
-            failures += u8::from(lost == AbortReason::OriginFailed);
+                Followed::OtherVariant(_) if self.cache.variant.is_some() => return self.fetch_alone().await,
+                Followed::OtherVariant(key) => self.cache.variant = Some(key),
+                Followed::Lost(reason) => {
+                    self.thread.metrics.inc(Metric::CacheCollapseLost);
+                    failures += u8::from(reason == AbortReason::OriginFailed);
+                }
+            }
             if failures > 1 {
                 let stop = self.error(ErrorKind::OriginClosed, "a shared request failed twice", false);
                 return Box::pin(self.origin_failed(stop)).await.map(Progress::Ended);
@@ -324,6 +339,15 @@ impl<S: ClientStream> Exchange<'_, S> {
         }
     }
 
+    /// The response is not shared, or that of another takes too long: this transaction asks for itself.
+    async fn fetch_alone(&mut self) -> Result<Progress, Stop> {
+        let writer = self.thread.engine.collapser.alone();
+        if let Some(key) = &self.cache.key {
+            self.cache.born = self.thread.engine.store.born(key);
+        }
+        self.fetch(Some(writer)).await
+    }
+
     async fn follow_one(&mut self, mut follower: FillFollower) -> Result<Followed, Stop> {
         let waiting = self.thread.metrics.hold(Metric::CacheWaiters);
         let limit = limits::seconds(&self.txn.records, ids::TOLLGATE_HTTP_CACHE_COLLAPSE_WAIT_TIMEOUT);
@@ -332,14 +356,32 @@ impl<S: ClientStream> Exchange<'_, S> {
         let head = match start {
             Ok(FollowerStart::Header(head)) => head,
             Ok(FollowerStart::Aborted(reason)) => return Ok(Followed::Lost(reason)),
-            // The response is not shared or takes too long: this transaction asks for itself.
-            Ok(FollowerStart::Uncacheable) | Err(timer::Elapsed) => {
-                return self.fetch(None).await.map(Followed::Done);
+            Ok(FollowerStart::Uncacheable) => {
+                self.thread.metrics.inc(Metric::CacheCollapseUncacheable);
+                return self.fetch_alone().await.map(Followed::Done);
+            }
+            Err(timer::Elapsed) => {
+                self.thread.metrics.inc(Metric::CacheCollapseTimeouts);
+                return self.fetch_alone().await.map(Followed::Done);
             }
         };
+        let engine = &self.thread.engine;
+        if let Some(key) = &self.cache.key
+            && engine.store.is_overtaken(key, &head)
+        {
+            // It was asked for before a purge and this client may have come after: the next fetch is for it.
+            engine.collapser.detach_from(self.cache.variant.as_ref().unwrap_or(key), &follower);
+            return Ok(Followed::Lost(AbortReason::Purged));
+        }
         let Ok(reader) = follower.into_reader(&self.txn.client_request.headers) else {
-            return self.fetch(None).await.map(Followed::Done);
+            self.thread.metrics.inc(Metric::CacheCollapseVary);
+            let variant = variant_hash(head.headers(), &self.txn.client_request.headers);
+            return Ok(match &self.cache.key {
+                Some(key) => Followed::OtherVariant(key.for_variant(variant)),
+                None => Followed::Done(self.fetch(None).await?),
+            });
         };
+        self.thread.metrics.inc(Metric::CacheCollapseHits);
         self.txn.cache_outcome = CacheOutcome::Collapsed;
         self.cache.reason = None;
         self.cache.stale = None;
@@ -366,20 +408,32 @@ impl<S: ClientStream> Exchange<'_, S> {
             }
             return is_followed;
         }
+        let Some(url) = self.redirect_of(response) else { return false };
+        self.redirects += 1;
+        self.remember_redirect(response);
+        self.go_to(url);
+        true
+    }
+
+    /// Where a redirect leads, if redirects are to be followed.
+    fn redirect_of(&self, response: &Response) -> Option<Url> {
         let most = self.txn.records.int(ids::HTTP_NUMBER_OF_REDIRECTIONS);
         if self.txn.cache_lookup.is_none()
             || self.redirects >= most
             || !matches!(response.status, 301 | 302 | 303 | 307 | 308)
             || !is_get_like(&self.txn.client_request.method)
         {
-            return false;
+            return None;
         }
-        let Some(target) = response.headers.get(names::LOCATION) else { return false };
-        let Some(url) = resolve(&self.txn.client_request.url, target) else { return false };
-        self.redirects += 1;
-        self.remember_redirect(response);
-        self.go_to(url);
-        true
+        resolve(&self.txn.client_request.url, response.headers.get(names::LOCATION)?)
+    }
+
+    /// A response that handlers of SEND_RESPONSE_HDR have made a redirect is followed as one of the origin's is.
+    pub(crate) fn note_redirect_made(&mut self, status_before: Option<u16>) {
+        let Some(response) = &self.txn.proxy_response else { return };
+        if status_before != Some(response.status) && self.txn.redirect_url.is_none() {
+            self.txn.redirect_url = self.redirect_of(response).map(Box::new);
+        }
     }
 
     /// Replaces the URL by the one a plugin has set, whatever the response is.
@@ -532,6 +586,7 @@ fn may_fill_behind(received: u64, length: Option<u64>, threshold: f64) -> bool {
 async fn pump(
     thread: Rc<EngineThread>,
     key: Option<CacheKey>,
+    head: Arc<StoredHead>,
     mut body: ResponseBody,
     mut writer: FillWriter,
     mut sink: Option<DiskSink>,
@@ -561,24 +616,20 @@ async fn pump(
                 thread.metrics.inc(Metric::CacheStoreAborts);
                 return Filled::Aborted;
             }
-            Next::Piece(piece) if sink.is_some() => {
+            Next::Piece(piece) => {
                 let is_last = length == Some(writer.total_bytes() + piece.len() as u64);
-                let is_kept = has_memory && writer.keeps(piece.len() as u64);
-                if !is_last {
-                    writer.append(piece.clone());
-                }
-                if let Some(sink) = &mut sink {
-                    sink.take(piece.clone()).await;
-                }
-                if is_last {
-                    // The object is found before any client has seen its last byte.
-                    if !is_kept && let Some(sink) = sink.take() {
-                        sink.commit().await;
-                    }
+                if let Some(open) = sink.take() {
+                    let is_kept = has_memory && writer.keeps(piece.len() as u64);
+                    sink = feed(open, &mut writer, piece, is_last, is_kept).await;
+                } else {
                     writer.append(piece);
                 }
+                if let Some(key) = &key {
+                    // Purges are kept for a while only: a long fetch is judged as it goes. What was found is acted
+                    // on when the object is stored.
+                    thread.engine.store.purges().judge(key, head.mark());
+                }
             }
-            Next::Piece(piece) => writer.append(piece),
             Next::Readers => {}
             Next::End if length.is_none_or(|n| n == writer.total_bytes()) => break,
             Next::End | Next::Fault => {
@@ -608,6 +659,31 @@ async fn pump(
         sink.commit_behind();
     }
     if stored.is_some() { Filled::Stored } else { Filled::NotStored }
+}
+
+/// Gives a piece to the disk and to the readers. An object that only the disk keeps is found there before the readers
+/// have its last piece.
+async fn feed(
+    mut sink: DiskSink,
+    writer: &mut FillWriter,
+    piece: Bytes,
+    is_last: bool,
+    is_kept: bool,
+) -> Option<DiskSink> {
+    if !is_last {
+        writer.append(piece.clone());
+        sink.take(piece).await;
+        return Some(sink);
+    }
+    sink.take(piece.clone()).await;
+    let left = if is_kept {
+        Some(sink)
+    } else {
+        sink.commit().await;
+        None
+    };
+    writer.append(piece);
+    left
 }
 
 enum Next {

@@ -11,6 +11,7 @@ use crate::client::ClientStream;
 use crate::disk::{self, DiskSink};
 use std::sync::Arc;
 use tollgate_cache::disk::DiskWriter;
+use tollgate_cache::purge::Standing;
 use tollgate_cache::{CacheKey, InsertError, Lookup, StoredHead, StoredObject};
 use tollgate_config::ids;
 use tollgate_event::task;
@@ -36,7 +37,13 @@ impl<S: ClientStream> Exchange<'_, S> {
                 return None;
             }
         };
-        let object = self.choose(objects.into_iter().map(Arc::new))?;
+        let purges = self.thread.engine.store.purges();
+        let standing = |object: &StoredObject| purges.judge(key, object.head().mark());
+        // Judged by a purge that nobody remembers: the journal is another one.
+        let is_known = |object: &StoredObject| object.head().mark().judged() <= purges.newest();
+        let left =
+            objects.into_iter().filter(|object| is_known(object) && standing(object) != Standing::Gone);
+        let object = self.choose(left.map(Arc::new))?;
         if store.removals(key) != removals {
             return None;
         }

@@ -10,6 +10,7 @@ mod cache;
 mod cache_rules;
 mod deliver;
 mod disk;
+mod explain;
 mod fetch;
 mod forward;
 mod hooks;
@@ -57,6 +58,8 @@ pub(crate) use hooks::run_session_hook;
 pub(crate) enum Mode {
     /// For a client, or a plugin that acts as one.
     Client,
+    /// To say what would be done for a client. Nothing is.
+    Explain,
     /// To refresh a stale object behind the scenes: stale objects are not served.
     Refresh,
 }
@@ -301,6 +304,10 @@ impl<S: ClientStream> Exchange<'_, S> {
         self.remap().await?;
         if self.txn.records.has_overrides() {
             self.limit_activity();
+        }
+        self.normalize_accept_encoding();
+        if self.mode == Mode::Explain {
+            return Err(self.explain());
         }
         self.answer_max_forwards()?;
         // What is rare or large is boxed: the state of a hit stays small.

@@ -115,7 +115,10 @@ impl<S: ClientStream> Exchange<'_, S> {
         {
             return None;
         }
-        self.cache.key = Some(self.key_of(&self.txn.client_request.url));
+        let key = self.key_of(&self.txn.client_request.url);
+        // What the request itself has made invalid is gone by now.
+        self.cache.born = self.thread.engine.store.born(&key);
+        self.cache.key = Some(key);
         Some(self.thread.engine.collapser.alone())
     }
 }

@@ -1,8 +1,16 @@
-//! PURGE: what is stored for a URL is removed.
+//! PURGE: what is stored for a URL, or for many, is removed or made stale.
 //!
-//! Responsible for: the key, the removal, what handlers and the client are told; without an `ip_allow.yaml`, who may
-//! send the method. Not responsible for: what that file and the filters of rules refuse, which is decided before; what
-//! unsafe requests invalidate.
+//! Responsible for: what a request asks to be purged, the key, what handlers and the client are told; without an
+//! `ip_allow.yaml`, who may send the method. Not responsible for: what that file and the filters of rules refuse,
+//! which is decided before; what unsafe requests invalidate.
+//!
+//! | request | purges |
+//! |---|---|
+//! | `PURGE /a` | the URL: 200 if something was stored, else 404 |
+//! | `PURGE /a/*` | all URLs that begin with what precedes the `*`: 200 |
+//! | `Surrogate-Key: one two` or `Cache-Tag: one, two` in it | in place of the URL, all responses with one of these tags: 200 |
+//! | `Purge-Match: REGEX` in it | in place of the URL, all URLs that match, as the cache has them: 200 |
+//! | `Soft-Purge: 1` or `Fastly-Soft-Purge: 1` in it | as above; they become stale |
 
 use super::{Answer, Exchange, Stop};
 use crate::client::ClientStream;
@@ -10,10 +18,17 @@ use crate::disk::{self, Survives};
 use crate::error_page::ErrorKind;
 use bytes::Bytes;
 use std::net::IpAddr;
-use tollgate_http::Method;
+use tollgate_cache::purge::tags_in;
+use tollgate_cache::{Effect, Target};
+use tollgate_http::{HeaderBlock, Method, Url};
 use tollgate_obs::metrics::Metric;
 use tollgate_obs::outcome::TransactionEnd;
 use tollgate_plugin::{CacheLookup, LocalResponse, TransactionHook};
+
+/// A regular expression for URLs, in a PURGE request.
+const FIELD_MATCH: &str = "Purge-Match";
+/// Fields whose value `1` makes a PURGE soft.
+const FIELDS_SOFT: [&str; 2] = ["Soft-Purge", "Fastly-Soft-Purge"];
 
 impl<S: ClientStream> Exchange<'_, S> {
     /// Whether the request is for the cache alone.
@@ -30,19 +45,69 @@ impl<S: ClientStream> Exchange<'_, S> {
         Err(self.error(ErrorKind::Denied, reason, false))
     }
 
-    /// Removes what is stored under the request's key: 200 if there was something, else 404.
+    /// Purges what the request asks for.
     pub(crate) async fn purge(&mut self) -> Result<TransactionEnd, Stop> {
         self.refuse_from_afar("PURGE from afar, without an ip_allow.yaml")?;
+        let effect = effect(&self.txn.client_request.headers);
+        let targets = self.purge_targets();
+        let (found, status) = if targets.is_empty() {
+            let was_stored = self.purge_url(effect).await;
+            let found = if was_stored { CacheLookup::HitFresh } else { CacheLookup::Miss };
+            (found, if was_stored { 200 } else { 404 })
+        } else {
+            for target in targets {
+                if let Err(error) = self.thread.engine.purge(target, effect) {
+                    return Err(self.error(ErrorKind::BadRequest, &error.to_string(), false));
+                }
+            }
+            (CacheLookup::Skipped, 200)
+        };
+        self.txn.cache_lookup = Some(found);
+        self.hook(TransactionHook::CacheLookupComplete).await?;
+        let page = LocalResponse::new(status, "", Bytes::new());
+        Err(Stop::Answer(Box::new(Answer { page, end: TransactionEnd::Completed, close: false })))
+    }
+
+    /// Purges the request's URL; tells whether anything was stored.
+    async fn purge_url(&self, effect: Effect) -> bool {
         let key = self.key_of(&self.txn.client_request.url);
-        let was_stored = self.thread.engine.remove_stored(&key);
-        disk::make_removal_last(&self.thread.engine, &key, Survives::PowerFailure).await;
+        let engine = &self.thread.engine;
+        let was_stored = match effect {
+            Effect::Hard => engine.remove(&key),
+            Effect::Soft => engine.soften(&key),
+        } > 0;
+        disk::make_removal_last(engine, &key, Survives::PowerFailure).await;
         if was_stored {
             self.thread.metrics.inc(Metric::CacheInvalidations);
         }
-        self.txn.cache_lookup = Some(if was_stored { CacheLookup::HitFresh } else { CacheLookup::Miss });
-        self.hook(TransactionHook::CacheLookupComplete).await?;
-        let page = LocalResponse::new(if was_stored { 200 } else { 404 }, "", Bytes::new());
-        Err(Stop::Answer(Box::new(Answer { page, end: TransactionEnd::Completed, close: false })))
+        was_stored
+    }
+
+    /// What is to be purged in place of the URL.
+    fn purge_targets(&self) -> Vec<Target> {
+        let request = &self.txn.client_request;
+        let tags = tags_in(&request.headers).map(|tag| Target::Tag(tag.into()));
+        let regexes = request.headers.get_all(FIELD_MATCH);
+        let regexes = regexes.map(|text| Target::Regex(String::from_utf8_lossy(text).into()));
+        let targets: Vec<Target> = tags.chain(regexes).collect();
+        match prefix(&request.url) {
+            Some(prefix) if targets.is_empty() => vec![Target::prefix(&self.key_of(&prefix))],
+            _ => targets,
+        }
+    }
+}
+
+fn effect(headers: &HeaderBlock) -> Effect {
+    let is_soft = FIELDS_SOFT.iter().any(|name| headers.get(*name) == Some(b"1"));
+    if is_soft { Effect::Soft } else { Effect::Hard }
+}
+
+/// What precedes a `*` at the end of a URL.
+fn prefix(url: &Url) -> Option<Url> {
+    let cut = |text: &Bytes| text.strip_suffix(b"*").map(|start| text.slice(..start.len()));
+    match &url.query {
+        Some(query) => cut(query).map(|query| Url { query: Some(query), ..url.clone() }),
+        None => cut(&url.path).map(|path| Url { path, ..url.clone() }),
     }
 }
 
@@ -62,6 +127,32 @@ mod tests {
         {
             let client: IpAddr = client.parse().expect("an address");
             assert_eq!((is_near(client, false), is_near(client, true)), (allowed, true), "{client}");
+        }
+    }
+
+    #[test]
+    fn a_star_at_the_end_makes_a_prefix() {
+        for (url, start) in [
+            ("http://h/a/*", Some("http://h/a/")),
+            ("http://h/*", Some("http://h/")),
+            ("http://h/a?b=*", Some("http://h/a?b=")),
+            ("http://h/a*?b", None),
+            ("http://h/a", None),
+        ] {
+            let prefix = prefix(&url.parse().expect("a URL")).map(|url| url.to_text());
+            assert_eq!(prefix.as_deref(), start, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_purge_is_soft_if_a_field_says_1() {
+        for (fields, expected) in [
+            (&[("Soft-Purge", "1")][..], Effect::Soft),
+            (&[("fastly-soft-purge", "1")], Effect::Soft),
+            (&[("Soft-Purge", "0")], Effect::Hard),
+            (&[], Effect::Hard),
+        ] {
+            assert_eq!(effect(&fields.iter().copied().collect()), expected);
         }
     }
 }

@@ -3,10 +3,12 @@
 use super::{Answer, Exchange, Stop};
 use crate::client::{ClientStream, RequestError};
 use crate::error_page::ErrorKind;
-use crate::limits;
+use crate::{limits, policy};
 use bytes::Bytes;
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
+use tollgate_cache::policy::NormalizeAe;
+use tollgate_cache::vary::normalized_accept_encoding;
 use tollgate_config::ids;
 use tollgate_http::framing::{Framing, FramingError};
 use tollgate_http::h1::{self, HeadError};
@@ -154,6 +156,25 @@ impl<S: ClientStream> Exchange<'_, S> {
             }
         }
         Ok(())
+    }
+
+    /// `normalize_ae`: fewer values of Accept-Encoding make fewer alternates of responses that vary by it.
+    pub(crate) fn normalize_accept_encoding(&mut self) {
+        let headers = &mut self.txn.client_request.headers;
+        if !headers.has(names::ACCEPT_ENCODING) {
+            return;
+        }
+        let mode = policy::normalize_ae(&self.txn.records);
+        if mode == NormalizeAe::Off {
+            return;
+        }
+        match normalized_accept_encoding(headers, mode) {
+            Some(value) if headers.get(names::ACCEPT_ENCODING) == Some(value.as_bytes()) => {}
+            Some(value) => headers.set(names::ACCEPT_ENCODING, value),
+            None => {
+                headers.remove(names::ACCEPT_ENCODING);
+            }
+        }
     }
 
     /// RFC 9110 §7.6.2: TRACE and OPTIONS with Max-Forwards 0 are answered here.

@@ -47,7 +47,9 @@ impl<S: ClientStream> Exchange<'_, S> {
         if std::mem::replace(&mut self.send_hook_ran, true) {
             return Ok(());
         }
+        let status = self.txn.proxy_response.as_ref().map(|response| response.status);
         self.hook(TransactionHook::SendResponseHdr).await?;
+        self.note_redirect_made(status);
         if self.txn.redirect_url.is_some() && self.redirect_in_place_of_response() {
             return Err(Stop::Redirect);
         }
@@ -87,6 +89,9 @@ impl<S: ClientStream> Exchange<'_, S> {
     fn add_fields(&self, response: &mut Response, age: Option<u32>) {
         let records = &self.txn.records;
         let headers = &mut response.headers;
+        if headers.has(names::SURROGATE_KEY) && !records.flag(ids::TOLLGATE_HTTP_SEND_SURROGATE_KEY) {
+            headers.remove(names::SURROGATE_KEY);
+        }
         if let Some(age) = age
             && records.flag(ids::HTTP_INSERT_AGE_IN_RESPONSE)
         {

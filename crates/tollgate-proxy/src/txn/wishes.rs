@@ -120,17 +120,15 @@ impl<S: ClientStream> Exchange<'_, S> {
         }
     }
 
-    /// A stored object that is served in place of the origin's answer: it expires when the plugin says, or after a
-    /// while.
-    pub(crate) fn in_place_of_answer(&mut self, object: &Arc<StoredObject>) -> Arc<StoredObject> {
+    /// A stored object that is served in place of the origin's answer: it expires after a while.
+    pub(crate) fn in_place_of_answer(&self, object: &Arc<StoredObject>) -> Arc<StoredObject> {
         let now = clock::unix_seconds();
-        let expires = if self.txn.expire_time > now {
-            self.txn.expire_time
-        } else {
-            now + limits::SERVED_INSTEAD_SECONDS
+        let lifetime = match self.txn.records.int(ids::HTTP_NEGATIVE_REVALIDATING_LIFETIME) {
+            0 => limits::SERVED_INSTEAD_SECONDS,
+            seconds => seconds,
         };
         let mut response = super::cache::stored_response(object.head());
-        response.headers.set(names::EXPIRES, date::format(expires));
+        response.headers.set(names::EXPIRES, date::format(now + lifetime));
         self.replace_header(object, &response)
     }
 
@@ -141,7 +139,8 @@ impl<S: ClientStream> Exchange<'_, S> {
     ) -> Arc<StoredObject> {
         let old = object.head().meta();
         let meta = StoredMeta::new(response, old.request_time, old.response_time);
-        let head = StoredHead::new(&self.txn.client_request, response, meta, self.cache.policy.set_cookie);
+        let head = StoredHead::new(&self.txn.client_request, response, meta, self.cache.policy.set_cookie)
+            .purged_as(object.head());
         let updated = Arc::new(StoredObject::new(Arc::new(head), object.body().clone()));
         if let Some(key) = &self.cache.key {
             let is_there = self.thread.engine.store.update(key, object, Arc::clone(&updated));

@@ -1,6 +1,7 @@
 //! The engine with plugins made for the test, over loopback.
 
 mod bodies;
+mod cache_key;
 mod faults;
 mod framing;
 mod hooks;

@@ -4,6 +4,7 @@
 
 use super::sockets::{set_mark, set_tos};
 use super::{change, get};
+use crate::diags::free_given;
 use crate::fence::Misuse;
 use crate::slots::Handle;
 use crate::txn::addresses::address;
@@ -121,7 +122,7 @@ pub unsafe extern "C" fn TSHttpTxnServerRequestBodySet(txn: Handle, body: *mut c
         Bytes::copy_from_slice(unsafe { std::slice::from_raw_parts(body.cast::<u8>(), length) })
     });
     // SAFETY: the caller has given it away.
-    unsafe { libc::free(body.cast()) };
+    unsafe { free_given("TSHttpTxnServerRequestBodySet", body.cast()) };
     get("TSHttpTxnServerRequestBodySet", txn, (), |txn, _| {
         txn.origin_wishes_mut().body = bytes;
         Ok(())

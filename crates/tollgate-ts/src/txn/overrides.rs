@@ -6,10 +6,10 @@
 
 use super::{change, with};
 use crate::fence::{Misuse, fence, report};
-use crate::services::overridable::{self, Storage};
+use crate::services::overridable::{self, Overridable, Storage};
 use crate::slots::Handle;
 use std::ffi::{CString, c_char, c_int};
-use tollgate_config::records::{self, Kind, Value};
+use tollgate_config::records::{self, Kind, Range, Value};
 
 /// `TSRecordDataType`.
 const INT: c_int = 1;
@@ -28,6 +28,10 @@ impl Foreign {
         }
     }
 
+    fn clear(&mut self, key: c_int) {
+        self.0.retain(|(known, _)| *known != key);
+    }
+
     fn get(&self, key: c_int) -> Option<Value> {
         self.0.iter().find(|(known, _)| *known == key).map(|(_, value)| value.clone())
     }
@@ -38,9 +42,14 @@ fn engine_record(key: c_int) -> Option<records::RecordId> {
     records::find_override_key(u16::try_from(key).ok()?)
 }
 
+/// Whether a record is set and read as that type.
+fn takes(row: &Overridable, kind: c_int) -> bool {
+    row.storage.data_type() == kind || (row.has_words() && matches!(kind, INT | STRING))
+}
+
 fn set(function: &'static str, txn: Handle, key: c_int, kind: c_int, value: Value) -> c_int {
     fence(function, -1, || {
-        let row = overridable::by_key(key).filter(|row| row.storage.data_type() == kind);
+        let row = overridable::by_key(key).filter(|row| takes(row, kind));
         let Some(row) = row else { return Ok(-1) };
         let value = match value {
             Value::Int(number) => row.storage.stored(number).map_or(Value::Int(number), Value::Int),
@@ -51,17 +60,54 @@ fn set(function: &'static str, txn: Handle, key: c_int, kind: c_int, value: Valu
                 state.overrides.set(key, value);
                 return Ok(0);
             };
-            let value = match (value, id.def().kind) {
-                (Value::Int(number), Kind::Float) => Value::Float(number as f64),
-                (value, _) => value,
-            };
-            if let Err(error) = txn.records.set(id, value) {
+            let usual = for_engine(id, &value);
+            state.overrides.clear(key);
+            if usual.as_ref() != Some(&value) {
+                // The plugin reads what it has set.
+                state.overrides.set(key, value);
+            }
+            if let Some(Err(error)) = usual.map(|usual| txn.records.set(id, usual)) {
                 report(function, &error);
                 return Ok(-1);
             }
             Ok(0)
         })
     })
+}
+
+/// What the engine makes of a value: the nearest that it knows. `None`: nothing.
+fn for_engine(id: records::RecordId, value: &Value) -> Option<Value> {
+    let def = id.def();
+    let usual = match (value, def.kind, def.range) {
+        (Value::Int(number), Kind::Float, _) => Value::Float(*number as f64),
+        (Value::Int(number), Kind::Str, _) => Value::Str(sharing_word(*number).into()),
+        (Value::Int(number), _, Range::Between(low, high)) => Value::Int(*number.clamp(&low, &high)),
+        (Value::Float(number), _, Range::Between(low, high)) => {
+            Value::Float(number.clamp(low as f64, high as f64))
+        }
+        (value, _, _) => value.clone(),
+    };
+    def.range.admits(&usual).then_some(usual)
+}
+
+/// What connections have in common that are shared, by the bits for address and host.
+fn sharing_word(bits: i64) -> &'static str {
+    const IP: i64 = 1;
+    match bits {
+        0 => "none",
+        IP => "ip",
+        _ => "both",
+    }
+}
+
+/// The number of that word, as Traffic Server keeps it.
+fn sharing_bits(word: &str) -> i64 {
+    match word {
+        "none" => 0,
+        "ip" => 1,
+        "host" => 2,
+        _ => 7,
+    }
 }
 
 /// Overrides a record with a number.
@@ -105,14 +151,15 @@ pub unsafe extern "C" fn TSHttpTxnConfigStringSet(
 }
 
 fn value(txn: Handle, key: c_int, kind: c_int) -> Result<Option<Value>, Misuse> {
-    let row = overridable::by_key(key).filter(|row| row.storage.data_type() == kind);
+    let row = overridable::by_key(key).filter(|row| takes(row, kind));
     if row.is_none_or(|row| row.storage == Storage::Text) {
         return Ok(None);
     }
     with(txn, |txn, state| {
-        Ok(match engine_record(key) {
-            Some(id) => Some(txn.records.value(id)),
-            None => state.overrides.get(key),
+        Ok(match (state.overrides.get(key), engine_record(key)) {
+            (Some(own), _) => Some(own),
+            (None, Some(id)) => Some(txn.records.value(id)),
+            (None, None) => None,
         })
     })
 }
@@ -124,7 +171,12 @@ fn value(txn: Handle, key: c_int, kind: c_int) -> Result<Option<Value>, Misuse> 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn TSHttpTxnConfigIntGet(txn: Handle, key: c_int, result: *mut i64) -> c_int {
     fence("TSHttpTxnConfigIntGet", -1, || match value(txn, key, INT)? {
-        Some(Value::Int(number)) if !result.is_null() => {
+        Some(found) if !result.is_null() => {
+            let number = match found {
+                Value::Int(number) => number,
+                Value::Str(word) => sharing_bits(&word),
+                Value::Float(number) => number as i64,
+            };
             // SAFETY: as the caller vouches.
             unsafe { result.write(number) };
             Ok::<_, Misuse>(0)
@@ -161,7 +213,11 @@ pub unsafe extern "C" fn TSHttpTxnConfigStringGet(
     length: *mut c_int,
 ) -> c_int {
     let found = fence("TSHttpTxnConfigStringGet", None, || value(txn, key, STRING));
-    let Some(Value::Str(text)) = found else { return -1 };
+    let text = match found {
+        Some(Value::Str(text)) => text,
+        Some(Value::Int(bits)) => sharing_word(bits).into(),
+        Some(Value::Float(_)) | None => return -1,
+    };
     change("TSHttpTxnConfigStringGet", txn, |_, state| {
         if result.is_null() || length.is_null() {
             return Err(Misuse::Null);
@@ -190,6 +246,19 @@ mod tests {
                 assert_eq!(id.def().name, row.name, "key {key}");
             }
         }
+    }
+
+    #[test]
+    fn the_engine_gets_the_nearest_value_that_it_knows() {
+        let largest = records::find("proxy.config.http.request_header_max_size").expect("a record");
+        assert_eq!(for_engine(largest, &Value::Int(1)), Some(Value::Int(256)));
+        assert_eq!(for_engine(largest, &Value::Int(4096)), Some(Value::Int(4096)));
+        let sharing = records::find("proxy.config.http.server_session_sharing.match").expect("a record");
+        for (bits, word) in [(0, "none"), (1, "ip"), (7, "both")] {
+            assert_eq!(for_engine(sharing, &Value::Int(bits)), Some(Value::Str(word.into())));
+            assert_eq!(sharing_bits(word), bits);
+        }
+        assert_eq!(for_engine(sharing, &Value::Str("everything".into())), None);
     }
 
     #[test]

@@ -128,11 +128,11 @@ pub extern "C" fn TSHttpTxnGetMaxAge(txn: Handle, response: Handle) -> c_int {
     })
 }
 
-/// When an object expires that is served in place of the origin's answer.
+/// When the stored response is to expire. ATS: the time is taken and changes nothing.
 #[unsafe(no_mangle)]
 pub extern "C" fn TSHttpTxnOverwriteExpireTime(txn: Handle, time: libc::time_t) {
     get("TSHttpTxnOverwriteExpireTime", txn, (), |txn, _| {
-        txn.expire_time = time;
+        tracing::debug!("transaction {}: the time {time} to expire at changes nothing", txn.id());
         Ok(())
     });
 }

@@ -84,6 +84,8 @@ mistakes! {
         ["TSMBufferDestroy: the message is read-only"];
     a_url_goes_with_its_buffer: ["/url-after-buffer"] => ["url-after-buffer -1"],
         ["TSUrlHostSet: the buffer does not exist any more"];
+    a_constant_as_request_body_is_not_freed: ["/literal-body"] => [],
+        ["TSHttpTxnServerRequestBodySet: a text that is given away was never allocated; it is copied"];
     a_value_of_a_record_is_copied: ["/temporary-config"] => ["temporary-config temporary"], [];
     a_continuation_is_destroyed_once: ["/destroy-twice"] => [],
         ["TSContDestroy: the continuation does not exist any more, or never did"];
@@ -144,7 +146,7 @@ fn a_constant_as_content_type_is_not_freed() {
 #[test]
 fn a_url_on_the_stack_is_not_freed() {
     let origin = Origin::start(ANSWER);
-    let server = start(&origin, &[]);
+    let server = start(&origin, &["proxy.config.http.redirect.actions=self:follow,loopback:follow"]);
     // Nobody is there where the URL leads to.
     assert_eq!(server.get("/url-on-stack").status, 502);
     assert_eq!(server.get("/innocent").status, 200);
@@ -167,6 +169,26 @@ fn a_plugin_that_does_not_go_on_is_named_with_hook_and_age_and_waited_for() {
         assert_eq!(answer.join().expect("answered"), 200);
     });
     assert_eq!(server.stop().matches("has not gone on from").count(), 1);
+}
+
+#[test]
+fn a_session_that_is_not_gone_on_with_is_given_up_if_so_configured() {
+    let origin = Origin::start(ANSWER);
+    let setup = Setup::new()
+        .set("proxy.config.tollgate.plugin.handler_timeout=1")
+        .set("proxy.config.tollgate.plugin.handler_timeout_action=fail");
+    let plugin = compile(setup.dir.path(), "mistakes");
+    let report = setup.dir.path().join("report");
+    setup
+        .file("remap.config", &format!("map / http://{}/\n", origin.addr))
+        .file("plugin.config", &format!("{} {} session\n", plugin.display(), report.display()));
+    let server = setup.start();
+    assert_eq!(server.send("/never-read", ""), "");
+    assert_eq!(server.get("/innocent").status, 200);
+    let said = server.stop();
+    let warnings =
+        said.lines().filter(|line| line.contains("plugin mistakes has not gone on from SSN_START"));
+    assert_eq!(warnings.collect::<Vec<_>>().len(), 1, "{said}");
 }
 
 #[test]

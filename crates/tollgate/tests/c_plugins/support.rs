@@ -196,15 +196,24 @@ impl Server {
     }
 
     pub(crate) fn get_with(&self, path: &str, fields: &str) -> Answer {
+        let text = self.send(path, fields);
+        let (head, body) = text.split_once("\r\n\r\n").expect("a head");
+        let status = head.split(' ').nth(1).and_then(|s| s.parse().ok()).expect("a status");
+        Answer { status, head: head.to_string(), body: body.to_string() }
+    }
+
+    /// Sends a request; what comes back until the connection ends.
+    pub(crate) fn send(&self, path: &str, fields: &str) -> String {
         let mut conn = TcpStream::connect(self.addr).expect("connect");
         conn.set_read_timeout(Some(LIMIT)).expect("a limit");
         let request = format!("GET {path} HTTP/1.1\r\nHost: site\r\nConnection: close\r\n{fields}\r\n");
         conn.write_all(request.as_bytes()).expect("send");
         let mut text = String::new();
-        conn.read_to_string(&mut text).expect("an answer");
-        let (head, body) = text.split_once("\r\n\r\n").expect("a head");
-        let status = head.split(' ').nth(1).and_then(|s| s.parse().ok()).expect("a status");
-        Answer { status, head: head.to_string(), body: body.to_string() }
+        let ended = conn.read_to_string(&mut text);
+        // A request that nobody reads is answered with a reset.
+        let is_reset = |error: &std::io::Error| error.kind() == std::io::ErrorKind::ConnectionReset;
+        assert!(ended.as_ref().err().is_none_or(is_reset), "{ended:?}");
+        text
     }
 
     /// Sends a request and is gone before the answer is there.
@@ -281,14 +290,18 @@ pub(crate) fn times(text: &str, line: &str) -> usize {
     text.lines().filter(|l| *l == line).count()
 }
 
-/// Two texts are equal; else the first lines that are not are told.
-pub(crate) fn assert_same(got: &str, wanted: &str) {
+/// A text equals what is expected; else the first lines that do not are told, and where the text is kept.
+pub(crate) fn assert_same(name: &str, got: &str, wanted: &str) {
+    let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    if got != wanted {
+        std::fs::write(&kept, got).expect("written");
+    }
     let lines = wanted.lines().zip(got.lines()).enumerate();
     let differences: Vec<String> = lines
         .filter(|(_, (want, have))| want != have)
         .map(|(at, (want, have))| format!("{}: wanted {want:?}, got {have:?}", at + 1))
         .take(10)
         .collect();
-    assert!(differences.is_empty(), "{}", differences.join("\n"));
+    assert!(differences.is_empty(), "{}\nall of it is in {}", differences.join("\n"), kept.display());
     assert_eq!(got.lines().count(), wanted.lines().count(), "lines");
 }

@@ -21,12 +21,12 @@ fn threads_and_scheduling_are_as_in_traffic_server() {
         .file("plugin.config", &format!("{} {}\n", plugin.display(), report.display()));
     let server = setup.start();
     let got = server.await_file("report", is_complete);
-    assert_same(&got, EXPECTED);
+    assert_same("threads", &got, EXPECTED);
 }
 
 #[test]
 #[ignore = "needs Traffic Server; `cargo xtask test` installs it and runs it"]
 fn traffic_server_threads_and_scheduling_are_as_expected() {
     let server = TrafficServer::start("threads", "", "map / http://127.0.0.1:1/\n");
-    assert_same(&server.report(is_complete), EXPECTED);
+    assert_same("threads.ts", &server.report(is_complete), EXPECTED);
 }

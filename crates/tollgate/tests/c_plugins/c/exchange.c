@@ -86,6 +86,20 @@ say_origin(TSHttpTxn txn)
   SAY("  looking up %d server style %d", TSHttpTxnLookingUpTypeGet(txn), TSHttpTxnClientReqIsServerStyle(txn));
 }
 
+/* How long the origin's response is fresh, asked in two ways. */
+static void
+say_max_age(TSHttpTxn txn)
+{
+  TSMBuffer buf;
+  TSMLoc hdr;
+
+  SAY("  max age %d", TSHttpTxnGetMaxAge(txn, NULL));
+  if (TSHttpTxnServerRespGet(txn, &buf, &hdr) == TS_SUCCESS) {
+    SAY("  max age %d", TSHttpTxnGetMaxAge(txn, buf));
+    TSHandleMLocRelease(buf, TS_NULL_MLOC, hdr);
+  }
+}
+
 static void
 say_bytes(TSHttpTxn txn)
 {
@@ -264,10 +278,75 @@ say_source(TSHttpTxn txn)
   SAY("  from %x", addr == NULL ? 0 : ntohl(addr->sin_addr.s_addr));
 }
 
+/* Every record that may differ: what can be set and what is read then. */
+static int
+is_text(int key)
+{
+  static const int texts[] = {52, 75, 79, 92, 93, 104, 113, 114, 115, 116, 117, 118};
+  size_t i;
+
+  for (i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+    if (texts[i] == key) {
+      return 1;
+    }
+  }
+  return 0;
+}
+
+/* Traffic Server ends if it is asked to set a text to a number: that is left out. */
+static void
+say_records(TSHttpTxn txn)
+{
+  TSMgmtInt sharing = -7;
+  int key;
+
+  SAY("  sharing %d", TSHttpTxnConfigIntGet(txn, TS_CONFIG_HTTP_SERVER_SESSION_SHARING_MATCH, &sharing));
+  SAY("  sharing %d", (int)sharing);
+  for (key = -1; key < 131; key++) {
+    TSOverridableConfigKey conf = (TSOverridableConfigKey)key;
+    TSMgmtInt number            = -7;
+    TSMgmtFloat fraction        = -7;
+    const char *text            = NULL;
+    int length                  = -7;
+    TSReturnCode set, got;
+
+    if (!is_text(key)) {
+      set = TSHttpTxnConfigIntSet(txn, conf, 1);
+      got = TSHttpTxnConfigIntGet(txn, conf, &number);
+      SAY("  record %d int %d %d %d", key, set, got, (int)number);
+      set = TSHttpTxnConfigFloatSet(txn, conf, 0.5);
+      got = TSHttpTxnConfigFloatGet(txn, conf, &fraction);
+      SAY("  record %d float %d %d %.1f", key, set, got, fraction);
+    }
+    set = TSHttpTxnConfigStringSet(txn, conf, "ip", 2);
+    got = TSHttpTxnConfigStringGet(txn, conf, &text, &length);
+    SAY("  record %d string %d %d %.*s", key, set, got, text == NULL ? 4 : length, text == NULL ? "null" : text);
+  }
+}
+
+/* The request's body, once it has been read. */
+static void
+say_body(TSHttpTxn txn)
+{
+  TSIOBufferReader reader = TSHttpTxnPostBufferReaderGet(txn);
+  TSIOBufferBlock block;
+  int64_t length = 0;
+  const char *bytes;
+
+  if (reader == NULL) {
+    SAY("  no reader");
+    return;
+  }
+  block = TSIOBufferReaderStart(reader);
+  bytes = TSIOBufferBlockReadStart(block, reader, &length);
+  SAY("  body %d %.*s", (int)TSIOBufferReaderAvail(reader), (int)length, bytes);
+  TSIOBufferReaderFree(reader);
+}
+
 static TSEvent
 handle(TSHttpTxn txn, TSEvent event)
 {
-  switch (event) {
+  switch ((int)event) {
   case TS_EVENT_HTTP_READ_REQUEST_HDR:
     if (is_at(txn, "facts")) {
       say_client(txn);
@@ -275,6 +354,11 @@ handle(TSHttpTxn txn, TSEvent event)
       say_registered(txn);
       SAY("  transparency %d", TSHttpTxnOutgoingTransparencySet(txn, 0));
       TSHttpTxnClientIncomingPortSet(txn, 81);
+      TSHttpTxnClientKeepaliveSet(txn, 1);
+      TSHttpSsnDebugSet(TSHttpTxnSsnGet(txn), 1);
+      SAY("  debug %d", TSHttpTxnDebugGet(txn));
+      TSHttpTxnDebugSet(txn, 1);
+      SAY("  debug %d", TSHttpTxnDebugGet(txn));
     } else if (is_at(txn, "close")) {
       SAY("  close %d", TSHttpTxnCloseAfterResponse(txn, 1));
     } else if (is_at(txn, "keep")) {
@@ -294,6 +378,16 @@ handle(TSHttpTxn txn, TSEvent event)
       TSHttpTxnParentProxySet(txn, "127.0.0.1", parent_port);
       SAY("  parent %d", TSHttpTxnParentProxyGet(txn, &host, &port));
       SAY("  parent %s %d", host == NULL ? "null" : host, port == parent_port);
+    } else if (is_at(txn, "buffered")) {
+      TSHttpTxnConfigIntSet(txn, TS_CONFIG_HTTP_REQUEST_BUFFER_ENABLED, 1);
+    } else if (is_at(txn, "dns")) {
+      TSHttpTxnDNSTimeoutSet(txn, 100);
+    } else if (is_at(txn, "redirect")) {
+      int length      = -1;
+      const char *url = TSstrdup("http://127.0.0.9/there");
+      TSHttpTxnRedirectUrlSet(txn, url, strlen(url));
+      url = TSHttpTxnRedirectUrlGet(txn, &length);
+      SAY("  redirect %.*s", length, url);
     } else if (is_at(txn, "active")) {
       TSHttpTxnActiveTimeoutSet(txn, 300);
     } else if (is_at(txn, "silent")) {
@@ -311,6 +405,9 @@ handle(TSHttpTxn txn, TSEvent event)
       int status = -1;
       TSHttpTxnCacheLookupStatusGet(txn, &status);
       SAY("  found %d ignore %d", status, TSHttpTxnServerRespIgnore(txn));
+      if (is_at(txn, "ignore/until")) {
+        TSHttpTxnOverwriteExpireTime(txn, 2000000000);
+      }
     }
     break;
   case TS_EVENT_HTTP_SEND_REQUEST_HDR:
@@ -338,9 +435,7 @@ handle(TSHttpTxn txn, TSEvent event)
     break;
   case TS_EVENT_HTTP_READ_RESPONSE_HDR:
     if (is_at(txn, "facts")) {
-      SAY("  max age %d", TSHttpTxnGetMaxAge(txn, NULL));
-    } else if (is_at(txn, "expire")) {
-      TSHttpTxnOverwriteExpireTime(txn, 2000000000);
+      say_max_age(txn);
     }
     break;
   case TS_EVENT_HTTP_SEND_RESPONSE_HDR:
@@ -355,9 +450,15 @@ handle(TSHttpTxn txn, TSEvent event)
   case TS_EVENT_HTTP_TXN_CLOSE:
     if (is_at(txn, "facts")) {
       say_bytes(txn);
+    } else if (is_at(txn, "records")) {
+      say_records(txn);
     } else if (is_at(txn, "body")) {
       SAY("  sent %d", (int)TSHttpTxnServerReqBodyBytesGet(txn));
     }
+    break;
+  /* What comes with TS_HTTP_REQUEST_BUFFER_READ_COMPLETE_HOOK; no name of the headers has this number. */
+  case 60029:
+    say_body(txn);
     break;
   default:
     break;
@@ -375,7 +476,7 @@ on_hook(TSCont cont, TSEvent event, void *edata)
     remember_path(txn);
   }
   if (*path_of(txn) != 0 && !is_at(txn, "quiet")) {
-    SAY("%s %s", path_of(txn), TSHttpEventNameLookup(event) + strlen("TS_EVENT_HTTP_"));
+    SAY("%s %s", path_of(txn), (int)event == 60029 ? "REQUEST_BUFFER" : TSHttpEventNameLookup(event) + strlen("TS_EVENT_HTTP_"));
   }
   then = handle(txn, event);
   TSHttpTxnReenable(txn, then);
@@ -389,7 +490,8 @@ TSPluginInit(int argc, const char *argv[])
   TSCont cont;
   size_t i;
   TSHttpHookID hooks[] = {TS_HTTP_READ_REQUEST_HDR_HOOK,  TS_HTTP_CACHE_LOOKUP_COMPLETE_HOOK, TS_HTTP_SEND_REQUEST_HDR_HOOK,
-                          TS_HTTP_READ_RESPONSE_HDR_HOOK, TS_HTTP_SEND_RESPONSE_HDR_HOOK,     TS_HTTP_TXN_CLOSE_HOOK};
+                          TS_HTTP_READ_RESPONSE_HDR_HOOK, TS_HTTP_SEND_RESPONSE_HDR_HOOK,     TS_HTTP_TXN_CLOSE_HOOK,
+                          TS_HTTP_REQUEST_BUFFER_READ_COMPLETE_HOOK};
 
   TSPluginRegister(&info);
   if (argc < 3 || (report = fopen(argv[1], "w")) == NULL) {

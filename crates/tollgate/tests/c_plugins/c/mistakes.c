@@ -319,6 +319,12 @@ static int url_on_stack(TSHttpTxn txn)
   return CALLER;
 }
 
+static int literal_body(TSHttpTxn txn)
+{
+  TSHttpTxnServerRequestBodySet(txn, (char *)"body", 4);
+  return CALLER;
+}
+
 static int temporary_config(TSHttpTxn txn)
 {
   char value[16];

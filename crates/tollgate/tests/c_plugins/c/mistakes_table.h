@@ -24,6 +24,7 @@ static const Mistake mistakes[] = {
   {"url-after-buffer", TS_EVENT_HTTP_READ_REQUEST_HDR, url_after_buffer},
   {"literal-type", TS_EVENT_HTTP_READ_REQUEST_HDR, literal_type},
   {"url-on-stack", TS_EVENT_HTTP_READ_REQUEST_HDR, url_on_stack},
+  {"literal-body", TS_EVENT_HTTP_READ_REQUEST_HDR, literal_body},
   {"temporary-config", TS_EVENT_HTTP_READ_REQUEST_HDR, temporary_config},
   {"destroy-twice", TS_EVENT_HTTP_READ_REQUEST_HDR, destroy_twice},
   {"call-destroyed", TS_EVENT_HTTP_READ_REQUEST_HDR, call_destroyed},
@@ -84,6 +85,19 @@ static int at_hook(TSCont cont, TSEvent event, void *edata)
   return 0;
 }
 
+/* Does not go on with the first session. */
+static int at_session(TSCont cont, TSEvent event, void *edata)
+{
+  static int sessions;
+
+  (void)cont;
+  (void)event;
+  if (sessions++ > 0) {
+    TSHttpSsnReenable((TSHttpSsn)edata, TS_EVENT_HTTP_CONTINUE);
+  }
+  return 0;
+}
+
 static int at_message(TSCont cont, TSEvent event, void *edata)
 {
   (void)cont;
@@ -105,6 +119,9 @@ void TSPluginInit(int argc, const char *argv[])
   if (argc > 2 && strcmp(argv[2], "wait") == 0) {
     table      = waiting;
     table_size = 1;
+  }
+  if (argc > 2 && strcmp(argv[2], "session") == 0) {
+    TSHttpHookAdd(TS_HTTP_SSN_START_HOOK, TSContCreate(at_session, NULL));
   }
   TSPluginRegister(&info);
   cont = TSContCreate(at_hook, NULL);
