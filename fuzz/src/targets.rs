@@ -6,6 +6,7 @@
 
 pub mod cache;
 pub mod config;
+pub mod disk;
 pub mod heads;
 pub mod remap;
 pub mod source_split;
@@ -38,6 +39,7 @@ pub const TARGETS: &[Target] = &[
     target("cache_rules", cache::rules, cache::TOKENS),
     target("chunked", heads::chunked, heads::CHUNKED_TOKENS),
     target("date", values::date, values::DATE_TOKENS),
+    slow(20, target("disk_image", disk::image, disk::TOKENS)),
     target("hooks_config", config::hooks_config, config::HOOKS_TOKENS),
     slow(5, target("ip_allow", config::ip_allow, config::IP_ALLOW_TOKENS)),
     target("list", values::list, values::LIST_TOKENS),

@@ -77,6 +77,12 @@ impl CacheKey {
         &self.bytes
     }
 
+    /// The host, in lower case.
+    pub fn host(&self) -> &[u8] {
+        let rest = self.bytes.get(PREFIX_BYTES..).unwrap_or_default();
+        rest.split(|byte| *byte == b'/').next().unwrap_or_default()
+    }
+
     /// Bytes this key holds on the heap.
     pub fn heap_bytes(&self) -> usize {
         self.bytes.len() + 2 * size_of::<usize>()

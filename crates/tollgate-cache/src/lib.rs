@@ -52,6 +52,7 @@
 #![forbid(unsafe_code)]
 
 pub mod control;
+pub mod disk;
 pub mod fill;
 pub mod holdoff;
 pub mod key;

@@ -4,6 +4,7 @@
 //! Not responsible for: deciding whether it is stored or fresh (`rules`).
 //! Invariants: an object never changes; a 304 makes a new object that shares the body.
 
+use crate::disk::DiskBody;
 use crate::key::CacheKey;
 use crate::policy::SetCookiePolicy;
 use crate::purge::{Born, Mark, Standing};
@@ -107,6 +108,22 @@ impl StoredHead {
         StoredHead { meta, reason: None, headers, ..self.clone() }
     }
 
+    /// A head as it was, made of what was kept of it.
+    pub(crate) fn restored(
+        meta: StoredMeta,
+        reason: Option<Bytes>,
+        headers: HeaderBlock,
+        selecting: Selecting,
+        set_cookie: SetCookiePolicy,
+    ) -> StoredHead {
+        StoredHead { meta, reason, headers, selecting, set_cookie, mark: Mark::default() }
+    }
+
+    /// What becomes of `Set-Cookie` in a later 304.
+    pub(crate) fn set_cookie(&self) -> SetCookiePolicy {
+        self.set_cookie
+    }
+
     /// The facts for the freshness rules.
     pub fn meta(&self) -> &StoredMeta {
         &self.meta
@@ -151,7 +168,7 @@ impl StoredHead {
     }
 }
 
-/// A complete body as chunks that many readers share.
+/// A complete body: chunks that many readers share, or fragments on the disk.
 #[derive(Clone, Debug, Default)]
 pub struct Body {
     chunks: Chunks,
@@ -162,6 +179,7 @@ pub struct Body {
 enum Chunks {
     One(Bytes),
     Many(Arc<[Bytes]>),
+    OnDisk(Arc<DiskBody>),
 }
 
 impl Default for Chunks {
@@ -188,6 +206,19 @@ impl Body {
         Body { chunks: Chunks::Many(regrouped(chunks).into()), len }
     }
 
+    /// A body that lies on the disk.
+    pub fn from_disk(body: Arc<DiskBody>) -> Body {
+        Body { len: body.len(), chunks: Chunks::OnDisk(body) }
+    }
+
+    /// The body on the disk, if it is there: then it has no chunks.
+    pub fn on_disk(&self) -> Option<&Arc<DiskBody>> {
+        match &self.chunks {
+            Chunks::OnDisk(body) => Some(body),
+            _ => None,
+        }
+    }
+
     /// Length in bytes.
     pub fn len(&self) -> u64 {
         self.len
@@ -198,11 +229,12 @@ impl Body {
         self.len == 0
     }
 
-    /// The chunks in order; none is empty unless the body is.
+    /// The chunks in order; none is empty unless the body is. None at all if the body lies on the disk.
     pub fn chunks(&self) -> &[Bytes] {
         match &self.chunks {
             Chunks::One(chunk) => std::slice::from_ref(chunk),
             Chunks::Many(chunks) => chunks,
+            Chunks::OnDisk(_) => &[],
         }
     }
 
@@ -222,6 +254,7 @@ impl Body {
         let table = match &self.chunks {
             Chunks::One(_) => 0,
             Chunks::Many(chunks) => size_of_val(&**chunks) + 2 * size_of::<usize>(),
+            Chunks::OnDisk(body) => return size_of::<DiskBody>() + body.heap_bytes(),
         };
         self.len as usize + table
     }

@@ -60,6 +60,21 @@ impl Selecting {
         selecting
     }
 
+    /// Selecting fields as they were, made of their names (lower case, in order) and values.
+    pub(crate) fn restored(never: bool, fields: &[(&[u8], Option<&[u8]>)]) -> Selecting {
+        let field = |(name, value): &(&[u8], Option<&[u8]>)| SelectingField {
+            known: Known::lookup(name),
+            name: (*name).into(),
+            value: value.map(Into::into),
+        };
+        Selecting { fields: fields.iter().map(field).collect(), never }
+    }
+
+    /// Whether no request matches, whatever its fields.
+    pub(crate) fn is_never(&self) -> bool {
+        self.never
+    }
+
     /// The selecting fields after the response's header changed to `response` (a 304). A name that was not selected
     /// by before has no known value, so that nothing matches any more and the next request fetches anew.
     pub fn after_update(&self, response: &HeaderBlock) -> Selecting {

@@ -22,6 +22,7 @@ mod problem;
 pub mod records;
 pub mod redirect_actions;
 pub mod remap;
+pub mod storage;
 mod yaml;
 
 pub use problem::{Problem, Severity};

@@ -3,6 +3,7 @@
 //! Responsible for: one source for the tunnel, whatever produced the body; chains of plugin transforms.
 //! Invariant: every variant but [`ResponseBody::Plugin`] can be polled, left, and polled again without loss.
 
+use crate::disk::DiskReader;
 use crate::origin::OriginBody;
 use bytes::Bytes;
 use std::future::poll_fn;
@@ -24,6 +25,8 @@ pub(crate) enum ResponseBody {
     Pieces(std::vec::IntoIter<Bytes>),
     /// Pieces that are there, then a body.
     Joined { first: std::vec::IntoIter<Bytes>, rest: Box<ResponseBody> },
+    /// Part of a stored object's body that lies on the disk.
+    Disk(DiskReader),
     /// A fetch shared with others.
     Fill(FillReader),
     /// The origin's connection.
@@ -33,6 +36,17 @@ pub(crate) enum ResponseBody {
 }
 
 impl ResponseBody {
+    /// The bytes of `range` of a stored object.
+    pub(crate) fn part_of(object: &StoredObject, range: std::ops::Range<u64>) -> ResponseBody {
+        match object.body().on_disk() {
+            Some(body) => ResponseBody::Disk(DiskReader::new(Arc::clone(body), range)),
+            None => {
+                let pieces: Vec<_> = object.body().slice(range).collect();
+                ResponseBody::Pieces(pieces.into_iter())
+            }
+        }
+    }
+
     /// Whether a pending read may be dropped.
     pub(crate) fn can_poll(&self) -> bool {
         match self {
@@ -67,6 +81,7 @@ impl ResponseBody {
                     Some(piece) => return Poll::Ready(Ok(Some(piece))),
                     None => *self = std::mem::replace(&mut **rest, ResponseBody::Empty),
                 },
+                ResponseBody::Disk(reader) => return reader.poll_next(cx),
                 ResponseBody::Fill(reader) => {
                     return reader.poll_chunk(cx).map_err(|_| BodyError::Truncated);
                 }
@@ -110,6 +125,7 @@ impl Body for ResponseBody {
             ResponseBody::Whole(bytes) => Some(bytes.len() as u64),
             ResponseBody::Stored { object, next: 0 } => Some(object.body().len()),
             ResponseBody::Pieces(pieces) => Some(pieces.as_slice().iter().map(|p| p.len() as u64).sum()),
+            ResponseBody::Disk(reader) => Some(reader.remaining()),
             ResponseBody::Origin(body) => body.remaining(),
             ResponseBody::Plugin(body) => body.remaining(),
             _ => None,

@@ -5,6 +5,7 @@
 //! Not responsible for: listening (`server`), transactions.
 
 use crate::ask::{Answer, Askable, Purpose};
+use crate::disk::Disk;
 use crate::generation::{Generation, GenerationParts, PluginSet};
 use crate::origin::limit::OriginLimits;
 use arc_swap::ArcSwap;
@@ -37,6 +38,7 @@ pub struct Engine {
     plugins: PluginSet,
     pub(crate) metrics: Metrics,
     pub(crate) store: RamStore,
+    pub(crate) disk: Disk,
     pub(crate) collapser: Collapser,
     pub(crate) hit_for_miss: HitForMiss,
     /// Stale objects being refreshed behind the scenes.
@@ -77,6 +79,7 @@ impl Engine {
             plugins,
             metrics,
             store: RamStore::with_purges(store_settings(&records), purges(&records)),
+            disk: Disk::default(),
             collapser: Collapser::new(fill_limits(&records)),
             hit_for_miss: HitForMiss::new(HIT_FOR_MISS),
             refreshes: AtomicUsize::new(0),
@@ -180,6 +183,7 @@ impl Engine {
             let before = std::mem::replace(before, count);
             self.metrics.add(metric, count.saturating_sub(before));
         }
+        self.disk.publish(&self.metrics);
     }
 
     /// Has an event thread do a request of the server's owner, with an absolute URL, and gives its answer. It never
@@ -215,6 +219,7 @@ impl Engine {
     /// If the target cannot be right.
     pub fn purge(&self, target: Target, effect: Effect) -> Result<(), PurgeError> {
         let purge = self.store.purges().add(target, effect, tollgate_event::clock::unix_seconds())?;
+        self.disk.write_down(&purge, self.store.purges());
         self.metrics.add(Metric::CachePurges, 1);
         tracing::debug!("purge {}: {:?} of {:?}", purge.number, purge.effect, purge.target);
         Ok(())
@@ -223,13 +228,17 @@ impl Engine {
     /// Removes what is stored under `key`, and sees to it that what is being fetched is neither stored nor shared
     /// with who comes later. Tells how many objects there were.
     pub(crate) fn remove(&self, key: &CacheKey) -> usize {
+        // First on the disk: what is read from there meanwhile is then seen to be removed.
+        let on_disk = self.disk.store().map_or(0, |store| store.remove(key));
         self.collapser.detach(key);
-        self.store.remove(key)
+        self.store.remove(key) + on_disk
     }
 
     /// Makes what is stored under `key` stale. Tells how many objects there are.
     pub(crate) fn soften(&self, key: &CacheKey) -> usize {
-        self.store.soften(key, tollgate_event::clock::unix_seconds())
+        // On a disk there is no half way: what only lies there is gone.
+        let on_disk = self.disk.store().map_or(0, |store| store.remove(key));
+        self.store.soften(key, tollgate_event::clock::unix_seconds()) + on_disk
     }
 }
 

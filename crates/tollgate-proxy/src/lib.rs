@@ -12,6 +12,7 @@
 mod ask;
 mod body;
 mod client;
+pub mod disk;
 mod engine;
 mod error_page;
 mod generation;

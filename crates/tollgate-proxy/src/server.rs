@@ -5,9 +5,9 @@
 
 use crate::ask::Askable;
 use crate::engine::Engine;
-use crate::session;
 use crate::sweeper::Sweeper;
 use crate::thread::EngineThread;
+use crate::{disk, session};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -38,11 +38,16 @@ pub async fn serve(engine: Arc<Engine>, index: usize, listeners: ListenerSet, dr
     while !(thread.is_draining() && (thread.sessions() == 0 || drained_for >= drain_limit)) {
         timer::sleep(tick).await;
         ticks += 1;
-        if let Some(sweeper) = &mut sweeper {
+        // With disks no purge may be forgotten: there are objects that a sweep through memory does not judge.
+        if let Some(sweeper) = sweeper.as_mut().filter(|_| thread.engine.disk.store().is_none()) {
             sweeper.tick(&thread.engine.store);
         }
         if ticks.is_multiple_of(10) {
             every_second(&thread);
+            // One thread does it for all.
+            if index == 0 {
+                disk::maintain(&thread);
+            }
         }
         if thread.is_draining() {
             timer::expire_idle(usize::MAX);

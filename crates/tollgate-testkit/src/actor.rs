@@ -103,6 +103,7 @@ impl<'a> Actor<'a> {
                 Ok(())
             }),
             Step::Signal(name) => self.subject()?.signal(name),
+            Step::Restart(name) => self.subject()?.restart(name, self.stage),
             Step::WriteFile(file) => self.subject()?.write_file(&file.name, &self.stage.expand(&file.text)),
             Step::AwaitMetrics(demands) => {
                 let subject = self.subject()?;

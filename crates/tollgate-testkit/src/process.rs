@@ -12,6 +12,7 @@ use crate::stage::{Stage, Stop};
 use crate::text::bytes_of;
 use rustix::process::{Pid, Signal, kill_process};
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -41,8 +42,7 @@ type Lines = Arc<(Mutex<String>, AtomicBool)>;
 #[derive(Debug)]
 pub struct Process {
     child: Mutex<Child>,
-    pid: Pid,
-    program: PathBuf,
+    command: Command,
     dir: TempDir,
     stdout: Lines,
     stderr: Lines,
@@ -76,19 +76,11 @@ impl Process {
     /// Starts `command` with the pipes collected; ports are not known yet.
     pub fn spawn(mut command: Command, dir: TempDir, stage: &Stage) -> Result<Self, Stop> {
         stage.transcript.note("runner", &format!("starts {command:?}"));
-        let mut child = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .map_err(|e| Stop::failed(format!("to start {command:?}"), e.to_string()))?;
-        let (stdout, stderr) = (collect(child.stdout.take()), collect(child.stderr.take()));
-        let pid = Pid::from_child(&child);
-        let program = PathBuf::from(command.get_program());
+        let (stdout, stderr) = (Lines::default(), Lines::default());
+        let child = start(&mut command, &stdout, &stderr)?;
         Ok(Self {
             child: Mutex::new(child),
-            pid,
-            program,
+            command,
             dir,
             stdout,
             stderr,
@@ -96,6 +88,54 @@ impl Process {
             admin: None,
             ahead: AtomicU64::new(0),
         })
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_child(&self.child.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Ends the program with a signal and starts it again, with the same directory, ports and collected output.
+    fn restart(&self, signal: Signal, stage: &Stage) -> Result<(), Stop> {
+        let starts = || read(&self.stdout).lines().filter(|line| line.trim() == "ready").count();
+        let before = starts();
+        kill_process(self.pid(), signal).map_err(|e| Stop::failed("to end the proxy", e.to_string()))?;
+        stage.poll(|| match self.exited() {
+            Some(_) => Ok(()),
+            None => Err((format!("the proxy to end after {signal:?}"), self.output())),
+        })?;
+        for lines in [&self.stdout, &self.stderr] {
+            lines.1.store(false, Ordering::SeqCst);
+        }
+        let mut command = Command::new(self.command.get_program());
+        command.args(self.arguments_with_ports());
+        command.envs(self.command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command.current_dir(self.dir());
+        stage.transcript.note("runner", &format!("starts again {command:?}"));
+        let child = start(&mut command, &self.stdout, &self.stderr)?;
+        *self.child.lock().unwrap_or_else(PoisonError::into_inner) = child;
+        stage.poll(|| {
+            if starts() > before {
+                return Ok(());
+            }
+            Err(("another line `ready` on standard output".into(), self.output()))
+        })
+    }
+
+    /// The arguments of the first start, with the ports that it got.
+    fn arguments_with_ports(&self) -> Vec<OsString> {
+        let mut listeners = self.listeners.iter();
+        let mut is_listen = false;
+        let admin = format!("{ADMIN_RECORD}=");
+        let arguments = self.command.get_args().map(|argument| {
+            let text = argument.to_string_lossy();
+            let ports = match (std::mem::replace(&mut is_listen, text == "--listen"), self.admin) {
+                (true, _) => listeners.next().map(SocketAddr::to_string),
+                (false, Some(addr)) if text.starts_with(&admin) => Some(format!("{admin}{addr}")),
+                _ => None,
+            };
+            ports.map_or_else(|| argument.to_owned(), OsString::from)
+        });
+        arguments.collect()
     }
 
     /// Sets where clients connect.
@@ -122,7 +162,7 @@ impl Process {
 
     /// Peak resident memory in kilobytes.
     pub fn peak_rss_kb(&self) -> Option<u64> {
-        let pid = self.pid.as_raw_nonzero();
+        let pid = self.pid().as_raw_nonzero();
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
         let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
         line.split_whitespace().nth(1)?.parse().ok()
@@ -158,7 +198,7 @@ impl Process {
         if self.exited().is_some() {
             return Ok(());
         }
-        kill_process(self.pid, Signal::TERM).map_err(|e| Stop::failed("to send SIGTERM", e.to_string()))?;
+        kill_process(self.pid(), Signal::TERM).map_err(|e| Stop::failed("to send SIGTERM", e.to_string()))?;
         let until = Instant::now() + limit;
         while self.exited().is_none() {
             if Instant::now() >= until {
@@ -183,22 +223,32 @@ impl Drop for Process {
     }
 }
 
-fn collect(pipe: Option<impl Read + Send + 'static>) -> Lines {
-    let lines = Lines::default();
-    if let Some(pipe) = pipe {
-        let lines = lines.clone();
-        std::thread::spawn(move || {
-            let mut pipe = BufReader::new(pipe);
-            let mut line = Vec::new();
-            while matches!(pipe.read_until(b'\n', &mut line), Ok(n) if n > 0) {
-                let mut all = lines.0.lock().unwrap_or_else(PoisonError::into_inner);
-                all.push_str(&String::from_utf8_lossy(&line));
-                line.clear();
-            }
-            lines.1.store(true, Ordering::SeqCst);
-        });
-    }
-    lines
+/// Starts a program whose output is collected.
+fn start(command: &mut Command, stdout: &Lines, stderr: &Lines) -> Result<Child, Stop> {
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|e| Stop::failed(format!("to start {command:?}"), e.to_string()))?;
+    collect(child.stdout.take(), stdout);
+    collect(child.stderr.take(), stderr);
+    Ok(child)
+}
+
+fn collect(pipe: Option<impl Read + Send + 'static>, lines: &Lines) {
+    let Some(pipe) = pipe else { return };
+    let lines = Arc::clone(lines);
+    std::thread::spawn(move || {
+        let mut pipe = BufReader::new(pipe);
+        let mut line = Vec::new();
+        while matches!(pipe.read_until(b'\n', &mut line), Ok(n) if n > 0) {
+            let mut all = lines.0.lock().unwrap_or_else(PoisonError::into_inner);
+            all.push_str(&String::from_utf8_lossy(&line));
+            line.clear();
+        }
+        lines.1.store(true, Ordering::SeqCst);
+    });
 }
 
 fn read(lines: &Lines) -> String {
@@ -258,15 +308,30 @@ impl Subject {
             "TERM" => Signal::TERM,
             other => return Err(Stop::failed("HUP, INT or TERM", other)),
         };
-        let pid = self.tollgate_process()?.pid;
+        let pid = self.tollgate_process()?.pid();
         kill_process(pid, signal).map_err(|e| Stop::failed(format!("to send SIG{name}"), e.to_string()))
+    }
+
+    /// Ends Tollgate by `TERM` or `KILL` and starts it again with the same directory and ports.
+    pub fn restart(&self, name: &str, stage: &Stage) -> Result<(), Stop> {
+        let signal = match name {
+            "TERM" => Signal::TERM,
+            "KILL" => Signal::KILL,
+            other => return Err(Stop::failed("TERM or KILL", other)),
+        };
+        let process = self.tollgate_process()?;
+        process.restart(signal, stage)?;
+        match process.ahead.load(Ordering::SeqCst) {
+            0 => Ok(()),
+            _ => self.advance(0),
+        }
     }
 
     /// Sets Tollgate's time of day `seconds` further ahead, by its control socket; the next request sees it.
     pub fn advance(&self, seconds: u64) -> Result<(), Stop> {
         let process = self.tollgate_process()?;
         let ahead = process.ahead.fetch_add(seconds, Ordering::SeqCst) + seconds;
-        let program = process.program.as_path();
+        let program = Path::new(process.command.get_program());
         let output = Command::new(program)
             .args(["ctl", "--socket"])
             .arg(control_socket(process.dir()))

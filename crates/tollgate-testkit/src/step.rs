@@ -48,6 +48,8 @@ pub enum Step {
     Repeat(Repeat),
     /// Client: sends a signal (`TERM`, `INT`, `HUP`) to the proxy.
     Signal(String),
+    /// Client: ends the proxy by a signal (`TERM`, `KILL`) and starts it again, with the same files and ports.
+    Restart(String),
     /// Client: writes a file of the configuration directory.
     WriteFile(WriteFile),
     /// Client: waits until these metrics have these values.

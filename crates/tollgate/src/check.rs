@@ -38,5 +38,6 @@ fn examine(sources: &Sources, plugins: PluginSet) -> (Vec<Problem>, Option<anyho
     let listen_error = sources.listen(&generation.records).err();
     let engine = Engine::new(sources.parts(&generation), plugins, Default::default(), None, Metrics::new());
     problems.extend(engine.err().unwrap_or_default());
+    problems.extend(tollgate_proxy::disk::check(&generation.storage, &sources.dir()));
     (problems, listen_error)
 }

@@ -83,6 +83,9 @@ impl Server {
         tollgate_ts::prepare(&records, &sources.dir(), &metrics, set_record);
         let engine = Engine::new(sources.parts(&generation), plugins, hosts(&generation), log, metrics)
             .map_err(|problems| anyhow!("the configuration has errors\n{}", listed(&problems)))?;
+        for problem in engine.open_disk(&records, &generation.storage, &sources.dir()) {
+            tracing::error!("{problem}");
+        }
         let (sets, listeners) = listener_sets(&sources.listen(&records)?, threads, &records)?;
         let lifecycle = Lifecycle { listeners: listeners.clone() };
         let table = engine.generation();
@@ -178,6 +181,7 @@ impl Server {
         if !tollgate_ts::finish_logs() {
             tracing::error!("text logs of plugins are not complete");
         }
+        self.engine.close_disk();
         if let Some(admin) = self.admin {
             // The thread may have ended by itself.
             let _: Result<(), _> = admin.stop.send(true);

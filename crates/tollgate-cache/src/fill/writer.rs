@@ -71,6 +71,12 @@ impl FillWriter {
         self.fill.lock().overflowed
     }
 
+    /// Whether the object is still whole in memory when `more` bytes are appended.
+    pub fn keeps(&self, more: u64) -> bool {
+        let state = self.fill.lock();
+        !state.overflowed && state.total_bytes + more <= self.fill.limits.max_object_bytes
+    }
+
     /// Bytes appended so far.
     pub fn total_bytes(&self) -> u64 {
         self.fill.lock().total_bytes
@@ -124,8 +130,12 @@ impl FillWriter {
         object
     }
 
-    /// Gives a complete object to all readers: the stored one, after a 304 or a second look-up found it.
+    /// Gives a complete object to all readers: the stored one, after a 304 or a second look-up found it. If its body
+    /// lies on the disk they are released instead, to find it there themselves.
     pub fn finish_with(mut self, object: &StoredObject) {
+        if object.body().on_disk().is_some() {
+            return self.end(End::Aborted(AbortReason::Cancelled));
+        }
         self.fill.change(|state, wakers| {
             state.header = Header::Known(Arc::clone(object.head()));
             state.chunks.extend(object.body().chunks().iter().filter(|c| !c.is_empty()).cloned());

@@ -1,5 +1,6 @@
 //! The cache judged from outside: rules clause by clause, store and fills against models.
 
+mod disk;
 mod fill;
 mod freshness;
 mod model;

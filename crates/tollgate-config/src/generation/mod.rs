@@ -24,6 +24,7 @@ use crate::ip_allow::IpAllow;
 use crate::plugin_config::{self, PluginLine};
 use crate::records::{Records, StrRecord, ids, load as load_records};
 use crate::remap::{RemapParser, RemapTable};
+use crate::storage::{self, Storage};
 
 /// What a configuration is made from.
 #[derive(Clone, Debug, Default)]
@@ -55,6 +56,8 @@ pub struct Generation {
     pub cache: Arc<CacheConfig>,
     /// Names with fixed addresses.
     pub hosts: Arc<HostsFile>,
+    /// Where the cache lies; what a reload says of it waits for the next start.
+    pub storage: Arc<Storage>,
     /// Configuration directory, for what is read later (error pages).
     pub dir: Option<PathBuf>,
 }
@@ -118,6 +121,7 @@ impl Loader<'_> {
         let cache = records.str(ids::CACHE_CONTROL_FILENAME);
         let cache = self.read(cache, Missing::Fine, CacheConfig::parse);
         let hosts = self.hosts(&records);
+        let storage = self.storage(&records);
         Some(Generation {
             records: Arc::new(records),
             remap: Arc::new(remap),
@@ -126,6 +130,7 @@ impl Loader<'_> {
             ip_allow: Arc::new(ip_allow),
             cache: Arc::new(cache),
             hosts: Arc::new(hosts),
+            storage: Arc::new(storage),
             dir: self.source.dir.clone(),
         })
     }
@@ -172,6 +177,16 @@ impl Loader<'_> {
         let path: StrRecord = ids::HOSTDB_HOST_FILE_PATH;
         let missing = Missing::Doubtful("the hosts file is not there");
         self.read(records.str(path), missing, HostsFile::parse)
+    }
+
+    fn storage(&mut self, records: &Records) -> Storage {
+        let name = |record| records.str(record);
+        let devices = self.read(name(ids::CACHE_STORAGE_FILENAME), Missing::Fine, storage::parse_devices);
+        let volumes = self.read(name(ids::CACHE_VOLUME_FILENAME), Missing::Fine, storage::parse_volumes);
+        let hosting = self.read(name(ids::CACHE_HOSTING_FILENAME), Missing::Fine, storage::parse_hosting);
+        let storage = Storage { devices, volumes, hosting };
+        self.report(storage.contradictions());
+        storage
     }
 
     /// Reads file `name` and gives its text to `parse`; the default if it is not there.

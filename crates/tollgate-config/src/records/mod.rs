@@ -24,6 +24,7 @@ pub use names::{foreign_name, nearest};
 pub use table::ids;
 pub use txn::TxnRecords;
 
+pub(crate) use def::parse_int;
 pub(crate) use table::DEFS;
 
 /// Where a value came from.

@@ -264,6 +264,23 @@ records! {
     Int CACHE_SELECT_ALTERNATE "proxy.config.cache.select_alternate" = 1, FLAG, no, Dynamic, "",
         "Compare alternates by the client's Accept headers; 0: take the first.";
 
+    Str CACHE_STORAGE_FILENAME "proxy.config.cache.storage_filename" = "storage.config", ANY, no, Restart, "",
+        "File of the devices where the cache lies; without one the cache is in memory only.", ours;
+    Str CACHE_VOLUME_FILENAME "proxy.config.cache.volume_filename" = "volume.config", ANY, no, Restart, "",
+        "File of the volumes into which the cache is divided.";
+    Str CACHE_HOSTING_FILENAME "proxy.config.cache.hosting_filename" = "hosting.config", ANY, no, Restart, "",
+        "File of the volumes that hosts have.";
+    Int CACHE_MIN_AVERAGE_OBJECT_SIZE "proxy.config.cache.min_average_object_size" = 8000, between(512, 1 << 30), no, Restart, "bytes",
+        "The index on a disk has room for so many objects of this size: 10 bytes of memory each.";
+    Int CACHE_TARGET_FRAGMENT_SIZE "proxy.config.cache.target_fragment_size" = 1_048_576, between(4096, 4_000_000), no, Restart, "bytes",
+        "Bodies above this size are stored on disks in fragments of it.";
+    Int CACHE_AGG_WRITE_BACKLOG "proxy.config.cache.agg_write_backlog" = 5_242_880, SIZE, no, Restart, "bytes",
+        "Complete objects that may wait to be written to disks; more are not stored there. 0: no limit.";
+    Int CACHE_DIR_SYNC_FREQUENCY "proxy.config.cache.dir.sync_frequency" = 60, between(1, 86400), no, Restart, "s",
+        "Time between writings of a disk's index; a start replays what was stored since.";
+    Int CACHE_MAX_DISK_ERRORS "proxy.config.cache.max_disk_errors" = 5, POSITIVE, no, Restart, "",
+        "Errors in a row after which a disk is not used any more; 0: it always is.";
+
     // --- remap and other files
     Str URL_REMAP_FILENAME "proxy.config.url_remap.filename" = "remap.config", ANY, no, Dynamic, "",
         "File of remap rules.";

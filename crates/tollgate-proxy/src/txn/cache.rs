@@ -3,11 +3,13 @@
 use super::{Exchange, Mode, Stop};
 use crate::body::ResponseBody;
 use crate::client::ClientStream;
+use crate::disk::{self, Survives};
 use crate::engine::Engine;
 use crate::error_page::ErrorKind;
 use crate::{host, limits, policy};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use tollgate_cache::disk::DiskWriter;
 use tollgate_cache::purge::groups;
 use tollgate_cache::range::{self, RangeAnswer};
 use tollgate_cache::rules::{self, FreshState, Preconditions, Stale};
@@ -55,6 +57,8 @@ pub(crate) struct CacheState {
     pub(crate) writer: Option<FillWriter>,
     /// Why the cache does what it does, as far as is known.
     pub(crate) reason: Option<CacheReason>,
+    /// Writes to the disk what comes of the fetch, unless the key is purged meanwhile.
+    pub(crate) disk: Option<Box<DiskWriter>>,
     /// How often a handler had the cache looked up again.
     pub(crate) redone: u8,
 }
@@ -103,7 +107,10 @@ impl<S: ClientStream> Exchange<'_, S> {
         self.txn.cache_lookups += 1;
         let key = self.key_of(&self.txn.client_request.url);
         self.mark(Milestone::CacheOpenReadBegin);
-        let found = self.find(&key);
+        let mut found = self.find(&key);
+        if found.is_none() && self.thread.engine.disk.holder_of(&key).is_some() {
+            found = Box::pin(self.find_on_disk(&key)).await;
+        }
         self.mark(Milestone::CacheOpenReadEnd);
         self.thread.metrics.inc(Metric::CacheLookups);
         self.cache.key = Some(key);
@@ -167,8 +174,17 @@ impl<S: ClientStream> Exchange<'_, S> {
                 Lookup::Miss => None,
             };
         }
+        let alternates = store.alternates(key);
+        self.choose(alternates)
+    }
+
+    /// Of the alternates that fit the one that handlers of SELECT_ALT like best; of equals the first.
+    pub(super) fn choose(
+        &self,
+        alternates: impl IntoIterator<Item = Arc<StoredObject>>,
+    ) -> Option<Arc<StoredObject>> {
         let mut best: Option<(f32, Arc<StoredObject>)> = None;
-        for object in store.alternates(key) {
+        for object in alternates {
             if !object.head().matches(&self.txn.client_request.headers) {
                 continue;
             }
@@ -451,7 +467,10 @@ impl<S: ClientStream> Exchange<'_, S> {
             }
         }
         let response = Box::new(stored_response(head));
-        let body = ResponseBody::Stored { object, next: 0 };
+        let body = match object.body().on_disk() {
+            Some(_) => ResponseBody::part_of(&object, 0..len),
+            None => ResponseBody::Stored { object, next: 0 },
+        };
         self.respond(response, Some(age), Some(len), body).await
     }
 
@@ -464,6 +483,10 @@ impl<S: ClientStream> Exchange<'_, S> {
             let key = self.key_of(&url);
             if self.thread.engine.remove(&key) > 0 {
                 self.thread.metrics.inc(Metric::CacheInvalidations);
+                let engine = Arc::clone(&self.thread.engine);
+                tollgate_event::spawn_local(async move {
+                    disk::make_removal_last(&engine, &key, Survives::Crash).await;
+                });
             }
         }
         self.invalidate_groups(response);

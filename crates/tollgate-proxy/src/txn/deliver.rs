@@ -12,6 +12,7 @@ use super::forward::NextHop;
 use super::{Exchange, Progress, Stop};
 use crate::body::{ResponseBody, transformed};
 use crate::client::ClientStream;
+use crate::disk::{self, DiskSink};
 use crate::error_page::ErrorKind;
 use crate::limits;
 use crate::thread::EngineThread;
@@ -54,6 +55,7 @@ impl<S: ClientStream> Exchange<'_, S> {
     /// Asks the origin and delivers its response. With `writer`, others wait for the same response.
     pub(crate) async fn fetch(&mut self, writer: Option<FillWriter>) -> Result<Progress, Stop> {
         self.cache.fills = writer.is_some();
+        self.cache.disk = self.disk_writer().filter(|_| writer.is_some());
         self.cache.writer = writer;
         let asked = self.ask_origin().await;
         let writer = self.cache.writer.take();
@@ -184,7 +186,7 @@ impl<S: ClientStream> Exchange<'_, S> {
             self.cache.reason = Some(CacheReason::Partial);
             return None;
         }
-        let most = self.thread.engine.store.settings().cutoff_bytes;
+        let most = self.largest_stored();
         if answer.length.is_some_and(|n| most > 0 && n > most) && !self.txn.has_response_transforms() {
             self.cache.reason = Some(CacheReason::TooLarge);
             return None;
@@ -238,6 +240,10 @@ impl<S: ClientStream> Exchange<'_, S> {
             && !self.txn.no_store
         {
             self.thread.engine.store.update(key, &object, Arc::clone(&fresh));
+            let disk = self.cache.disk.take();
+            if let (Some(store), Some(writer)) = (self.thread.engine.disk.store(), disk) {
+                disk::update(store, key, *writer, Arc::clone(&fresh)).await;
+            }
             self.release_origin(key);
         }
         self.thread.metrics.inc(Metric::CacheRevalidations);
@@ -280,7 +286,8 @@ impl<S: ClientStream> Exchange<'_, S> {
         let key = self.cache.key.clone();
         let threshold = self.txn.records.float(ids::HTTP_BACKGROUND_FILL_COMPLETED_THRESHOLD);
         let may_go_on = move |received| may_fill_behind(received, length, threshold);
-        let pump = pump(thread, key, Arc::clone(&head), answer.body, writer, length, may_go_on);
+        let sink = self.disk_sink(&head);
+        let pump = pump(thread, key, Arc::clone(&head), answer.body, writer, sink, length, may_go_on);
         // RFC 9110 §13: the client's own conditions were not sent to the origin; they are judged here.
         let response = answer.response;
         let condition = rules::evaluate_preconditions(&self.txn.client_request, &head);
@@ -320,6 +327,9 @@ impl<S: ClientStream> Exchange<'_, S> {
             if failures > 1 {
                 let stop = self.error(ErrorKind::OriginClosed, "a shared request failed twice", false);
                 return Box::pin(self.origin_failed(stop)).await.map(Progress::Ended);
+            }
+            if let Some(object) = Box::pin(self.stored_on_disk_meanwhile()).await {
+                return self.serve_stored(object).await.map(Progress::Ended);
             }
             follower = match self.plan_fetch()? {
                 Plan::Follow(next) => next,
@@ -579,15 +589,18 @@ async fn pump(
     head: Arc<StoredHead>,
     mut body: ResponseBody,
     mut writer: FillWriter,
+    mut sink: Option<DiskSink>,
     length: Option<u64>,
     may_go_on: impl Fn(u64) -> bool,
 ) -> Filled {
     let mut behind = None;
+    let has_memory = thread.engine.store.settings().budget_bytes > 0;
     loop {
         if !writer.has_readers() && behind.is_none() {
             let received = writer.total_bytes();
             if length != Some(received) {
-                if writer.has_overflowed() || !may_go_on(received) {
+                let is_of_use = !writer.has_overflowed() || sink.as_ref().is_some_and(DiskSink::is_writing);
+                if !is_of_use || !may_go_on(received) {
                     writer.abort(AbortReason::NoReaders);
                     thread.metrics.inc(Metric::CacheStoreAborts);
                     return Filled::NotStored;
@@ -604,7 +617,13 @@ async fn pump(
                 return Filled::Aborted;
             }
             Next::Piece(piece) => {
-                writer.append(piece);
+                let is_last = length == Some(writer.total_bytes() + piece.len() as u64);
+                if let Some(open) = sink.take() {
+                    let is_kept = has_memory && writer.keeps(piece.len() as u64);
+                    sink = feed(open, &mut writer, piece, is_last, is_kept).await;
+                } else {
+                    writer.append(piece);
+                }
                 if let Some(key) = &key {
                     // Purges are kept for a while only: a long fetch is judged as it goes. What was found is acted
                     // on when the object is stored.
@@ -620,6 +639,11 @@ async fn pump(
             }
         }
     }
+    if !(has_memory && writer.keeps(0))
+        && let Some(sink) = sink.take()
+    {
+        sink.commit().await;
+    }
     let stored = writer.finish(|object| {
         let Some(key) = &key else { return };
         let object = if object.head().is_part() {
@@ -631,7 +655,35 @@ async fn pump(
             thread.metrics.inc(Metric::CacheStores);
         }
     });
+    if let Some(sink) = sink {
+        sink.commit_behind();
+    }
     if stored.is_some() { Filled::Stored } else { Filled::NotStored }
+}
+
+/// Gives a piece to the disk and to the readers. An object that only the disk keeps is found there before the readers
+/// have its last piece.
+async fn feed(
+    mut sink: DiskSink,
+    writer: &mut FillWriter,
+    piece: Bytes,
+    is_last: bool,
+    is_kept: bool,
+) -> Option<DiskSink> {
+    if !is_last {
+        writer.append(piece.clone());
+        sink.take(piece).await;
+        return Some(sink);
+    }
+    sink.take(piece.clone()).await;
+    let left = if is_kept {
+        Some(sink)
+    } else {
+        sink.commit().await;
+        None
+    };
+    writer.append(piece);
+    left
 }
 
 enum Next {

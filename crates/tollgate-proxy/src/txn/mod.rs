@@ -9,6 +9,7 @@
 mod cache;
 mod cache_rules;
 mod deliver;
+mod disk;
 mod explain;
 mod fetch;
 mod forward;

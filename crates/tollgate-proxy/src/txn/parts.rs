@@ -97,8 +97,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         (response.status, response.reason) = (206, None);
         response.headers.set(names::CONTENT_RANGE, content_range(&bytes, object.body().len()));
         let length = bytes.end - bytes.start;
-        let pieces: Vec<_> = object.body().slice(bytes).collect();
-        self.respond(response, Some(age), Some(length), ResponseBody::Pieces(pieces.into_iter())).await
+        self.respond(response, Some(age), Some(length), ResponseBody::part_of(object, bytes)).await
     }
 
     /// Answers a range that an object of `len` bytes does not have.

@@ -14,6 +14,7 @@
 
 use super::{Answer, Exchange, Stop};
 use crate::client::ClientStream;
+use crate::disk::{self, Survives};
 use crate::error_page::ErrorKind;
 use bytes::Bytes;
 use std::net::IpAddr;
@@ -50,7 +51,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         let effect = effect(&self.txn.client_request.headers);
         let targets = self.purge_targets();
         let (found, status) = if targets.is_empty() {
-            let was_stored = self.purge_url(effect);
+            let was_stored = self.purge_url(effect).await;
             let found = if was_stored { CacheLookup::HitFresh } else { CacheLookup::Miss };
             (found, if was_stored { 200 } else { 404 })
         } else {
@@ -68,13 +69,14 @@ impl<S: ClientStream> Exchange<'_, S> {
     }
 
     /// Purges the request's URL; tells whether anything was stored.
-    fn purge_url(&self, effect: Effect) -> bool {
+    async fn purge_url(&self, effect: Effect) -> bool {
         let key = self.key_of(&self.txn.client_request.url);
         let engine = &self.thread.engine;
         let was_stored = match effect {
             Effect::Hard => engine.remove(&key),
             Effect::Soft => engine.soften(&key),
         } > 0;
+        disk::make_removal_last(engine, &key, Survives::PowerFailure).await;
         if was_stored {
             self.thread.metrics.inc(Metric::CacheInvalidations);
         }

@@ -57,10 +57,11 @@ impl<S: ClientStream> Exchange<'_, S> {
         let head = StoredHead::new(&request, &response, meta, self.cache.policy.set_cookie)
             .born_as(&key, self.thread.engine.store.born(&key));
         let object = Arc::new(StoredObject::new(Arc::new(head), Body::from_chunks(&[body])));
-        if self.thread.engine.store.insert(&key, object).is_err() {
+        if self.thread.engine.store.insert(&key, Arc::clone(&object)).is_err() {
             self.cache.reason = Some(CacheReason::TooLarge);
             return Err(self.error(ErrorKind::BodyTooLarge, "ram_cache_cutoff", false));
         }
+        self.store_on_disk_soon(&key, &object);
         self.thread.metrics.inc(Metric::CacheStores);
         let page = LocalResponse::new(201, "", Bytes::new());
         Err(Stop::Answer(Box::new(Answer { page, end: TransactionEnd::Completed, close: false })))

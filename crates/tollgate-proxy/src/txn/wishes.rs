@@ -143,7 +143,11 @@ impl<S: ClientStream> Exchange<'_, S> {
             .purged_as(object.head());
         let updated = Arc::new(StoredObject::new(Arc::new(head), object.body().clone()));
         if let Some(key) = &self.cache.key {
-            self.thread.engine.store.update(key, object, Arc::clone(&updated));
+            let is_there = self.thread.engine.store.update(key, object, Arc::clone(&updated));
+            let is_on_disk = updated.body().on_disk().is_some();
+            if is_there || is_on_disk && self.thread.engine.disk.holder_of(key).is_some() {
+                self.store_on_disk_soon(key, &updated);
+            }
         }
         updated
     }

@@ -1,0 +1,205 @@
+//! The header of a stored response as bytes.
+//!
+//! Responsible for: everything of a [`StoredHead`] that cannot be worked out from its fields.
+//! Invariants: reading gives back what was written; any bytes are either a head or none, without panic. Facts that
+//! follow from the fields are read from these again, so that a newer program judges old objects by its own rules.
+
+use super::record::Input;
+use crate::key::CacheKey;
+use crate::object::StoredHead;
+use crate::policy::SetCookiePolicy;
+use crate::purge::Born;
+use crate::rules::StoredMeta;
+use crate::vary::Selecting;
+use bytes::Bytes;
+use tollgate_http::HeaderBlock;
+
+const VERSION: u8 = 2;
+
+/// The bytes of a head.
+pub fn encode_head(head: &StoredHead) -> Vec<u8> {
+    let meta = head.meta();
+    let mut out = vec![VERSION, set_cookie_number(head.set_cookie())];
+    out.extend_from_slice(&meta.status.to_le_bytes());
+    out.extend_from_slice(&meta.request_time.to_le_bytes());
+    out.extend_from_slice(&meta.response_time.to_le_bytes());
+    out.extend_from_slice(&meta.age_value.to_le_bytes());
+    out.extend_from_slice(&head.mark().judged().to_le_bytes());
+    out.extend_from_slice(&head.stale_since().unwrap_or(0).to_le_bytes());
+    put_optional(&mut out, head.reason().map(|reason| &reason[..]));
+    out.push(u8::from(head.selecting().is_never()));
+    put_len(&mut out, head.selecting().iter().count());
+    for (name, value) in head.selecting().iter() {
+        put(&mut out, name);
+        put_optional(&mut out, value);
+    }
+    put_len(&mut out, head.headers().len());
+    for field in head.headers().iter() {
+        put(&mut out, field.name);
+        put(&mut out, field.value);
+    }
+    out
+}
+
+/// The head in `bytes`, stored under `key`, if there is one.
+pub fn decode_head(bytes: &[u8], key: &CacheKey) -> Option<StoredHead> {
+    let mut input = Input(bytes);
+    if input.u8()? != VERSION {
+        return None;
+    }
+    let set_cookie = set_cookie_of(input.u8()?)?;
+    let status = input.u16()?;
+    let (request_time, response_time) = (input.u64()? as i64, input.u64()? as i64);
+    let age_value = input.u32()?;
+    let judged = input.u64()?;
+    let stale_since = input.u64()? as i64;
+    let reason = get_optional(&mut input)?.map(Bytes::copy_from_slice);
+    let never = input.u8()? != 0;
+    let mut fields = Vec::new();
+    for _ in 0..input.u32()? {
+        fields.push((get(&mut input)?, get_optional(&mut input)?));
+    }
+    let selecting = Selecting::restored(never, &fields);
+    let mut headers = HeaderBlock::new();
+    for _ in 0..input.u32()? {
+        let (name, value) = (get(&mut input)?, get(&mut input)?);
+        headers.try_append(name, value).ok()?;
+    }
+    if !input.0.is_empty() {
+        return None;
+    }
+    let headers = headers.compact();
+    let mut meta = StoredMeta::of(status, &headers, request_time, response_time);
+    // `Age` is not stored as a field.
+    meta.age_value = age_value;
+    let head = StoredHead::restored(meta, reason, headers, selecting, set_cookie)
+        .born_as(key, Born { purge: judged, removals: None });
+    Some(if stale_since > 0 { head.stale_from(stale_since) } else { head })
+}
+
+fn set_cookie_number(policy: SetCookiePolicy) -> u8 {
+    match policy {
+        SetCookiePolicy::Replay => 0,
+        SetCookiePolicy::Strip => 1,
+        SetCookiePolicy::DontStore => 2,
+    }
+}
+
+fn set_cookie_of(number: u8) -> Option<SetCookiePolicy> {
+    [SetCookiePolicy::Replay, SetCookiePolicy::Strip, SetCookiePolicy::DontStore]
+        .get(usize::from(number))
+        .copied()
+}
+
+fn put_len(out: &mut Vec<u8>, len: usize) {
+    out.extend_from_slice(&(len as u32).to_le_bytes());
+}
+
+fn put(out: &mut Vec<u8>, bytes: &[u8]) {
+    put_len(out, bytes.len());
+    out.extend_from_slice(bytes);
+}
+
+fn put_optional(out: &mut Vec<u8>, bytes: Option<&[u8]>) {
+    out.push(u8::from(bytes.is_some()));
+    if let Some(bytes) = bytes {
+        put(out, bytes);
+    }
+}
+
+fn get<'a>(input: &mut Input<'a>) -> Option<&'a [u8]> {
+    let len = input.u32()?;
+    input.take(len as usize)
+}
+
+fn get_optional<'a>(input: &mut Input<'a>) -> Option<Option<&'a [u8]>> {
+    match input.u8()? {
+        0 => Some(None),
+        1 => get(input).map(Some),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use tollgate_http::{Method, Request, Response};
+
+    fn key() -> CacheKey {
+        CacheKey::for_url(&"http://h/".parse().expect("a URL"), -1)
+    }
+
+    fn head(fields: &[(&str, &str)], request_fields: &[(&str, &str)]) -> StoredHead {
+        let mut request = Request::new(Method::Get, "http://h/".parse().expect("a URL"));
+        let mut response = Response::new(203);
+        request_fields.iter().for_each(|(n, v)| request.headers.append(*n, *v));
+        fields.iter().for_each(|(n, v)| response.headers.append(*n, *v));
+        response.reason = Some("Fine".into());
+        let meta = StoredMeta::new(&response, 1_790_000_000, 1_790_000_003);
+        StoredHead::new(&request, &response, meta, SetCookiePolicy::Strip)
+            .born_as(&key(), Born { purge: 17, removals: None })
+            .stale_from(1_790_000_100)
+    }
+
+    fn assert_same(one: &StoredHead, other: &StoredHead) {
+        assert_eq!((one.meta(), one.reason()), (other.meta(), other.reason()));
+        assert_eq!((one.selecting(), one.set_cookie()), (other.selecting(), other.set_cookie()));
+        assert_eq!((one.mark().judged(), one.stale_since()), (other.mark().judged(), other.stale_since()));
+        assert!(one.headers().iter().eq(other.headers().iter()));
+    }
+
+    #[test]
+    fn a_head_comes_back_with_everything_that_rules_look_at() {
+        let fields = [
+            ("Cache-Control", "max-age=60, stale-while-revalidate=5, no-cache=\"x\""),
+            ("CDN-Cache-Control", "max-age=600"),
+            ("Age", "17"),
+            ("Expires", "Thu, 01 Jan 2026 00:00:00 GMT"),
+            ("Last-Modified", "Thu, 01 Jan 2026 00:00:00 GMT"),
+            ("ETag", "\"a\""),
+            ("x-MixedCase", ""),
+            ("Vary", "Accept-Encoding, X-None"),
+            ("Set-Cookie", "a=b"),
+        ];
+        let head = head(&fields, &[("Accept-Encoding", "gzip"), ("accept-encoding", "br")]);
+        assert_same(&head, &decode_head(&encode_head(&head), &key()).expect("as written"));
+    }
+
+    #[test]
+    fn a_head_cut_off_anywhere_is_none() {
+        let bytes = encode_head(&head(&[("Vary", "a"), ("X", "y")], &[("A", "b")]));
+        assert!(decode_head(&bytes, &key()).is_some());
+        for len in 0..bytes.len() {
+            assert!(decode_head(&bytes[..len], &key()).is_none(), "{len}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_fields_come_back(
+            fields in prop::collection::vec(("[A-Za-z-]{1,12}", "[ -~]{0,30}"), 0..20),
+            selecting in prop::collection::vec(("[a-z-]{1,8}", "[ -~]{0,20}"), 0..4),
+        ) {
+            let borrow = |list: &[(String, String)]| -> Vec<(String, String)> { list.to_vec() };
+            let mut all = borrow(&fields);
+            all.push(("Vary".into(), selecting.iter().map(|(n, _)| n.clone()).collect::<Vec<_>>().join(",")));
+            let pairs = |list: &[(String, String)]| -> Vec<(String, String)> {
+                list.iter().map(|(n, v)| (n.clone(), v.trim().to_string())).collect()
+            };
+            let (all, selecting) = (pairs(&all), pairs(&selecting));
+            let all: Vec<(&str, &str)> = all.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+            let selecting: Vec<(&str, &str)> =
+                selecting.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+            let head = head(&all, &selecting);
+            assert_same(&head, &decode_head(&encode_head(&head), &key()).expect("as written"));
+        }
+
+        #[test]
+        fn any_bytes_are_a_head_or_not_but_no_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let mut bytes = bytes;
+            bytes.insert(0, VERSION);
+            let _: Option<StoredHead> = decode_head(&bytes, &key());
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! What a stripe lies on.
+//!
+//! Responsible for: the few operations that the store needs of a disk, on files and in memory.
+//! Not responsible for: layout, retries, counting errors.
+//! Invariants: reads and writes are whole or an error; what a failed write leaves behind is anybody's guess.
+
+use parking_lot::RwLock;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::{FileExt, FileTypeExt};
+use std::path::Path;
+
+/// A disk, or what stands for one. Calls block: they belong on task threads.
+///
+/// The seam for other ways of input and output: whoever implements it decides how bytes move.
+pub trait Device: Send + Sync {
+    /// Fills `buf` from `offset` on.
+    ///
+    /// # Errors
+    /// The system's; `UnexpectedEof` if there are fewer bytes.
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<()>;
+
+    /// Fills `buf` from `offset` on if that needs no waiting; tells whether it did.
+    fn read_at_once(&self, buf: &mut [u8], offset: u64) -> bool {
+        let _ = (buf, offset);
+        false
+    }
+
+    /// Writes all of `bytes` at `offset`.
+    ///
+    /// # Errors
+    /// The system's; part of the bytes may have been written.
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
+
+    /// Returns when everything written before is on the disk.
+    ///
+    /// # Errors
+    /// The system's.
+    fn sync(&self) -> io::Result<()>;
+}
+
+/// A file or a block device.
+#[derive(Debug)]
+pub struct FileDevice {
+    file: File,
+}
+
+impl FileDevice {
+    /// Opens `path` for at least `bytes`, for this process alone. A regular file is made and grown as needed, without
+    /// taking up the space; a block device must be large enough.
+    ///
+    /// # Errors
+    /// The system's; `InvalidInput` if a block device is too small, or the path is neither; `ResourceBusy` if another
+    /// process has it.
+    pub fn open(path: &Path, bytes: u64) -> io::Result<FileDevice> {
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+        if let Err(TryLockError::WouldBlock) = file.try_lock() {
+            return Err(io::Error::new(io::ErrorKind::ResourceBusy, "another process uses it"));
+        }
+        let metadata = file.metadata()?;
+        if metadata.is_file() {
+            if metadata.len() < bytes {
+                file.set_len(bytes)?;
+            }
+        } else if !metadata.file_type().is_block_device() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "neither a file nor a block device"));
+        } else if device_bytes(&file)? < bytes {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "the device is smaller than configured"));
+        }
+        Ok(FileDevice { file })
+    }
+
+    /// The size of the block device at `path`; `None` if it is something else.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn block_device_bytes(path: &Path) -> io::Result<Option<u64>> {
+        match std::fs::metadata(path) {
+            Ok(metadata) if metadata.file_type().is_block_device() => {
+                device_bytes(&File::open(path)?).map(Some)
+            }
+            Ok(_) => Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// A block device has no length in its metadata: the end is where seeking stops.
+fn device_bytes(mut file: &File) -> io::Result<u64> {
+    use std::io::Seek;
+    file.seek(io::SeekFrom::End(0))
+}
+
+impl Device for FileDevice {
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<()> {
+        self.file.read_exact_at(buf, offset)
+    }
+
+    fn read_at_once(&self, buf: &mut [u8], offset: u64) -> bool {
+        use rustix::io::{ReadWriteFlags, preadv2};
+        let wanted = buf.len();
+        let read = preadv2(&self.file, &mut [io::IoSliceMut::new(buf)], offset, ReadWriteFlags::NOWAIT);
+        // Whatever went wrong shows when the bytes are waited for.
+        read == Ok(wanted)
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.file.write_all_at(bytes, offset)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+}
+
+/// A device in memory, for tests.
+#[derive(Debug)]
+pub struct MemoryDevice {
+    bytes: RwLock<Vec<u8>>,
+}
+
+impl MemoryDevice {
+    /// A device with this content.
+    pub fn new(bytes: Vec<u8>) -> MemoryDevice {
+        MemoryDevice { bytes: RwLock::new(bytes) }
+    }
+
+    /// The content now.
+    pub fn image(&self) -> Vec<u8> {
+        self.bytes.read().clone()
+    }
+}
+
+impl Device for MemoryDevice {
+    fn read_at_once(&self, buf: &mut [u8], offset: u64) -> bool {
+        self.read_at(buf, offset).is_ok()
+    }
+
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<()> {
+        let bytes = self.bytes.read();
+        let start = usize::try_from(offset).unwrap_or(usize::MAX);
+        let wanted = start.checked_add(buf.len()).and_then(|end| bytes.get(start..end));
+        buf.copy_from_slice(wanted.ok_or(io::ErrorKind::UnexpectedEof)?);
+        Ok(())
+    }
+
+    fn write_at(&self, from: &[u8], offset: u64) -> io::Result<()> {
+        let mut bytes = self.bytes.write();
+        let start = usize::try_from(offset).unwrap_or(usize::MAX);
+        let wanted = start.checked_add(from.len()).and_then(|end| bytes.get_mut(start..end));
+        wanted.ok_or(io::ErrorKind::StorageFull)?.copy_from_slice(from);
+        Ok(())
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_grown_and_is_for_one_at_a_time() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("cache.db");
+        let device = FileDevice::open(&path, 8192).expect("made");
+        device.write_at(b"end", 8189).expect("written");
+        let busy = FileDevice::open(&path, 8192).map(drop).map_err(|error| error.kind());
+        assert_eq!(busy, Err(io::ErrorKind::ResourceBusy));
+        drop(device);
+        let device = FileDevice::open(&path, 4096).expect("again");
+        let mut bytes = [0; 3];
+        device.read_at(&mut bytes, 8189).expect("it was not cut off");
+        assert_eq!(&bytes, b"end");
+        assert_eq!(device.read_at(&mut bytes, 8190).map_err(|e| e.kind()), Err(io::ErrorKind::UnexpectedEof));
+    }
+
+    #[test]
+    fn what_is_no_file_and_no_disk_is_refused() {
+        assert!(FileDevice::open(Path::new("/dev/null"), 4096).is_err());
+        assert_eq!(FileDevice::block_device_bytes(Path::new("/dev/null")).ok(), Some(None));
+    }
+}

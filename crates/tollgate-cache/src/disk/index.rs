@@ -1,0 +1,377 @@
+//! The index of a stripe: where in the log the documents of a key may be.
+//!
+//! Responsible for: eight bytes of memory per place, found by the key's hash; which places still count.
+//! Not responsible for: whether a document is really that key's: the reader compares the whole key.
+//! Invariants: a place whose part of the log has been given to new records is never found; a full pair of buckets
+//! loses its oldest place, never the newest.
+//!
+//! A place is a `u64`: position in blocks (32 bits), tag out of the key's hash (22), size class (8), the parity of
+//! the log's lap (1), used (1). A key belongs to one segment, and there to two buckets of eight places.
+
+use super::record::BLOCK;
+use parking_lot::Mutex;
+use smallvec::SmallVec;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Places of a bucket.
+const BUCKET: usize = 8;
+/// Bytes of a place.
+pub(super) const PLACE_BYTES: u64 = 8;
+const TAG_BITS: u32 = 22;
+
+/// The part of the log that counts: what was written less than one lap ago.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Window {
+    /// Bytes of a lap.
+    pub(super) lap: u64,
+    /// Where the next record goes.
+    pub(super) frontier: u64,
+}
+
+impl Window {
+    /// Whether what was written at `lsn` has not been given to new records.
+    pub(super) fn holds(&self, lsn: u64) -> bool {
+        lsn < self.frontier && lsn.saturating_add(self.lap) >= self.frontier
+    }
+
+    /// Bytes that may be written until what is at `lsn` goes.
+    pub(super) fn left(&self, lsn: u64) -> u64 {
+        if self.holds(lsn) { lsn + self.lap - self.frontier } else { 0 }
+    }
+
+    /// Where a place points to, if that still counts.
+    fn lsn_of(&self, place: Place) -> Option<u64> {
+        let lap = self.frontier / self.lap;
+        let is_this_lap = place.parity() == (lap & 1 == 1);
+        let lap = if is_this_lap { lap } else { lap.checked_sub(1)? };
+        let lsn = lap * self.lap + place.block() * BLOCK;
+        self.holds(lsn).then_some(lsn)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Place(u64);
+
+impl Place {
+    const FREE: Place = Place(0);
+
+    fn new(lsn: u64, lap: u64, tag: u64, class: u8) -> Place {
+        let block = (lsn % lap) / BLOCK;
+        let parity = (lsn / lap) & 1;
+        Place(block << 32 | tag << 10 | u64::from(class) << 2 | parity << 1 | 1)
+    }
+
+    fn is_used(self) -> bool {
+        self.0 & 1 == 1
+    }
+
+    fn parity(self) -> bool {
+        self.0 & 2 != 0
+    }
+
+    fn class(self) -> u8 {
+        (self.0 >> 2) as u8
+    }
+
+    fn tag(self) -> u64 {
+        (self.0 >> 10) & ((1 << TAG_BITS) - 1)
+    }
+
+    fn block(self) -> u64 {
+        self.0 >> 32
+    }
+}
+
+/// Sizes in steps of a sixteenth: 4 bits of exponent, 4 of mantissa. Never less than the size.
+fn class_of(blocks: u64) -> u8 {
+    let mut exponent = 0;
+    while blocks > (31 << exponent) && exponent < 15 {
+        exponent += 1;
+    }
+    let mantissa = blocks.div_ceil(1 << exponent).saturating_sub(16).min(15);
+    if exponent == 0 && blocks < 16 {
+        // Below sixteen blocks the first classes would all be sixteen: one read of 8 KiB does for all.
+        return 0;
+    }
+    (exponent << 4) as u8 | mantissa as u8
+}
+
+fn blocks_of(class: u8) -> u64 {
+    (16 + u64::from(class & 15)) << (class >> 4)
+}
+
+/// Where a document may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Found {
+    pub(super) lsn: u64,
+    /// At least the blocks of the record.
+    pub(super) blocks: u64,
+}
+
+/// What was found, newest first.
+pub(super) type FoundList = SmallVec<[Found; 4]>;
+
+/// The buckets and the tag of a key.
+struct Spot {
+    segment: usize,
+    buckets: [usize; 2],
+    tag: u64,
+}
+
+/// The index.
+pub(super) struct Index {
+    segments: Box<[Mutex<Box<[Place]>>]>,
+    buckets_per_segment: usize,
+    used: AtomicU64,
+}
+
+impl Index {
+    /// An index without places in use.
+    pub(super) fn new(segments: usize, buckets_per_segment: usize) -> Index {
+        let segment = || Mutex::new(vec![Place::FREE; buckets_per_segment * BUCKET].into_boxed_slice());
+        Index {
+            segments: std::iter::repeat_with(segment).take(segments).collect(),
+            buckets_per_segment,
+            used: AtomicU64::new(0),
+        }
+    }
+
+    /// Segments and buckets of each for that many places.
+    pub(super) fn shape(places: u64) -> (usize, usize) {
+        let buckets = usize::try_from(places.div_ceil(BUCKET as u64)).unwrap_or(usize::MAX).max(2);
+        let segments = (buckets / 64).clamp(1, 64);
+        (segments, buckets.div_ceil(segments))
+    }
+
+    /// Places in use.
+    pub(super) fn used(&self) -> u64 {
+        self.used.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of memory.
+    pub(super) fn bytes(&self) -> u64 {
+        (self.segments.len() * self.buckets_per_segment * BUCKET) as u64 * PLACE_BYTES
+    }
+
+    pub(super) fn segments(&self) -> usize {
+        self.segments.len()
+    }
+
+    fn spot(&self, key: u128) -> Spot {
+        let (high, low) = ((key >> 64) as u64, key as u64);
+        let part = |bits: u64, of: usize| (((bits & 0xffff_ffff) * of as u64) >> 32) as usize;
+        let n = self.buckets_per_segment;
+        let first = part(high, n);
+        let second = part(low >> 32, n);
+        let second = if second == first { (first + 1) % n } else { second };
+        Spot {
+            segment: part(high >> 32, self.segments.len()),
+            buckets: [first, second],
+            tag: low & ((1 << TAG_BITS) - 1),
+        }
+    }
+
+    /// Where documents of the key may be.
+    pub(super) fn find(&self, key: u128, window: Window) -> FoundList {
+        let spot = self.spot(key);
+        let mut found = FoundList::new();
+        let places = self.segments[spot.segment].lock();
+        for place in spot.places().map(|at| places[at]) {
+            if place.is_used()
+                && place.tag() == spot.tag
+                && let Some(lsn) = window.lsn_of(place)
+            {
+                found.push(Found { lsn, blocks: blocks_of(place.class()) });
+            }
+        }
+        drop(places);
+        found.sort_unstable_by_key(|f| std::cmp::Reverse(f.lsn));
+        found
+    }
+
+    /// Notes a document of `blocks` at `lsn`.
+    pub(super) fn insert(&self, key: u128, lsn: u64, blocks: u64, window: Window) {
+        let spot = self.spot(key);
+        let new = Place::new(lsn, window.lap, spot.tag, class_of(blocks));
+        let mut places = self.segments[spot.segment].lock();
+        let is_free = |place: Place| !place.is_used() || window.lsn_of(place).is_none();
+        let free_in = |bucket: usize| {
+            places[bucket * BUCKET..][..BUCKET].iter().filter(|place| is_free(**place)).count()
+        };
+        let [one, other] = spot.buckets;
+        let order = if free_in(one) >= free_in(other) { [one, other] } else { [other, one] };
+        let slots = || order.into_iter().flat_map(|bucket| bucket * BUCKET..(bucket + 1) * BUCKET);
+        let slot = slots()
+            .find(|at| places[*at].is_used() && window.lsn_of(places[*at]) == Some(lsn) && places[*at] == new)
+            .or_else(|| slots().find(|at| is_free(places[*at])))
+            .or_else(|| slots().min_by_key(|at| window.lsn_of(places[*at])));
+        let Some(slot) = slot else { return };
+        if !places[slot].is_used() {
+            self.used.fetch_add(1, Ordering::Relaxed);
+        }
+        places[slot] = new;
+    }
+
+    /// Forgets the places of the key that point below `lsn`; tells how many there were.
+    pub(super) fn remove_before(&self, key: u128, lsn: u64, window: Window) -> usize {
+        self.remove_if(key, window, |at| at < lsn)
+    }
+
+    /// Forgets the place of the key that points to `lsn`.
+    pub(super) fn remove_at(&self, key: u128, lsn: u64, window: Window) -> bool {
+        self.remove_if(key, window, |at| at == lsn) > 0
+    }
+
+    fn remove_if(&self, key: u128, window: Window, goes: impl Fn(u64) -> bool) -> usize {
+        let spot = self.spot(key);
+        let mut removed = 0;
+        let mut places = self.segments[spot.segment].lock();
+        for at in spot.places() {
+            let place = places[at];
+            if place.is_used() && place.tag() == spot.tag && window.lsn_of(place).is_some_and(&goes) {
+                places[at] = Place::FREE;
+                removed += 1;
+            }
+        }
+        drop(places);
+        self.used.fetch_sub(removed as u64, Ordering::Relaxed);
+        removed
+    }
+
+    /// Frees the places that no longer count. Must run once per lap, or old places would count again.
+    pub(super) fn sweep(&self, window: Window) {
+        for segment in &self.segments {
+            let mut freed = 0;
+            for place in &mut **segment.lock() {
+                if place.is_used() && window.lsn_of(*place).is_none() {
+                    *place = Place::FREE;
+                    freed += 1;
+                }
+            }
+            self.used.fetch_sub(freed, Ordering::Relaxed);
+        }
+    }
+
+    /// Forgets everything.
+    pub(super) fn clear(&self) {
+        for segment in &self.segments {
+            let mut places = segment.lock();
+            let used = places.iter().filter(|place| place.is_used()).count() as u64;
+            places.fill(Place::FREE);
+            self.used.fetch_sub(used, Ordering::Relaxed);
+        }
+    }
+
+    /// Appends a segment's places to `out`, as they are written to the disk.
+    pub(super) fn write_segment(&self, segment: usize, out: &mut Vec<u8>) {
+        for place in &**self.segments[segment].lock() {
+            out.extend_from_slice(&place.0.to_le_bytes());
+        }
+    }
+
+    /// Bytes of each segment on the disk.
+    pub(super) fn segment_bytes(&self) -> usize {
+        self.buckets_per_segment * BUCKET * PLACE_BYTES as usize
+    }
+
+    /// Takes over a segment's places from the disk.
+    pub(super) fn read_segment(&self, segment: usize, bytes: &[u8]) {
+        let mut places = self.segments[segment].lock();
+        let mut used = 0;
+        for (place, bytes) in places.iter_mut().zip(bytes.chunks_exact(PLACE_BYTES as usize)) {
+            place.0 = bytes.try_into().map_or(0, u64::from_le_bytes);
+            used += u64::from(place.is_used());
+        }
+        self.used.fetch_add(used, Ordering::Relaxed);
+    }
+}
+
+impl Spot {
+    fn places(&self) -> impl Iterator<Item = usize> {
+        self.buckets.into_iter().flat_map(|bucket| bucket * BUCKET..(bucket + 1) * BUCKET)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use twox_hash::XxHash3_128;
+
+    const LAP: u64 = 1 << 20;
+
+    fn key(number: u64) -> u128 {
+        XxHash3_128::oneshot(&number.to_le_bytes())
+    }
+
+    #[test]
+    fn classes_are_never_smaller_than_the_size_and_at_most_a_sixteenth_larger() {
+        for blocks in 1..100_000u64 {
+            let read = blocks_of(class_of(blocks));
+            assert!(read >= blocks && (read <= 16 || read <= blocks + blocks / 16 + 1), "{blocks}: {read}");
+        }
+    }
+
+    #[test]
+    fn nearly_as_many_objects_as_places_fit() {
+        let (segments, buckets) = Index::shape(10_000);
+        let index = Index::new(segments, buckets);
+        let window = Window { lap: 1 << 40, frontier: 1 << 40 | 1 << 30 };
+        let objects = index.bytes() / PLACE_BYTES * 8 / 10;
+        for n in 0..objects {
+            index.insert(key(n), (1 << 40) + n * BLOCK, 1, window);
+        }
+        let lost = (0..objects).filter(|n| index.find(key(*n), window).is_empty()).count() as u64;
+        assert!(lost * 200 < objects, "{lost} of {objects} lost");
+        assert!(index.bytes() <= objects * 11, "bytes per object");
+    }
+
+    #[test]
+    fn a_full_pair_of_buckets_loses_the_oldest() {
+        let index = Index::new(1, 2);
+        let window = Window { lap: LAP, frontier: LAP + 100 * BLOCK };
+        for n in 0..17 {
+            index.insert(key(7), LAP + n * BLOCK, 1, window);
+        }
+        let found = index.find(key(7), window);
+        assert_eq!((found.len(), found[0].lsn, found[15].lsn), (16, LAP + 16 * BLOCK, LAP + BLOCK));
+        assert_eq!(index.used(), 16);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_found_was_inserted_less_than_a_lap_ago_and_not_removed(
+            steps in prop::collection::vec((0..40u64, 1..40u64, any::<bool>()), 1..400),
+        ) {
+            let index = Index::new(2, 16);
+            let mut window = Window { lap: 64 * 1024, frontier: 64 * 1024 };
+            let mut model: Vec<(u64, u64)> = Vec::new();
+            for (number, blocks, removes) in steps {
+                // As the log does it: no record spans the end of a lap, and each lap begins with a sweep.
+                let lap_end = (window.frontier / window.lap + 1) * window.lap;
+                if window.frontier + blocks * BLOCK > lap_end {
+                    window.frontier = lap_end;
+                    index.sweep(window);
+                }
+                let lsn = window.frontier;
+                window.frontier += blocks * BLOCK;
+                if window.frontier == lap_end {
+                    index.sweep(window);
+                }
+                if removes {
+                    index.remove_before(key(number), lsn, window);
+                    model.retain(|(n, _)| *n != number);
+                } else {
+                    index.insert(key(number), lsn, blocks, window);
+                    model.push((number, lsn));
+                }
+                for n in 0..40 {
+                    for found in index.find(key(n), window) {
+                        prop_assert!(model.contains(&(n, found.lsn)), "{} {}", n, found.lsn);
+                        prop_assert!(found.lsn + window.lap >= window.frontier);
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! Records: what the log of a stripe is made of.
+//!
+//! Responsible for: the header of a record, its checksums, the payload of a document.
+//! Not responsible for: where records lie (`append`, `recover`), what a document's fields mean (`codec`).
+//! Invariants: a record is taken for one only if its header's checksum holds and it says the position it was found
+//! at; its payload is used only if its own checksum holds. Numbers are little-endian.
+
+use bytes::Bytes;
+use twox_hash::XxHash3_64;
+
+/// Unit of positions in the log, bytes.
+pub(super) const BLOCK: u64 = 512;
+/// Bytes of a record before its payload.
+pub(super) const HEADER_BYTES: usize = 64;
+
+const MAGIC: u32 = u32::from_le_bytes(*b"TGR1");
+
+/// What a record is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// An object's key, its fields and its body, or where the fragments of its body are.
+    Document = 1,
+    /// A part of a body.
+    Fragment = 2,
+    /// Documents of the key that lie before it are removed.
+    Tombstone = 3,
+    /// The rest of the log's area is not used: the log goes on at its beginning.
+    Pad = 4,
+    /// The store was opened here.
+    Opened = 5,
+}
+
+impl Kind {
+    fn of(number: u8) -> Option<Kind> {
+        [Kind::Document, Kind::Fragment, Kind::Tombstone, Kind::Pad, Kind::Opened]
+            .into_iter()
+            .find(|kind| *kind as u8 == number)
+    }
+}
+
+/// The header of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct RecordHeader {
+    pub(super) kind: Kind,
+    /// Position in the log, bytes since ever.
+    pub(super) lsn: u64,
+    /// How often the stripe had been opened when it was written.
+    pub(super) epoch: u32,
+    /// Bytes of payload.
+    pub(super) len: u32,
+    /// Hash of the key.
+    pub(super) key: u128,
+    /// Which fragment of its body.
+    pub(super) number: u32,
+    /// Of the payload.
+    pub(super) checksum: u64,
+}
+
+impl RecordHeader {
+    pub(super) fn encode(&self) -> [u8; HEADER_BYTES] {
+        let mut out = [0; HEADER_BYTES];
+        out[0..4].copy_from_slice(&MAGIC.to_le_bytes());
+        out[4] = self.kind as u8;
+        out[8..16].copy_from_slice(&self.lsn.to_le_bytes());
+        out[16..20].copy_from_slice(&self.epoch.to_le_bytes());
+        out[20..24].copy_from_slice(&self.len.to_le_bytes());
+        out[24..40].copy_from_slice(&self.key.to_le_bytes());
+        out[40..48].copy_from_slice(&self.checksum.to_le_bytes());
+        out[48..52].copy_from_slice(&self.number.to_le_bytes());
+        let checksum = XxHash3_64::oneshot(&out[..56]);
+        out[56..64].copy_from_slice(&checksum.to_le_bytes());
+        out
+    }
+
+    /// The header at the front of `bytes`, if there is one.
+    pub(super) fn decode(bytes: &[u8]) -> Option<RecordHeader> {
+        let mut input = Input(bytes.get(..HEADER_BYTES)?);
+        let checksum = XxHash3_64::oneshot(&bytes[..56]);
+        if input.u32()? != MAGIC || bytes[56..64] != checksum.to_le_bytes() {
+            return None;
+        }
+        let kind = Kind::of(input.take(4)?[0])?;
+        let (lsn, epoch, len) = (input.u64()?, input.u32()?, input.u32()?);
+        let (key, checksum, number) = (input.u128()?, input.u64()?, input.u32()?);
+        Some(RecordHeader { kind, lsn, epoch, len, key, number, checksum })
+    }
+
+    /// Blocks that the record takes.
+    pub(super) fn blocks(&self) -> u64 {
+        blocks(self.len as usize)
+    }
+}
+
+/// Blocks that a record with that many bytes of payload takes.
+pub(super) fn blocks(payload: usize) -> u64 {
+    ((HEADER_BYTES + payload) as u64).div_ceil(BLOCK)
+}
+
+/// Checksum of a payload in parts.
+pub(super) fn checksum(parts: &[&[u8]]) -> u64 {
+    match parts {
+        [one] => XxHash3_64::oneshot(one),
+        parts => {
+            use std::hash::Hasher;
+            let mut hasher = XxHash3_64::new();
+            parts.iter().for_each(|part| hasher.write(part));
+            hasher.finish()
+        }
+    }
+}
+
+/// Where a fragment is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FragmentRef {
+    /// Position in the log.
+    pub(super) lsn: u64,
+    /// Bytes of the body in it.
+    pub(super) len: u32,
+}
+
+/// The payload of a document. Layout: lengths of key, meta and body; the numbers of entries of both lists; the lists;
+/// key; meta; the body, unless there are fragments.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct DocumentPayload {
+    pub(super) key: Bytes,
+    pub(super) meta: Bytes,
+    pub(super) body_len: u64,
+    /// Positions of documents that this one replaces.
+    pub(super) replaces: Vec<u64>,
+    /// Empty if the body stands in the document itself.
+    pub(super) fragments: Vec<FragmentRef>,
+    pub(super) inline: Bytes,
+}
+
+const DOCUMENT_PREFIX_BYTES: usize = 24;
+
+/// The front of a document's payload, up to the key.
+pub(super) fn document_front(
+    key_len: usize,
+    meta_len: usize,
+    body_len: u64,
+    replaces: &[u64],
+    fragments: &[FragmentRef],
+) -> Vec<u8> {
+    let mut out = Vec::with_capacity(DOCUMENT_PREFIX_BYTES + replaces.len() * 8 + fragments.len() * 12);
+    out.extend_from_slice(&(key_len as u32).to_le_bytes());
+    out.extend_from_slice(&(meta_len as u32).to_le_bytes());
+    out.extend_from_slice(&body_len.to_le_bytes());
+    out.extend_from_slice(&(replaces.len() as u32).to_le_bytes());
+    out.extend_from_slice(&(fragments.len() as u32).to_le_bytes());
+    replaces.iter().for_each(|lsn| out.extend_from_slice(&lsn.to_le_bytes()));
+    for fragment in fragments {
+        out.extend_from_slice(&fragment.lsn.to_le_bytes());
+        out.extend_from_slice(&fragment.len.to_le_bytes());
+    }
+    out
+}
+
+impl DocumentPayload {
+    /// The document in `payload`; `None` if the lengths in it do not add up.
+    pub(super) fn decode(payload: &Bytes) -> Option<DocumentPayload> {
+        let mut input = Input(payload);
+        let (key_len, meta_len) = (input.u32()? as usize, input.u32()? as usize);
+        let body_len = input.u64()?;
+        let (replaced, fragmented) = (input.u32()? as usize, input.u32()? as usize);
+        let lists = replaced.checked_mul(8)?.checked_add(fragmented.checked_mul(12)?)?;
+        if lists > input.0.len() {
+            return None;
+        }
+        let replaces = (0..replaced).map(|_| input.u64()).collect::<Option<Vec<_>>>()?;
+        let fragments = (0..fragmented)
+            .map(|_| Some(FragmentRef { lsn: input.u64()?, len: input.u32()? }))
+            .collect::<Option<Vec<_>>>()?;
+        let key = payload.slice_ref(input.take(key_len)?);
+        let meta = payload.slice_ref(input.take(meta_len)?);
+        let inline = payload.slice_ref(input.0);
+        let found: u64 = if fragments.is_empty() {
+            inline.len() as u64
+        } else {
+            fragments.iter().map(|f| u64::from(f.len)).sum()
+        };
+        let adds_up = found == body_len && (fragments.is_empty() || inline.is_empty());
+        adds_up.then_some(DocumentPayload { key, meta, body_len, replaces, fragments, inline })
+    }
+}
+
+/// Reads numbers off the front of bytes.
+pub(super) struct Input<'a>(pub(super) &'a [u8]);
+
+impl<'a> Input<'a> {
+    pub(super) fn take(&mut self, len: usize) -> Option<&'a [u8]> {
+        let (taken, rest) = self.0.split_at_checked(len)?;
+        self.0 = rest;
+        Some(taken)
+    }
+
+    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (taken, rest) = self.0.split_first_chunk()?;
+        self.0 = rest;
+        Some(*taken)
+    }
+
+    pub(super) fn u8(&mut self) -> Option<u8> {
+        self.array::<1>().map(|[byte]| byte)
+    }
+
+    pub(super) fn u16(&mut self) -> Option<u16> {
+        self.array().map(u16::from_le_bytes)
+    }
+
+    pub(super) fn u32(&mut self) -> Option<u32> {
+        self.array().map(u32::from_le_bytes)
+    }
+
+    pub(super) fn u64(&mut self) -> Option<u64> {
+        self.array().map(u64::from_le_bytes)
+    }
+
+    pub(super) fn u128(&mut self) -> Option<u128> {
+        self.array().map(u128::from_le_bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn header(len: u32) -> RecordHeader {
+        RecordHeader { kind: Kind::Fragment, lsn: 4096, epoch: 7, len, key: 1 << 99, number: 3, checksum: 9 }
+    }
+
+    #[test]
+    fn a_header_with_any_bit_turned_is_none() {
+        let good = header(77).encode();
+        assert_eq!(RecordHeader::decode(&good), Some(header(77)));
+        for bit in 0..HEADER_BYTES * 8 {
+            let mut bad = good;
+            bad[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(RecordHeader::decode(&bad), None, "bit {bit}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn documents_are_read_as_written(
+            key in prop::collection::vec(any::<u8>(), 0..40),
+            meta in prop::collection::vec(any::<u8>(), 0..40),
+            body in prop::collection::vec(any::<u8>(), 0..40),
+            replaces in prop::collection::vec(any::<u64>(), 0..4),
+        ) {
+            let front = document_front(key.len(), meta.len(), body.len() as u64, &replaces, &[]);
+            let payload = Bytes::from([&front[..], &key, &meta, &body].concat());
+            let document = DocumentPayload::decode(&payload).expect("as written");
+            prop_assert_eq!((&document.key[..], &document.meta[..]), (&key[..], &meta[..]));
+            prop_assert_eq!((document.replaces, &document.inline[..]), (replaces, &body[..]));
+        }
+
+        #[test]
+        fn any_bytes_are_a_document_or_not_but_no_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _: Option<DocumentPayload> = DocumentPayload::decode(&bytes.clone().into());
+            let _: Option<RecordHeader> = RecordHeader::decode(&bytes);
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Objects on their way to the disk, beside their delivery.
+
+use super::report;
+use bytes::Bytes;
+use std::sync::Arc;
+use tollgate_cache::disk::{DiskStore, DiskWriter};
+use tollgate_cache::{CacheKey, StoredHead, StoredObject};
+use tollgate_event::{spawn_local, task};
+
+/// Takes a body as it arrives. A fault ends the writing, not the delivery.
+pub(crate) struct DiskSink {
+    store: Arc<DiskStore>,
+    key: CacheKey,
+    head: Arc<StoredHead>,
+    writer: Option<DiskWriter>,
+    /// LIMIT: `max_doc_size`.
+    room: u64,
+}
+
+impl DiskSink {
+    /// Takes what is stored under `writer`'s key from now on; `max_bytes`: larger bodies are not stored, 0: no limit.
+    pub(crate) fn new(
+        store: Arc<DiskStore>,
+        key: CacheKey,
+        head: Arc<StoredHead>,
+        writer: DiskWriter,
+        max_bytes: u64,
+    ) -> DiskSink {
+        let room = if max_bytes == 0 { u64::MAX } else { max_bytes };
+        DiskSink { store, key, head, writer: Some(writer), room }
+    }
+
+    /// Whether the object can still be stored.
+    pub(crate) fn is_writing(&self) -> bool {
+        self.writer.is_some()
+    }
+
+    /// Takes the next bytes of the body; waits while a fragment is being written.
+    pub(crate) async fn take(&mut self, piece: Bytes) {
+        let Some(mut writer) = self.writer.take() else { return };
+        let Some(room) = self.room.checked_sub(piece.len() as u64) else { return };
+        self.room = room;
+        if !writer.push(piece) {
+            self.writer = Some(writer);
+            return;
+        }
+        let written = task::run(move || {
+            let result = writer.write();
+            (writer, result)
+        });
+        match written.await {
+            Some((writer, Ok(()))) => self.writer = Some(writer),
+            Some((_, Err(error))) => report(&self.key, &error),
+            None => {}
+        }
+    }
+
+    /// The body is complete: returns when the object is found on the disk, or cannot be.
+    pub(crate) async fn commit(self) {
+        let DiskSink { key, head, writer: Some(writer), .. } = self else { return };
+        if let Some(Err(error)) = task::run(move || writer.commit(&head)).await {
+            report(&key, &error);
+        }
+    }
+
+    /// The body is complete and the object in memory: the disk may have it later.
+    pub(crate) fn commit_behind(self) {
+        let gathered = self.writer.as_ref().map_or(0, DiskWriter::gathered) as u64;
+        let Some(room) = self.store.reserve(&self.key, gathered) else { return };
+        spawn_local(async move {
+            self.commit().await;
+            drop(room);
+        });
+    }
+}
+
+/// Writes an object whose header has changed: at once if it is only on the disk, so that the next look-up finds the new
+/// header; otherwise when there is time.
+pub(crate) async fn update(store: &DiskStore, key: &CacheKey, writer: DiskWriter, object: Arc<StoredObject>) {
+    let is_only_there = object.body().on_disk().is_some();
+    let room = store.reserve(key, if is_only_there { 0 } else { object.body().len() });
+    let Some(room) = room else { return };
+    let key = key.clone();
+    let write = async move {
+        if let Some(Err(error)) = task::run(move || writer.write_object(&object)).await {
+            report(&key, &error);
+        }
+        drop(room);
+    };
+    if is_only_there {
+        write.await;
+    } else {
+        spawn_local(write);
+    }
+}

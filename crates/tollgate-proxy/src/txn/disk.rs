@@ -1,0 +1,114 @@
+//! The disk tier in a transaction.
+//!
+//! Responsible for: asking the disks when memory has nothing, taking small objects from there into memory, what writes
+//! the response to the disk.
+//! Not responsible for: the work itself (`crate::disk`).
+//! Invariants: a request that memory can answer does not touch the disk tier; what is purged while it is being read
+//! from the disk is not taken into memory.
+
+use super::Exchange;
+use crate::client::ClientStream;
+use crate::disk::{self, DiskSink};
+use std::sync::Arc;
+use tollgate_cache::disk::DiskWriter;
+use tollgate_cache::purge::Standing;
+use tollgate_cache::{CacheKey, InsertError, Lookup, StoredHead, StoredObject};
+use tollgate_config::ids;
+use tollgate_event::task;
+use tollgate_obs::metrics::Metric;
+use tollgate_obs::outcome::CacheOutcome;
+
+impl<S: ClientStream> Exchange<'_, S> {
+    /// The alternate for this request that lies on a disk. A small one is in memory afterwards.
+    pub(super) async fn find_on_disk(&mut self, key: &CacheKey) -> Option<Arc<StoredObject>> {
+        let store = Arc::clone(self.thread.engine.disk.holder_of(key)?);
+        let removals = store.removals(key);
+        let loaded = match store.load_now(key) {
+            Some(loaded) => loaded,
+            None => {
+                let (reader, wanted) = (Arc::clone(&store), key.clone());
+                task::run(move || reader.load(&wanted)).await?
+            }
+        };
+        let objects = match loaded {
+            Ok(objects) => objects,
+            Err(error) => {
+                tracing::warn!("{key:?} cannot be read from the disk: {error}");
+                return None;
+            }
+        };
+        let purges = self.thread.engine.store.purges();
+        let standing = |object: &StoredObject| purges.judge(key, object.head().mark());
+        // Judged by a purge that nobody remembers: the journal is another one.
+        let is_known = |object: &StoredObject| object.head().mark().judged() <= purges.newest();
+        let left =
+            objects.into_iter().filter(|object| is_known(object) && standing(object) != Standing::Gone);
+        let object = self.choose(left.map(Arc::new))?;
+        if store.removals(key) != removals {
+            return None;
+        }
+        self.thread.metrics.inc(Metric::CacheDiskHits);
+        self.cache.forward = None;
+        if object.body().on_disk().is_none() {
+            self.promote(key, &object);
+        }
+        // Look again: a purge sees to the disk first and to memory then.
+        if store.removals(key) != removals {
+            self.thread.engine.store.remove(key);
+            return None;
+        }
+        Some(object)
+    }
+
+    /// Takes an object into memory, unless a newer one has come there meanwhile.
+    fn promote(&self, key: &CacheKey, object: &Arc<StoredObject>) {
+        let store = &self.thread.engine.store;
+        if !matches!(store.lookup(key, &self.txn.client_request), Lookup::Found(_)) {
+            // One that is too large for memory is served all the same; the store counts the refusal.
+            let _: Result<(), InsertError> = store.insert(key, Arc::clone(object));
+        }
+    }
+
+    /// A fresh object that another transaction's fetch has put on a disk, and only there.
+    pub(super) async fn stored_on_disk_meanwhile(&mut self) -> Option<Arc<StoredObject>> {
+        let key = self.cache.key.clone()?;
+        let object = self.find_on_disk(&key).await?;
+        if !self.freshness(&object).is_fresh() {
+            return None;
+        }
+        self.cache.stale = None;
+        self.txn.cache_outcome = CacheOutcome::Hit;
+        Some(object)
+    }
+
+    /// What would write the response of a fetch that begins now.
+    pub(super) fn disk_writer(&self) -> Option<Box<DiskWriter>> {
+        self.thread.engine.disk.store()?.writer(self.cache.key.as_ref()?).map(Box::new)
+    }
+
+    /// What writes the response to the disk while it is delivered.
+    pub(super) fn disk_sink(&mut self, head: &Arc<StoredHead>) -> Option<DiskSink> {
+        // Parts are for memory: what completes them is stored whole.
+        let writer = self.cache.disk.take().filter(|_| !head.is_part())?;
+        let store = Arc::clone(self.thread.engine.disk.store()?);
+        let key = self.cache.key.clone()?;
+        let most = u64::try_from(self.txn.records.int(ids::CACHE_MAX_DOC_SIZE)).unwrap_or(0);
+        Some(DiskSink::new(store, key, Arc::clone(head), *writer, most))
+    }
+
+    /// Has the disk take over an object that is in memory already, when there is time.
+    pub(super) fn store_on_disk_soon(&self, key: &CacheKey, object: &Arc<StoredObject>) {
+        let Some(store) = self.thread.engine.disk.store() else { return };
+        let Some(writer) = store.writer(key).filter(|_| !object.head().is_part()) else { return };
+        let (store, key, object) = (Arc::clone(store), key.clone(), Arc::clone(object));
+        tollgate_event::spawn_local(async move { disk::update(&store, &key, writer, object).await });
+    }
+
+    /// Bytes of the largest body that is stored; 0: no limit.
+    pub(super) fn largest_stored(&self) -> u64 {
+        match self.thread.engine.disk.store() {
+            Some(_) => u64::try_from(self.txn.records.int(ids::CACHE_MAX_DOC_SIZE)).unwrap_or(0),
+            None => self.thread.engine.store.settings().cutoff_bytes,
+        }
+    }
+}
