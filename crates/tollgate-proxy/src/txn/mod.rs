@@ -17,6 +17,7 @@ mod hooks;
 mod log;
 mod origin_exchange;
 mod parts;
+mod pump;
 mod purge;
 mod push;
 mod redirect;
