@@ -287,7 +287,15 @@ impl<S: ClientStream> Exchange<'_, S> {
         let threshold = self.txn.records.float(ids::HTTP_BACKGROUND_FILL_COMPLETED_THRESHOLD);
         let may_go_on = move |received| may_fill_behind(received, length, threshold);
         let sink = self.disk_sink(&head);
-        let pump = pump(thread, key, Arc::clone(&head), answer.body, writer, sink, length, may_go_on);
+        let pump = pump(
+            thread,
+            key,
+            Arc::clone(&head),
+            Arriving { body: answer.body, length },
+            writer,
+            sink,
+            may_go_on,
+        );
         // RFC 9110 §13: the client's own conditions were not sent to the origin; they are judged here.
         let response = answer.response;
         let condition = rules::evaluate_preconditions(&self.txn.client_request, &head);
@@ -582,15 +590,20 @@ fn may_fill_behind(received: u64, length: Option<u64>, threshold: f64) -> bool {
     }
 }
 
+/// A body and its length, if known.
+struct Arriving {
+    body: ResponseBody,
+    length: Option<u64>,
+}
+
 /// Reads the body into the fill until its end, and stores the object.
 async fn pump(
     thread: Rc<EngineThread>,
     key: Option<CacheKey>,
     head: Arc<StoredHead>,
-    mut body: ResponseBody,
+    Arriving { mut body, length }: Arriving,
     mut writer: FillWriter,
     mut sink: Option<DiskSink>,
-    length: Option<u64>,
     may_go_on: impl Fn(u64) -> bool,
 ) -> Filled {
     let mut behind = None;
