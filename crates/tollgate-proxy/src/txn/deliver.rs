@@ -7,7 +7,7 @@
 
 use super::cache::{Plan, stored_response};
 use super::fetch::{Asked, OriginAnswer};
-use super::pump::{may_fill_behind, pump, run_both};
+use super::pump::{Arriving, may_fill_behind, pump, run_both};
 use super::{Exchange, Progress, Stop};
 use crate::body::{ResponseBody, transformed};
 use crate::client::ClientStream;
@@ -274,7 +274,15 @@ impl<S: ClientStream> Exchange<'_, S> {
         let threshold = self.txn.records.float(ids::HTTP_BACKGROUND_FILL_COMPLETED_THRESHOLD);
         let may_go_on = move |received| may_fill_behind(received, length, threshold);
         let sink = self.disk_sink(&head);
-        let pump = pump(thread, key, Arc::clone(&head), answer.body, writer, sink, length, may_go_on);
+        let pump = pump(
+            thread,
+            key,
+            Arc::clone(&head),
+            Arriving { body: answer.body, length },
+            writer,
+            sink,
+            may_go_on,
+        );
         // RFC 9110 §13: the client's own conditions were not sent to the origin; they are judged here.
         let response = answer.response;
         let condition = rules::evaluate_preconditions(&self.txn.client_request, &head);

@@ -88,15 +88,20 @@ pub(super) fn may_fill_behind(received: u64, length: Option<u64>, threshold: f64
     }
 }
 
+/// A body and its length, if known.
+pub(super) struct Arriving {
+    pub(super) body: ResponseBody,
+    pub(super) length: Option<u64>,
+}
+
 /// Reads the body into the fill until its end, and stores the object.
 pub(super) async fn pump(
     thread: Rc<EngineThread>,
     key: Option<CacheKey>,
     head: Arc<StoredHead>,
-    mut body: ResponseBody,
+    Arriving { mut body, length }: Arriving,
     mut writer: FillWriter,
     mut sink: Option<DiskSink>,
-    length: Option<u64>,
     may_go_on: impl Fn(u64) -> bool,
 ) -> Filled {
     let mut behind = None;
