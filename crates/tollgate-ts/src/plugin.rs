@@ -9,7 +9,9 @@
 use crate::account::Account;
 use crate::load::dso::{self, Dso};
 use parking_lot::Mutex;
-use std::cell::RefCell;
+use std::cell::Cell;
+use std::marker::PhantomData;
+use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::OnceLock;
 use std::sync::Weak;
@@ -87,39 +89,51 @@ impl Plugin {
 }
 
 thread_local! {
-    static CURRENT: RefCell<Option<Arc<Plugin>>> = const { RefCell::new(None) };
+    /// Borrowed by the newest [`Entered`] of this thread.
+    static CURRENT: Cell<Option<NonNull<Plugin>>> = const { Cell::new(None) };
 }
 
 /// Restores the plugin that was at work before.
 #[must_use]
 #[derive(Debug)]
-pub struct Entered(Option<Arc<Plugin>>);
-
-/// From now on this thread works for `plugin`, until the guard is dropped.
-pub fn enter(plugin: Option<&Arc<Plugin>>) -> Entered {
-    Entered(swap(plugin.cloned()))
+pub struct Entered<'p> {
+    before: Option<NonNull<Plugin>>,
+    _plugin: PhantomData<&'p Arc<Plugin>>,
 }
 
-fn swap(plugin: Option<Arc<Plugin>>) -> Option<Arc<Plugin>> {
+/// From now on this thread works for `plugin`, until the guard is dropped.
+pub fn enter(plugin: Option<&Arc<Plugin>>) -> Entered<'_> {
+    let plugin = plugin.and_then(|plugin| NonNull::new(Arc::as_ptr(plugin).cast_mut()));
+    Entered { before: swap(plugin), _plugin: PhantomData }
+}
+
+fn swap(plugin: Option<NonNull<Plugin>>) -> Option<NonNull<Plugin>> {
     // At the end of a thread there is no plugin at work.
     CURRENT.try_with(|current| current.replace(plugin)).ok().flatten()
 }
 
-impl Drop for Entered {
+impl Drop for Entered<'_> {
     fn drop(&mut self) {
-        // The plugin may go with it, and its file with the plugin: not within the borrow.
-        drop(swap(self.0.take()));
+        swap(self.before);
     }
 }
 
 /// The plugin at work on this thread.
 pub fn current() -> Option<Arc<Plugin>> {
-    CURRENT.try_with(|current| current.borrow().clone()).ok().flatten().or_else(on_stack)
+    let entered = CURRENT.try_with(Cell::get).ok().flatten().map(|plugin| {
+        // SAFETY: made from an `Arc` that the guard which has put it there borrows, and that guard still lives.
+        unsafe {
+            Arc::increment_strong_count(plugin.as_ptr());
+            Arc::from_raw(plugin.as_ptr())
+        }
+    });
+    entered.or_else(on_stack)
 }
 
 /// The account of the plugin that this thread works for. A thread of the plugin's own has none.
 pub(crate) fn account() -> Option<&'static Account> {
-    CURRENT.try_with(|current| current.borrow().as_ref().map(|plugin| plugin.account)).ok().flatten()
+    // SAFETY: as in `current`.
+    CURRENT.try_with(Cell::get).ok().flatten().map(|plugin| unsafe { plugin.as_ref() }.account)
 }
 
 /// The plugin whose code called, on a thread that it has started without telling the server.

@@ -88,10 +88,11 @@ pub fn handler(cont: Arc<Cont>, point: TransactionHook) -> NamedHandler {
 
 /// A continuation as a handler without a name.
 fn call(cont: Arc<Cont>, point: TransactionHook) -> Arc<tollgate_plugin::TransactionHandler> {
+    let event = event(point);
     if matches!(point, TransactionHook::SsnStart | TransactionHook::SsnClose) {
-        Arc::new(move |txn| at_session(&cont, point, txn))
+        Arc::new(move |txn| at_session(&cont, event, txn))
     } else {
-        Arc::new(move |txn| at_transaction(&cont, point, txn))
+        Arc::new(move |txn| at_transaction(&cont, point, event, txn))
     }
 }
 
@@ -108,27 +109,36 @@ fn outcome(function: &'static str, event: c_int, cont: &Cont) -> Outcome {
     }
 }
 
-fn at_transaction<'t>(cont: &Arc<Cont>, point: TransactionHook, txn: &'t mut Transaction) -> Step<'t> {
+fn at_transaction<'t>(
+    cont: &Arc<Cont>,
+    point: TransactionHook,
+    event: c_int,
+    txn: &'t mut Transaction,
+) -> Step<'t> {
     if cont.is_destroyed() {
         return Step::Ready(Outcome::Continue);
     }
-    let host = txn.host();
-    let Some(lent) = Lent::new(txn, point, Ticket::open(cont.plugin())) else {
+    let Some(turn) = cont.try_turn() else {
+        let host = txn.host();
+        let Some(lent) = Lent::new(txn, point, Ticket::open(cont.plugin())) else {
+            return Step::Ready(too_many(cont));
+        };
+        let cont = Arc::clone(cont);
+        return Step::Pending(Box::pin(async move {
+            call_in_turn(&cont, &*host, event, lent.handle()).await;
+            transaction_done(cont, lent).await
+        }));
+    };
+    let Some(mut lent) = Lent::new(txn, point, Ticket::open(cont.plugin())) else {
         return Step::Ready(too_many(cont));
     };
-    if let Some(turn) = cont.try_turn() {
-        cont.call(&turn, event(point), lent.handle());
-        drop(turn);
-        if let Some(event) = lent.poll_done(None) {
-            return Step::Ready(outcome(TRANSACTION, event, cont));
-        }
-        return Step::Pending(Box::pin(transaction_done(Arc::clone(cont), lent)));
+    let at_hand = lent.at_hand();
+    cont.call(&turn, event, lent.handle());
+    drop((at_hand, turn));
+    match lent.poll_done(None) {
+        Some(event) => Step::Ready(outcome(TRANSACTION, event, cont)),
+        None => Step::Pending(Box::pin(transaction_done(Arc::clone(cont), lent))),
     }
-    let cont = Arc::clone(cont);
-    Step::Pending(Box::pin(async move {
-        call_in_turn(&cont, &*host, event(point), lent.handle()).await;
-        transaction_done(cont, lent).await
-    }))
 }
 
 fn too_many(cont: &Cont) -> Outcome {
@@ -136,7 +146,7 @@ fn too_many(cont: &Cont) -> Outcome {
     Outcome::Continue
 }
 
-async fn transaction_done(cont: Arc<Cont>, lent: Lent<'_>) -> Outcome {
+async fn transaction_done(cont: Arc<Cont>, mut lent: Lent<'_>) -> Outcome {
     let event = std::future::poll_fn(|cx| match lent.poll_done(Some(cx.waker())) {
         Some(event) => std::task::Poll::Ready(event),
         None => std::task::Poll::Pending,
@@ -159,14 +169,14 @@ async fn call_in_turn(cont: &Cont, host: &dyn Host, event: c_int, edata: crate::
     }
 }
 
-fn at_session<'t>(cont: &Arc<Cont>, point: TransactionHook, txn: &'t mut Transaction) -> Step<'t> {
+fn at_session<'t>(cont: &Arc<Cont>, event: c_int, txn: &'t mut Transaction) -> Step<'t> {
     if cont.is_destroyed() {
         return Step::Ready(Outcome::Continue);
     }
     let Some(ssn) = SsnCell::of(txn.session()) else { return Step::Ready(too_many(cont)) };
     let open = OpenSession::new(ssn, cont);
     if let Some(turn) = cont.try_turn() {
-        cont.call(&turn, event(point), open.0.handle());
+        cont.call(&turn, event, open.0.handle());
         drop(turn);
         if let Some(event) = open.0.poll_done(None) {
             return Step::Ready(outcome(SESSION, event, cont));
@@ -175,7 +185,7 @@ fn at_session<'t>(cont: &Arc<Cont>, point: TransactionHook, txn: &'t mut Transac
     }
     let (cont, host) = (Arc::clone(cont), txn.host());
     Step::Pending(Box::pin(async move {
-        call_in_turn(&cont, &*host, event(point), open.0.handle()).await;
+        call_in_turn(&cont, &*host, event, open.0.handle()).await;
         session_done(cont, open).await
     }))
 }

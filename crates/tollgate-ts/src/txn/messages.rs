@@ -39,6 +39,8 @@ pub(crate) struct Messages {
     modifiable: Option<Modifiable>,
     /// The request that the stored response was stored for.
     cached_request: Option<(BufferId, Loc)>,
+    /// There is a buffer that plugins may change.
+    is_used: bool,
 }
 
 /// The request that a response was stored for, as far as it is known: its method and URL, and the fields that the
@@ -75,6 +77,7 @@ impl Messages {
         if !has(txn, which) {
             return Ok(None);
         }
+        self.is_used = true;
         let slot = &mut self.opened[which as usize];
         if slot.is_none() {
             *slot = Some(match which {
@@ -110,6 +113,7 @@ impl Messages {
         }
         let Some(response) = &txn.cached_response else { return Ok(None) };
         let (buffer, header) = messages().open_response(response, Access::Writable)?;
+        self.is_used = true;
         let response = response.clone();
         self.modifiable = Some(Modifiable { buffer, header, response, is_written: false });
         Ok(Some((buffer, header)))
@@ -160,6 +164,9 @@ impl Messages {
 
     /// Brings open buffers up to date, after the engine has worked on its messages.
     pub(super) fn reload(&mut self, txn: &Transaction) {
+        if !self.is_used {
+            return;
+        }
         for which in ALL {
             let Some((id, header)) = self.opened[which as usize] else { continue };
             let done = match which {
@@ -180,6 +187,9 @@ impl Messages {
     ///
     /// Before remapping, a Host that a plugin has changed is the host that is asked for.
     pub(super) fn store(&mut self, txn: &mut Transaction, before_remap: bool) {
+        if !self.is_used {
+            return;
+        }
         for which in ALL {
             let Some((id, header)) = self.opened[which as usize] else { continue };
             let done = match which {

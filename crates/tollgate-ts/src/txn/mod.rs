@@ -29,9 +29,10 @@ use crate::ssn::SsnCell;
 use crate::threads;
 use messages::Messages;
 use parking_lot::Mutex;
+use std::cell::Cell;
 use std::ffi::c_int;
 use std::marker::PhantomData;
-use std::ptr::null_mut;
+use std::ptr::{NonNull, null_mut};
 use std::sync::{Arc, OnceLock};
 use std::task::Waker;
 use tollgate_plugin::{Transaction, TransactionHook};
@@ -96,6 +97,17 @@ impl LazyArgs {
 }
 
 impl TxnState {
+    /// The engine has its transaction back, with what plugins changed.
+    fn give_back(&mut self) {
+        self.ticket = Ticket::None;
+        let lent = std::mem::replace(&mut self.lent, null_mut());
+        // SAFETY: the reference this was made of is borrowed by the `Lent` that gives it back, and nobody else follows
+        // the pointer.
+        if let Some(txn) = unsafe { lent.as_mut() } {
+            self.store_messages(txn);
+        }
+    }
+
     /// Writes what plugins changed into the engine's messages.
     pub(crate) fn store_messages(&mut self, txn: &mut Transaction) {
         let before_remap = self.hook <= TransactionHook::PreRemap && self.rule_urls.is_none();
@@ -123,6 +135,7 @@ impl Ticket {
     /// Completes the ticket. What is to be woken, outside of locks.
     pub(crate) fn complete(&mut self, event: c_int) -> Result<Option<Waker>, Misuse> {
         if let (Ticket::Open(Some(asked), _), Some(caller)) = (&*self, plugin::account())
+            && !std::ptr::eq(*asked, caller)
             && asked.plugin() != caller.plugin()
         {
             return Err(Misuse::Text("the hook point that waits is another plugin's; the call is ignored"));
@@ -214,6 +227,18 @@ impl TxnCell {
         TRANSACTIONS.get(number(handle)).ok_or(Misuse::Gone("transaction"))
     }
 
+    /// Works on the transaction that C means. The one whose handler runs on this thread is found without a look-up.
+    pub(crate) fn meet<R>(handle: Handle, work: impl FnOnce(&TxnCell) -> R) -> Result<R, Misuse> {
+        if let Some(at_hand) = AT_HAND.try_with(Cell::get).ok().flatten() {
+            // SAFETY: borrowed by the newest `AtHand` of this thread, which outlives the handler that called.
+            let cell = unsafe { at_hand.as_ref() };
+            if cell.number == number(handle) {
+                return Ok(work(cell));
+            }
+        }
+        Ok(work(&*TxnCell::find(handle)?))
+    }
+
     /// What C gets.
     pub fn handle(&self) -> Handle {
         pointer(self.number)
@@ -240,17 +265,37 @@ impl TxnCell {
     }
 }
 
+thread_local! {
+    /// The transaction that this thread has lent to the handler that runs.
+    static AT_HAND: Cell<Option<NonNull<TxnCell>>> = const { Cell::new(None) };
+}
+
+/// While it lives, the transaction is the one at hand on this thread.
+#[must_use]
+pub(crate) struct AtHand<'l> {
+    before: Option<NonNull<TxnCell>>,
+    _lent: PhantomData<&'l TxnCell>,
+}
+
+impl Drop for AtHand<'_> {
+    fn drop(&mut self) {
+        // At the end of a thread nothing is at hand.
+        let _: Result<(), std::thread::AccessError> = AT_HAND.try_with(|at_hand| at_hand.set(self.before));
+    }
+}
+
 /// Works on a transaction that is at a hook point.
 pub(crate) fn with<R>(
     handle: Handle,
     work: impl FnOnce(&mut Transaction, &mut TxnState) -> Result<R, Misuse>,
 ) -> Result<R, Misuse> {
-    let cell = TxnCell::find(handle)?;
-    let mut state = cell.state.lock();
-    // SAFETY: while it is not null the engine has lent the transaction and does not touch it; the lock keeps every
-    // other thread away.
-    let txn = unsafe { state.lent.as_mut() }.ok_or(Misuse::NotAtHook)?;
-    work(txn, &mut state)
+    TxnCell::meet(handle, |cell| {
+        let mut state = cell.state.lock();
+        // SAFETY: while it is not null the engine has lent the transaction and does not touch it; the lock keeps every
+        // other thread away.
+        let txn = unsafe { state.lent.as_mut() }.ok_or(Misuse::NotAtHook)?;
+        work(txn, &mut state)
+    })?
 }
 
 /// The same for a function that gives nothing but success or failure.
@@ -281,6 +326,8 @@ pub(crate) fn event_thread(handle: Handle) -> Result<usize, Misuse> {
 #[must_use]
 pub(crate) struct Lent<'t> {
     cell: Arc<TxnCell>,
+    /// The engine has it back already.
+    is_back: bool,
     _txn: PhantomData<&'t mut Transaction>,
 }
 
@@ -295,7 +342,7 @@ impl<'t> Lent<'t> {
             state.ticket = ticket;
             state.lent = std::ptr::from_mut(txn);
         }
-        Some(Lent { cell, _txn: PhantomData })
+        Some(Lent { cell, is_back: false, _txn: PhantomData })
     }
 
     pub(crate) fn handle(&self) -> Handle {
@@ -316,20 +363,29 @@ impl<'t> Lent<'t> {
         state.messages.open(txn, which).ok().flatten()
     }
 
-    /// The event that the plugin has reenabled with; else `waker` is woken when it does.
-    pub(crate) fn poll_done(&self, waker: Option<&Waker>) -> Option<c_int> {
-        self.cell.state.lock().ticket.poll(waker)
+    /// Makes it the transaction at hand, for a handler that is called now.
+    pub(crate) fn at_hand(&self) -> AtHand<'_> {
+        let own = Some(NonNull::from(&*self.cell));
+        let before = AT_HAND.try_with(|at_hand| at_hand.replace(own)).ok().flatten();
+        AtHand { before, _lent: PhantomData }
+    }
+
+    /// The event that the plugin has reenabled with, and the engine has the transaction back; else `waker` is woken when
+    /// it does.
+    pub(crate) fn poll_done(&mut self, waker: Option<&Waker>) -> Option<c_int> {
+        let mut state = self.cell.state.lock();
+        let event = state.ticket.poll(waker)?;
+        state.give_back();
+        drop(state);
+        self.is_back = true;
+        Some(event)
     }
 }
 
 impl Drop for Lent<'_> {
     fn drop(&mut self) {
-        let mut state = self.cell.state.lock();
-        state.ticket = Ticket::None;
-        let lent = std::mem::replace(&mut state.lent, null_mut());
-        // SAFETY: the reference this was made of is borrowed by `self`, and nobody else follows the pointer.
-        if let Some(txn) = unsafe { lent.as_mut() } {
-            state.store_messages(txn);
+        if !self.is_back {
+            self.cell.state.lock().give_back();
         }
     }
 }
@@ -338,8 +394,7 @@ impl Drop for Lent<'_> {
 #[unsafe(no_mangle)]
 pub extern "C" fn TSHttpTxnReenable(txn: Handle, event: c_int) {
     fence("TSHttpTxnReenable", (), || {
-        let cell = TxnCell::find(txn)?;
-        let waker = cell.state.lock().ticket.complete(event)?;
+        let waker = TxnCell::meet(txn, |cell| cell.state.lock().ticket.complete(event))??;
         if let Some(waker) = waker {
             waker.wake();
         }
