@@ -166,6 +166,19 @@ pub(crate) async fn make_removal_last(engine: &Arc<Engine>, key: &CacheKey, what
     }
 }
 
+/// Returns when a purge of many objects would survive a failure of the machine.
+pub(crate) async fn make_purge_last(engine: &Arc<Engine>, purge: Purge) {
+    if engine.disk.store().is_none() {
+        return;
+    }
+    let engine = Arc::clone(engine);
+    if task::run(move || engine.disk.write_down(&purge, engine.store.purges())).await.is_none() {
+        tracing::error!(
+            "a purge is not written down and will not hold after a restart: the process is ending"
+        );
+    }
+}
+
 /// Every second: buffers are written, and indexes now and then.
 pub(crate) fn maintain(thread: &Rc<EngineThread>) {
     let Some(store) = thread.engine.disk.store().cloned() else { return };

@@ -213,16 +213,23 @@ impl Engine {
             .collect()
     }
 
-    /// Purges many objects at once.
+    /// Purges many objects at once. Waits for the disk: not for event threads.
     ///
     /// # Errors
     /// If the target cannot be right.
     pub fn purge(&self, target: Target, effect: Effect) -> Result<(), PurgeError> {
-        let purge = self.store.purges().add(target, effect, tollgate_event::clock::unix_seconds())?;
+        let purge = self.purge_now(target, effect)?;
         self.disk.write_down(&purge, self.store.purges());
+        Ok(())
+    }
+
+    /// As [`Self::purge`], but after a crash it may be forgotten: [`disk::make_purge_last`](crate::disk::make_purge_last)
+    /// sees to that.
+    pub(crate) fn purge_now(&self, target: Target, effect: Effect) -> Result<Purge, PurgeError> {
+        let purge = self.store.purges().add(target, effect, tollgate_event::clock::unix_seconds())?;
         self.metrics.add(Metric::CachePurges, 1);
         tracing::debug!("purge {}: {:?} of {:?}", purge.number, purge.effect, purge.target);
-        Ok(())
+        Ok(purge)
     }
 
     /// Removes what is stored under `key`, and sees to it that what is being fetched is neither stored nor shared

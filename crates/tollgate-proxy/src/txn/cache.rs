@@ -500,8 +500,12 @@ impl<S: ClientStream> Exchange<'_, S> {
         }
         let key = self.key_of(&self.txn.client_request.url);
         for group in groups.iter().filter(|group| !group.is_empty()) {
-            if let Err(error) = self.thread.engine.purge(Target::group(&key, group), Effect::Hard) {
-                tracing::warn!("txn {}: group not invalidated: {error}", self.txn.id());
+            match self.thread.engine.purge_now(Target::group(&key, group), Effect::Hard) {
+                Ok(purge) => {
+                    let engine = Arc::clone(&self.thread.engine);
+                    tollgate_event::spawn_local(async move { disk::make_purge_last(&engine, purge).await });
+                }
+                Err(error) => tracing::warn!("txn {}: group not invalidated: {error}", self.txn.id()),
             }
         }
     }

@@ -56,8 +56,9 @@ impl<S: ClientStream> Exchange<'_, S> {
             (found, if was_stored { 200 } else { 404 })
         } else {
             for target in targets {
-                if let Err(error) = self.thread.engine.purge(target, effect) {
-                    return Err(self.error(ErrorKind::BadRequest, &error.to_string(), false));
+                match self.thread.engine.purge_now(target, effect) {
+                    Ok(purge) => disk::make_purge_last(&self.thread.engine, purge).await,
+                    Err(error) => return Err(self.error(ErrorKind::BadRequest, &error.to_string(), false)),
                 }
             }
             (CacheLookup::Skipped, 200)
