@@ -14,6 +14,7 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, PoisonError};
+use tollgate_cache::disk::DiskStats;
 use tollgate_cache::purge::{Purge, PurgeError, PurgeLimits, PurgeStats, journal};
 use tollgate_cache::{
     CacheKey, Collapser, Effect, FillLimits, HitForMiss, Holdoff, Purges, RamStore, RamStoreSettings,
@@ -195,6 +196,11 @@ impl Engine {
     /// What the cache holds, and what was purged.
     pub fn cache_stats(&self) -> (StoreStats, PurgeStats) {
         (self.store.stats(), self.store.purges().stats())
+    }
+
+    /// What the disks hold, if there are any.
+    pub fn disk_stats(&self) -> Option<DiskStats> {
+        self.disk.store().map(|store| store.stats())
     }
 
     /// The budget of the RAM cache, bytes.

@@ -109,13 +109,32 @@ fn ask(server: &Server, request: Request, purpose: Purpose) -> Result<Answer, Co
 pub(crate) fn stat(server: &Server) -> Value {
     let (store, purges) = server.engine().cache_stats();
     let remembered = server.engine().remembered_purges();
-    json!({
+    let mut stat = json!({
         "objects": store.objects, "bytes": store.bytes, "budget_bytes": server.engine().cache_budget(),
         "inserts": store.inserts, "evictions": store.evictions, "refusals": store.refusals,
         "purged_objects": store.purged, "purges": purges.newest, "bans": purges.bans, "tags": purges.tags,
         "forgotten": purges.forgotten, "overflows": purges.overflows,
         "remembered": remembered.iter().rev().take(LISTED).map(row).collect::<Vec<_>>(),
-    })
+    });
+    if let Some(disk) = server.engine().disk_stats() {
+        for (name, number) in [
+            ("disk_objects", disk.documents),
+            ("disk_bytes", disk.log_bytes),
+            ("disk_index_bytes", disk.index_bytes),
+            ("disk_written", disk.documents_written),
+            ("disk_bytes_written", disk.bytes_written),
+            ("disk_bytes_read", disk.bytes_read),
+            ("disk_read_errors", disk.read_errors),
+            ("disk_write_errors", disk.write_errors),
+            ("disk_corrupt", disk.corrupt),
+            ("disk_backlog_refusals", disk.backlog_refusals),
+            ("disk_stripes", disk.stripes),
+            ("disk_stripes_offline", disk.offline),
+        ] {
+            stat[name] = number.into();
+        }
+    }
+    stat
 }
 
 fn row(purge: &Purge) -> Value {

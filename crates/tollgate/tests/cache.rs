@@ -59,7 +59,15 @@ struct Server {
 
 impl Server {
     fn start() -> Server {
+        Self::start_with(&[])
+    }
+
+    /// Starts with these further files in the configuration's folder.
+    fn start_with(files: &[(&str, &str)]) -> Server {
         let dir = tempfile::tempdir().expect("dir");
+        for (name, text) in files {
+            std::fs::write(dir.path().join(name), text).expect("write");
+        }
         let origin = Origin::start();
         let map = format!("map http://www.test/ http://{}/\n", origin.addr);
         std::fs::write(dir.path().join("remap.config"), map).expect("write");
@@ -185,6 +193,17 @@ fn stat_tells_what_is_stored_and_what_was_purged() {
     for line in ["objects 2", "purge 2 hard tag y", "purge 1 soft regex x"] {
         assert!(text.lines().any(|l| l == line), "{line} in {text}");
     }
+}
+
+#[test]
+fn stat_tells_of_disks_where_there_are_some() {
+    let server = Server::start_with(&[("storage.config", "cache 64M\n")]);
+    server.fetched(&["a/1"]);
+    let stat = server.json(&["cache", "stat", "--json"]);
+    assert_eq!((&stat["disk_stripes"], &stat["disk_written"]), (&1.into(), &1.into()), "{stat}");
+    assert!(stat["disk_bytes"].as_u64() > Some(1 << 20), "{stat}");
+    let without = Server::start();
+    assert!(without.json(&["cache", "stat", "--json"]).get("disk_stripes").is_none());
 }
 
 #[test]
