@@ -17,7 +17,7 @@ use crate::limits;
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
-use tollgate_cache::rules::{self, Preconditions, Stale};
+use tollgate_cache::rules::{self, LifetimeSource, Preconditions, Stale};
 use tollgate_cache::vary::variant_hash;
 use tollgate_cache::{
     AbortReason, CacheKey, FillFollower, FillWriter, FollowerStart, StoreDecision, StoredHead, StoredMeta,
@@ -25,7 +25,7 @@ use tollgate_cache::{
 };
 use tollgate_config::ids;
 use tollgate_event::{clock, timer};
-use tollgate_http::{Method, Response, names};
+use tollgate_http::{Method, Response, date, names};
 use tollgate_obs::metrics::Metric;
 use tollgate_obs::outcome::{CacheOutcome, CacheReason, TransactionEnd};
 
@@ -179,6 +179,12 @@ impl<S: ClientStream> Exchange<'_, S> {
             return None;
         }
         meta.request_time = answer.request_time;
+        if let (seconds, LifetimeSource::Negative) = meta.lifetime(&self.cache.policy) {
+            // ATS: those that get the stored error are told for how long it stands.
+            let mut stored = answer.response.clone();
+            stored.headers.set(names::EXPIRES, date::format(now.saturating_add(i64::from(seconds))));
+            return Some(self.new_head(&stored, meta));
+        }
         Some(self.new_head(&answer.response, meta))
     }
 
