@@ -76,6 +76,18 @@ pub enum NormalizeAe {
     BrGzip,
 }
 
+/// `proxy.config.http.allow_multi_range`: what a request for several ranges of a stored object gets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SeveralRanges {
+    /// 0: the whole object.
+    Ignore,
+    /// 1: the ranges.
+    #[default]
+    Answer,
+    /// 2: 416.
+    Refuse,
+}
+
 /// A set of status codes from 200 to 599.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StatusSet([u64; 7]);
@@ -160,6 +172,8 @@ pub struct Policy {
     pub range_lookup: bool,
     /// `http.cache.range.write`: the whole object, come in answer to a range request, is stored.
     pub range_write: bool,
+    /// `http.allow_multi_range`
+    pub several_ranges: SeveralRanges,
     /// `tollgate.http.cache.store_parts`: 206 responses are stored as parts.
     pub store_parts: bool,
 }
@@ -192,6 +206,7 @@ impl Default for Policy {
             ttl_in_cache: None,
             range_lookup: true,
             range_write: true,
+            several_ranges: SeveralRanges::Answer,
             store_parts: true,
         }
     }

@@ -2,7 +2,7 @@
 
 use tollgate_cache::Policy;
 use tollgate_cache::policy::{
-    CookieCaching, NormalizeAe, RequiredHeaders, SetCookiePolicy, StatusSet, WhenToRevalidate,
+    CookieCaching, NormalizeAe, RequiredHeaders, SetCookiePolicy, SeveralRanges, StatusSet, WhenToRevalidate,
 };
 use tollgate_config::ids;
 use tollgate_config::{Records, TxnRecords};
@@ -58,6 +58,11 @@ pub fn of(r: &TxnRecords) -> Policy {
         ttl_in_cache: None,
         range_lookup: r.flag(ids::HTTP_CACHE_RANGE_LOOKUP),
         range_write: r.flag(ids::HTTP_CACHE_RANGE_WRITE),
+        several_ranges: match r.int(ids::HTTP_ALLOW_MULTI_RANGE) {
+            0 => SeveralRanges::Ignore,
+            2 => SeveralRanges::Refuse,
+            _ => SeveralRanges::Answer,
+        },
         store_parts: r.flag(ids::TOLLGATE_HTTP_CACHE_STORE_PARTS),
     }
 }

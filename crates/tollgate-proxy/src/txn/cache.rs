@@ -10,6 +10,7 @@ use crate::{host, limits, policy};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tollgate_cache::disk::DiskWriter;
+use tollgate_cache::part::Part;
 use tollgate_cache::purge::groups;
 use tollgate_cache::range::{self, RangeAnswer};
 use tollgate_cache::rules::{self, FreshState, Preconditions, Stale};
@@ -460,9 +461,13 @@ impl<S: ClientStream> Exchange<'_, S> {
         }
         let len = object.body().len();
         if self.cache.request.has_range && !self.txn.has_response_transforms() {
-            match range::evaluate(&self.txn.client_request, head, len) {
+            match range::evaluate(&self.txn.client_request, head, len, self.cache.policy.several_ranges) {
                 RangeAnswer::Whole => {}
                 RangeAnswer::Part(bytes) => return self.serve_range(&object, bytes, age).await,
+                RangeAnswer::Parts(ranges) => {
+                    let whole = Part { first: 0, end: len, complete: len };
+                    return self.serve_ranges(&object, &ranges, whole, age).await;
+                }
                 RangeAnswer::Unsatisfiable => return self.unsatisfiable(len).await,
             }
         }
