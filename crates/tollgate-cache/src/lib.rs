@@ -57,6 +57,7 @@ pub mod fill;
 pub mod holdoff;
 pub mod key;
 pub mod multipart;
+pub mod negotiate;
 pub mod object;
 pub mod part;
 pub mod policy;

@@ -4,6 +4,7 @@
 //! Traffic Server ships a more timid value; the record gives the timid one back.
 //! Not responsible for: reading records (`tollgate-config`).
 
+use crate::negotiate::Negotiation;
 use tollgate_http::{HeaderBlock, names};
 
 /// `proxy.config.http.cache.required_headers`: what a response must carry to be stored.
@@ -172,6 +173,8 @@ pub struct Policy {
     pub range_lookup: bool,
     /// `http.cache.range.write`: the whole object, come in answer to a range request, is stored.
     pub range_write: bool,
+    /// `http.cache.ignore_accept_mismatch` and its like.
+    pub negotiation: Negotiation,
     /// `http.allow_multi_range`
     pub several_ranges: SeveralRanges,
     /// `tollgate.http.cache.store_parts`: 206 responses are stored as parts.
@@ -206,6 +209,7 @@ impl Default for Policy {
             ttl_in_cache: None,
             range_lookup: true,
             range_write: true,
+            negotiation: Negotiation::default(),
             several_ranges: SeveralRanges::Answer,
             store_parts: true,
         }

@@ -1,6 +1,7 @@
 //! Records as cache policy.
 
 use tollgate_cache::Policy;
+use tollgate_cache::negotiate::{Mismatch, Negotiation};
 use tollgate_cache::policy::{
     CookieCaching, NormalizeAe, RequiredHeaders, SetCookiePolicy, SeveralRanges, StatusSet, WhenToRevalidate,
 };
@@ -58,6 +59,12 @@ pub fn of(r: &TxnRecords) -> Policy {
         ttl_in_cache: None,
         range_lookup: r.flag(ids::HTTP_CACHE_RANGE_LOOKUP),
         range_write: r.flag(ids::HTTP_CACHE_RANGE_WRITE),
+        negotiation: Negotiation {
+            accept: Mismatch::of(r.int(ids::HTTP_CACHE_IGNORE_ACCEPT_MISMATCH)),
+            charset: Mismatch::of(r.int(ids::HTTP_CACHE_IGNORE_ACCEPT_CHARSET_MISMATCH)),
+            encoding: Mismatch::of(r.int(ids::HTTP_CACHE_IGNORE_ACCEPT_ENCODING_MISMATCH)),
+            language: Mismatch::of(r.int(ids::HTTP_CACHE_IGNORE_ACCEPT_LANGUAGE_MISMATCH)),
+        },
         several_ranges: match r.int(ids::HTTP_ALLOW_MULTI_RANGE) {
             0 => SeveralRanges::Ignore,
             2 => SeveralRanges::Refuse,

@@ -166,7 +166,8 @@ impl<S: ClientStream> Exchange<'_, S> {
     pub(super) fn find(&mut self, key: &CacheKey) -> Option<Arc<StoredObject>> {
         let store = &self.thread.engine.store;
         if self.generation.select_alt.is_empty() || !self.txn.records.flag(ids::CACHE_SELECT_ALTERNATE) {
-            return match store.lookup(key, &self.txn.client_request) {
+            let negotiation = &self.cache.policy.negotiation;
+            return match store.lookup_by(key, &self.txn.client_request, negotiation) {
                 Lookup::Found(object) => Some(object),
                 Lookup::VaryMiss => {
                     self.cache.forward = Some(Forward::VaryMiss);
@@ -186,7 +187,8 @@ impl<S: ClientStream> Exchange<'_, S> {
     ) -> Option<Arc<StoredObject>> {
         let mut best: Option<(f32, Arc<StoredObject>)> = None;
         for object in alternates {
-            if !object.head().matches(&self.txn.client_request.headers) {
+            let headers = &self.txn.client_request.headers;
+            if !object.head().matches_by(headers, &self.cache.policy.negotiation) {
                 continue;
             }
             let cached = stored_response(object.head());
@@ -379,7 +381,8 @@ impl<S: ClientStream> Exchange<'_, S> {
         if self.txn.cache_lookup != Some(CacheLookup::Miss) || was_found {
             return None;
         }
-        match self.thread.engine.store.lookup(key, &self.txn.client_request) {
+        let negotiation = &self.cache.policy.negotiation;
+        match self.thread.engine.store.lookup_by(key, &self.txn.client_request, negotiation) {
             Lookup::Found(object) if !object.head().is_part() && self.freshness(&object).is_fresh() => {
                 Some(object)
             }
