@@ -294,15 +294,18 @@ fn framed(frame: Multipart, body: &[u8]) -> Vec<u8> {
 
 /// A reader of multipart bodies that knows only the boundary: what each part says to be, and its bytes.
 fn parts_of(body: &[u8], boundary: &str) -> Vec<(String, Vec<u8>)> {
-    let find = |text: &[u8], wanted: &[u8]| text.windows(wanted.len()).position(|w| w == wanted).unwrap();
+    let find = |text: &[u8], wanted: &[u8]| {
+        text.windows(wanted.len()).position(|w| w == wanted).expect("well-formed")
+    };
     let delimiter = format!("\r\n--{boundary}");
-    let mut rest = body.strip_prefix(&delimiter.as_bytes()[2..]).unwrap();
+    let mut rest = body.strip_prefix(&delimiter.as_bytes()[2..]).expect("well-formed");
     let mut parts = Vec::new();
     while rest != b"--\r\n" {
         let end = find(rest, delimiter.as_bytes());
         let head = find(rest, b"\r\n\r\n");
-        let fields = std::str::from_utf8(&rest[..head]).unwrap();
-        let range = fields.lines().find_map(|line| line.strip_prefix("Content-Range: ")).unwrap();
+        let fields = std::str::from_utf8(&rest[..head]).expect("well-formed");
+        let range =
+            fields.lines().find_map(|line| line.strip_prefix("Content-Range: ")).expect("well-formed");
         parts.push((range.to_string(), rest[head + 4..end].to_vec()));
         rest = &rest[end + delimiter.len()..];
     }
