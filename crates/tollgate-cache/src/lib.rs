@@ -56,6 +56,8 @@ pub mod disk;
 pub mod fill;
 pub mod holdoff;
 pub mod key;
+pub mod multipart;
+pub mod negotiate;
 pub mod object;
 pub mod part;
 pub mod policy;

@@ -6,6 +6,7 @@
 
 use crate::disk::DiskBody;
 use crate::key::CacheKey;
+use crate::negotiate::Negotiation;
 use crate::policy::SetCookiePolicy;
 use crate::purge::{Born, Mark, Standing};
 use crate::rules::{StoredMeta, merge_304, stored_headers};
@@ -156,7 +157,17 @@ impl StoredHead {
 
     /// Whether a request with these fields may be answered by this response (RFC 9111 §4.1).
     pub fn matches(&self, request: &HeaderBlock) -> bool {
-        self.selecting.is_empty() || self.selecting.matches(request, &self.headers)
+        self.matches_by(request, &Negotiation::default())
+    }
+
+    /// The same, with what the records say of the request's preferences.
+    pub fn matches_by(&self, request: &HeaderBlock, negotiation: &Negotiation) -> bool {
+        let stored = &self.headers;
+        if self.selecting.is_empty() && negotiation.ignores_plain() {
+            return true;
+        }
+        self.selecting.matches_but(request, stored, negotiation.ignored_in_vary())
+            && negotiation.accepts(request, stored, &self.selecting)
     }
 
     fn memory_bytes(&self) -> usize {

@@ -7,8 +7,8 @@
 //! contradicts its `Content-Range`, the first position and the bytes that came count.
 
 use crate::object::{Body, StoredHead, StoredObject};
-use crate::policy::SetCookiePolicy;
-use crate::range::{self, RangeSpec};
+use crate::policy::{SetCookiePolicy, SeveralRanges};
+use crate::range::{self, RangeSpec, Ranges};
 use crate::rules::{EntityTag, merge_304};
 use std::ops::Range;
 use std::sync::Arc;
@@ -76,14 +76,23 @@ pub(crate) fn is_usable(request: &Request, response: &Response) -> bool {
 /// How a part answers a range request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PartAnswer {
-    /// The bytes within the part's body, end exclusive.
-    pub bytes: Range<u64>,
-    /// The value of `Content-Range`.
-    pub content_range: String,
+    /// The bytes within the part's body, end exclusive, in the order in which they are sent: one range, or several for
+    /// a [`Multipart`](crate::multipart::Multipart).
+    pub bytes: Ranges,
+    /// Where the part's body stands in the whole.
+    pub part: Part,
+}
+
+impl PartAnswer {
+    /// The bytes within the whole.
+    pub fn ranges(&self) -> Ranges {
+        let first = self.part.first;
+        self.bytes.iter().map(|bytes| first + bytes.start..first + bytes.end).collect()
+    }
 }
 
 /// What `request` gets from a stored part; `None` if it wants other bytes too.
-pub fn answer(request: &Request, stored: &StoredObject) -> Option<PartAnswer> {
+pub fn answer(request: &Request, stored: &StoredObject, several: SeveralRanges) -> Option<PartAnswer> {
     let (headers, head) = (&request.headers, stored.head());
     let part = Part::of(head.headers())?;
     if request.method != Method::Get || !head.is_part() {
@@ -92,15 +101,16 @@ pub fn answer(request: &Request, stored: &StoredObject) -> Option<PartAnswer> {
     if headers.has(names::IF_RANGE) && !range::if_range_matches(headers, head) {
         return None;
     }
-    let mut values = headers.get_all(names::RANGE);
-    let ranges = match (values.next(), values.next()) {
-        (Some(value), None) => range::parse(value)?,
-        _ => return None,
-    };
-    let [one] = ranges[..] else { return None };
-    let bytes = within(one, part, stored.body().len())?;
-    let whole = part.first + bytes.start..part.first + bytes.end;
-    Some(PartAnswer { content_range: range::content_range(&whole, part.complete), bytes })
+    let specs = range::asked(headers)?;
+    if specs.len() > 1 && several != SeveralRanges::Answer {
+        return None;
+    }
+    let len = stored.body().len();
+    // What the whole does not have is not asked for (RFC 9110 §14.2).
+    let satisfiable = specs.iter().filter(|spec| spec.resolve(part.complete).is_some());
+    let bytes: Option<Ranges> = satisfiable.map(|spec| within(*spec, part, len)).collect();
+    let bytes = range::coalesced(bytes?);
+    (!bytes.is_empty()).then_some(PartAnswer { bytes, part })
 }
 
 /// The bytes of the body of `len` bytes that a range names.

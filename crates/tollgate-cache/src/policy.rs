@@ -4,6 +4,7 @@
 //! Traffic Server ships a more timid value; the record gives the timid one back.
 //! Not responsible for: reading records (`tollgate-config`).
 
+use crate::negotiate::Negotiation;
 use tollgate_http::{HeaderBlock, names};
 
 /// `proxy.config.http.cache.required_headers`: what a response must carry to be stored.
@@ -74,6 +75,18 @@ pub enum NormalizeAe {
     Br,
     /// 3: `br, gzip` if both are accepted, else the one that is, else removed.
     BrGzip,
+}
+
+/// `proxy.config.http.allow_multi_range`: what a request for several ranges of a stored object gets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SeveralRanges {
+    /// 0: the whole object.
+    Ignore,
+    /// 1: the ranges.
+    #[default]
+    Answer,
+    /// 2: 416.
+    Refuse,
 }
 
 /// A set of status codes from 200 to 599.
@@ -160,6 +173,10 @@ pub struct Policy {
     pub range_lookup: bool,
     /// `http.cache.range.write`: the whole object, come in answer to a range request, is stored.
     pub range_write: bool,
+    /// `http.cache.ignore_accept_mismatch` and its like.
+    pub negotiation: Negotiation,
+    /// `http.allow_multi_range`
+    pub several_ranges: SeveralRanges,
     /// `tollgate.http.cache.store_parts`: 206 responses are stored as parts.
     pub store_parts: bool,
 }
@@ -192,6 +209,8 @@ impl Default for Policy {
             ttl_in_cache: None,
             range_lookup: true,
             range_write: true,
+            negotiation: Negotiation::default(),
+            several_ranges: SeveralRanges::Answer,
             store_parts: true,
         }
     }

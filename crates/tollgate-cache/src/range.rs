@@ -1,16 +1,19 @@
 //! Byte ranges (RFC 9110 §14): `Range`, `If-Range`, and which part of a complete stored object answers them.
 //!
 //! Responsible for: parsing and judging. Not responsible for: cutting the body ([`crate::Body::slice`]), partly
-//! stored objects, multipart answers: a request for several ranges is answered whole.
-//! Invariants: no input panics; a malformed `Range` is ignored (RFC 9110 §14.2).
+//! stored objects ([`crate::part`]), the lines between several ranges ([`crate::multipart`]).
+//! Invariants: no input panics; a malformed `Range`, and one of more than [`MAX_RANGES`], is ignored (RFC 9110 §14.2);
+//! no byte of the object is in two ranges of an answer, so that an answer is never much longer than the object.
 
 use crate::object::StoredHead;
+use crate::policy::SeveralRanges;
 use crate::rules::EntityTag;
 use smallvec::SmallVec;
 use tollgate_http::{HeaderBlock, Method, Request, date, list, names};
 
-/// More ranges than this in one request are ignored. LIMIT: RFC 9110 §14.2 warns of many small ranges.
-const MAX_RANGES: usize = 16;
+/// More ranges than this in one request are ignored: the whole is the answer. LIMIT: RFC 9110 §14.2 warns of many small
+/// ranges.
+pub const MAX_RANGES: usize = 16;
 
 /// One range as the client wrote it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +40,25 @@ impl RangeSpec {
         };
         (range.start < range.end).then_some(range)
     }
+}
+
+/// Ranges of an object, in the order in which they are sent.
+pub type Ranges = SmallVec<[std::ops::Range<u64>; 2]>;
+
+/// The same bytes in ranges that neither overlap nor touch (RFC 9110 §15.3.7.2), each where the first of those that it
+/// is made of was.
+pub fn coalesced(ranges: impl IntoIterator<Item = std::ops::Range<u64>>) -> Ranges {
+    let mut apart = Ranges::new();
+    for mut range in ranges {
+        let mut at = apart.len();
+        while let Some(other) = apart.iter().position(|r| r.start <= range.end && range.start <= r.end) {
+            let removed = apart.remove(other);
+            range = range.start.min(removed.start)..range.end.max(removed.end);
+            at = at.min(other);
+        }
+        apart.insert(at, range);
+    }
+    apart
 }
 
 /// The ranges of a `Range` field value; `None` if the unit is not `bytes` or anything is malformed.
@@ -80,16 +102,27 @@ fn number(text: &[u8]) -> Option<u64> {
 /// How a request for ranges is answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RangeAnswer {
-    /// With the whole object: no usable `Range`, several ranges, or `If-Range` did not match.
+    /// With the whole object: no usable `Range`, or `If-Range` did not match.
     Whole,
     /// With 206 and these bytes, end exclusive.
     Part(std::ops::Range<u64>),
+    /// With 206 and these ranges, at least two, in a [`Multipart`](crate::multipart::Multipart).
+    Parts(Ranges),
     /// With 416 and `Content-Range: bytes */len`.
     Unsatisfiable,
 }
 
+/// The ranges that the one `Range` field asks for; `None` if there is none that can be used.
+pub(crate) fn asked(headers: &HeaderBlock) -> Option<SmallVec<[RangeSpec; 2]>> {
+    let mut values = headers.get_all(names::RANGE);
+    match (values.next(), values.next()) {
+        (Some(value), None) => parse(value),
+        _ => None,
+    }
+}
+
 /// How `request` is answered from the complete object `stored` of `len` body bytes.
-pub fn evaluate(request: &Request, stored: &StoredHead, len: u64) -> RangeAnswer {
+pub fn evaluate(request: &Request, stored: &StoredHead, len: u64, several: SeveralRanges) -> RangeAnswer {
     let headers = &request.headers;
     // RFC 9110 §14.2: Range is defined for GET only and applies to a 200.
     if request.method != Method::Get || !headers.has(names::RANGE) || stored.status() != 200 {
@@ -98,16 +131,19 @@ pub fn evaluate(request: &Request, stored: &StoredHead, len: u64) -> RangeAnswer
     if headers.has(names::IF_RANGE) && !if_range_matches(headers, stored) {
         return RangeAnswer::Whole;
     }
-    let mut values = headers.get_all(names::RANGE);
-    let ranges = match (values.next(), values.next()) {
-        (Some(value), None) => parse(value),
-        _ => None,
-    };
-    match ranges.as_deref() {
-        None => RangeAnswer::Whole,
-        Some([one]) => one.resolve(len).map_or(RangeAnswer::Unsatisfiable, RangeAnswer::Part),
-        Some(several) if several.iter().all(|r| r.resolve(len).is_none()) => RangeAnswer::Unsatisfiable,
-        Some(_) => RangeAnswer::Whole,
+    let Some(specs) = asked(headers) else { return RangeAnswer::Whole };
+    if specs.len() > 1 {
+        match several {
+            SeveralRanges::Answer => {}
+            SeveralRanges::Ignore => return RangeAnswer::Whole,
+            SeveralRanges::Refuse => return RangeAnswer::Unsatisfiable,
+        }
+    }
+    let mut ranges = coalesced(specs.iter().filter_map(|spec| spec.resolve(len)));
+    match ranges.len() {
+        0 => RangeAnswer::Unsatisfiable,
+        1 => RangeAnswer::Part(ranges.swap_remove(0)),
+        _ => RangeAnswer::Parts(ranges),
     }
 }
 

@@ -10,6 +10,7 @@
 mod shard;
 
 use crate::key::CacheKey;
+use crate::negotiate::Negotiation;
 use crate::object::{StoredHead, StoredObject};
 use crate::purge::{Born, Purges, Standing};
 use parking_lot::Mutex;
@@ -169,8 +170,13 @@ impl RamStore {
 
     /// The newest alternate of `key` that matches the request's selecting fields.
     pub fn lookup(&self, key: &CacheKey, request: &Request) -> Lookup {
+        self.lookup_by(key, request, &Negotiation::default())
+    }
+
+    /// The same, with what the records say of the request's preferences.
+    pub fn lookup_by(&self, key: &CacheKey, request: &Request, negotiation: &Negotiation) -> Lookup {
         loop {
-            let found = self.slot(key).shard.lock().lookup(key, &request.headers);
+            let found = self.slot(key).shard.lock().lookup(key, &request.headers, negotiation);
             match found {
                 Lookup::Found(object) if self.is_gone(key, &object) => self.drop_purged(key, &object),
                 found => return found,

@@ -98,9 +98,26 @@ impl Selecting {
         self.fields.iter().map(|f| (&*f.name, f.value.as_deref()))
     }
 
+    /// Whether `Vary` named this field.
+    pub(crate) fn names(&self, name: Known) -> bool {
+        self.fields.iter().any(|field| field.known == Some(name))
+    }
+
     /// Whether a request with these fields is answered by the response whose fields are `stored`.
     pub fn matches(&self, request: &HeaderBlock, stored: &HeaderBlock) -> bool {
-        !self.never && self.fields.iter().all(|field| field_matches(field, request, stored))
+        self.matches_but(request, stored, None)
+    }
+
+    /// The same, whatever the field `ignored` is.
+    pub(crate) fn matches_but(
+        &self,
+        request: &HeaderBlock,
+        stored: &HeaderBlock,
+        ignored: Option<Known>,
+    ) -> bool {
+        let is_ignored = |field: &SelectingField| ignored.is_some() && field.known == ignored;
+        !self.never
+            && self.fields.iter().all(|field| is_ignored(field) || field_matches(field, request, stored))
     }
 
     /// Whether both were chosen by the same fields with the same values, so that one replaces the other.
@@ -169,14 +186,14 @@ fn values_equal(known: Option<Known>, given: &[u8], value: &[u8]) -> bool {
 
 /// A member of a list with weights (RFC 9110 §12.4.2).
 #[derive(Clone, Copy)]
-struct Weighted<'a> {
-    token: &'a [u8],
+pub(crate) struct Weighted<'a> {
+    pub(crate) token: &'a [u8],
     /// Thousandths.
-    weight: u16,
+    pub(crate) weight: u16,
 }
 
 impl<'a> Weighted<'a> {
-    fn parse(member: &'a [u8]) -> Weighted<'a> {
+    pub(crate) fn parse(member: &'a [u8]) -> Weighted<'a> {
         let mut parts = list::parameters(member);
         let token = parts.next().unwrap_or_default();
         let weight = parts.find_map(|p| match p {

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use tollgate_cache::multipart::{Multipart, MultipartPart};
 use tollgate_cache::{FillReader, StoredObject};
 use tollgate_http::HeaderBlock;
 use tollgate_plugin::{Body, BodyError, BodyTransform, LocalBoxFuture};
@@ -27,6 +28,8 @@ pub(crate) enum ResponseBody {
     Joined { first: std::vec::IntoIter<Bytes>, rest: Box<ResponseBody> },
     /// Part of a stored object's body that lies on the disk.
     Disk(DiskReader),
+    /// Several ranges of a stored object.
+    Ranges(Box<RangesBody>),
     /// A fetch shared with others.
     Fill(FillReader),
     /// The origin's connection.
@@ -82,6 +85,7 @@ impl ResponseBody {
                     None => *self = std::mem::replace(&mut **rest, ResponseBody::Empty),
                 },
                 ResponseBody::Disk(reader) => return reader.poll_next(cx),
+                ResponseBody::Ranges(body) => return body.poll_next(cx),
                 ResponseBody::Fill(reader) => {
                     return reader.poll_chunk(cx).map_err(|_| BodyError::Truncated);
                 }
@@ -126,10 +130,54 @@ impl Body for ResponseBody {
             ResponseBody::Stored { object, next: 0 } => Some(object.body().len()),
             ResponseBody::Pieces(pieces) => Some(pieces.as_slice().iter().map(|p| p.len() as u64).sum()),
             ResponseBody::Disk(reader) => Some(reader.remaining()),
+            ResponseBody::Ranges(body) => Some(body.remaining),
             ResponseBody::Origin(body) => body.remaining(),
             ResponseBody::Plugin(body) => body.remaining(),
             _ => None,
         }
+    }
+}
+
+/// Ranges of a stored object, one after another, with the lines of their multipart frame.
+pub(crate) struct RangesBody {
+    object: Arc<StoredObject>,
+    /// Parts that have not begun.
+    parts: std::vec::IntoIter<MultipartPart>,
+    /// The bytes of the part that has.
+    current: ResponseBody,
+    /// What follows the last part.
+    end: Bytes,
+    remaining: u64,
+}
+
+impl RangesBody {
+    /// `frame`: around ranges of the body of `object`, which begins `offset` bytes behind what the frame counts from.
+    pub(crate) fn new(object: Arc<StoredObject>, frame: Multipart, offset: u64) -> RangesBody {
+        let remaining = frame.len();
+        let (mut parts, end) = frame.into_parts();
+        for part in &mut parts {
+            part.bytes = part.bytes.start.saturating_sub(offset)..part.bytes.end.saturating_sub(offset);
+        }
+        RangesBody { object, parts: parts.into_iter(), current: ResponseBody::Empty, end, remaining }
+    }
+
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, BodyError>> {
+        let piece = loop {
+            match ready!(self.current.poll_next(cx))? {
+                Some(piece) if piece.is_empty() => {}
+                Some(piece) => break piece,
+                None => match self.parts.next() {
+                    Some(part) => {
+                        self.current = ResponseBody::part_of(&self.object, part.bytes);
+                        break part.head;
+                    }
+                    // Empty once it was sent.
+                    None => break std::mem::take(&mut self.end),
+                },
+            }
+        };
+        self.remaining = self.remaining.saturating_sub(piece.len() as u64);
+        Poll::Ready(Ok((!piece.is_empty()).then_some(piece)))
     }
 }
 

@@ -1,8 +1,9 @@
 //! Records as cache policy.
 
 use tollgate_cache::Policy;
+use tollgate_cache::negotiate::{Mismatch, Negotiation};
 use tollgate_cache::policy::{
-    CookieCaching, NormalizeAe, RequiredHeaders, SetCookiePolicy, StatusSet, WhenToRevalidate,
+    CookieCaching, NormalizeAe, RequiredHeaders, SetCookiePolicy, SeveralRanges, StatusSet, WhenToRevalidate,
 };
 use tollgate_config::ids;
 use tollgate_config::{Records, TxnRecords};
@@ -58,6 +59,17 @@ pub fn of(r: &TxnRecords) -> Policy {
         ttl_in_cache: None,
         range_lookup: r.flag(ids::HTTP_CACHE_RANGE_LOOKUP),
         range_write: r.flag(ids::HTTP_CACHE_RANGE_WRITE),
+        negotiation: Negotiation {
+            accept: Mismatch::of(r.int(ids::HTTP_CACHE_IGNORE_ACCEPT_MISMATCH)),
+            charset: Mismatch::of(r.int(ids::HTTP_CACHE_IGNORE_ACCEPT_CHARSET_MISMATCH)),
+            encoding: Mismatch::of(r.int(ids::HTTP_CACHE_IGNORE_ACCEPT_ENCODING_MISMATCH)),
+            language: Mismatch::of(r.int(ids::HTTP_CACHE_IGNORE_ACCEPT_LANGUAGE_MISMATCH)),
+        },
+        several_ranges: match r.int(ids::HTTP_ALLOW_MULTI_RANGE) {
+            0 => SeveralRanges::Ignore,
+            2 => SeveralRanges::Refuse,
+            _ => SeveralRanges::Answer,
+        },
         store_parts: r.flag(ids::TOLLGATE_HTTP_CACHE_STORE_PARTS),
     }
 }

@@ -5,8 +5,9 @@
 use std::sync::Arc;
 
 use tollgate_cache::CacheReason;
+use tollgate_cache::multipart::Multipart;
 use tollgate_cache::part::{Part, answer, completed, missing_tail, to_store};
-use tollgate_cache::range::{self, RangeAnswer};
+use tollgate_cache::range::{self, MAX_RANGES, RangeAnswer};
 use tollgate_cache::rules::{Freshness, evaluate_preconditions, freshness, request_policy, store_decision};
 use tollgate_cache::vary::{Selecting, variant_hash};
 use tollgate_cache::{Body, Policy, StoreDecision, StoredHead, StoredMeta, StoredObject};
@@ -172,14 +173,44 @@ fn split_lists(block: &HeaderBlock) -> HeaderBlock {
     split
 }
 
+/// Ranges hold bytes that are there, none of them twice.
+fn check_ranges(ranges: &[std::ops::Range<u64>], len: u64) {
+    for (number, range) in ranges.iter().enumerate() {
+        assert!(range.start < range.end && range.end <= len, "{ranges:?}");
+        let is_apart = |other: &std::ops::Range<u64>| other.end < range.start || range.end < other.start;
+        assert!(ranges[..number].iter().all(is_apart), "{ranges:?}");
+    }
+}
+
+/// A frame is as long as it says, and each part says where it stands.
+fn check_frame(ranges: &[std::ops::Range<u64>], content_type: Option<&[u8]>) {
+    let frame = Multipart::new(content_type, ranges, LENGTH, 1);
+    let said = frame.len();
+    let (parts, end) = frame.into_parts();
+    let mut sent = end.len() as u64;
+    for (part, range) in parts.iter().zip(ranges) {
+        assert_eq!(part.bytes, *range);
+        let position = format!("Content-Range: {}\r\n\r\n", range::content_range(range, LENGTH));
+        assert!(part.head.ends_with(position.as_bytes()));
+        sent += part.head.len() as u64 + (range.end - range.start);
+    }
+    assert_eq!(sent, said);
+}
+
 /// Ranges of the whole and of parts never leave what is there, and parts are joined to something that makes sense.
 pub fn ranges(input: &[u8]) {
     let (request, mut response) = messages(input);
     let policy = Policy::default();
     let meta = StoredMeta::new(&response, NOW, NOW);
     let whole = StoredHead::new(&request, &response, meta, policy.set_cookie);
-    if let RangeAnswer::Part(bytes) = range::evaluate(&request, &whole, LENGTH) {
-        assert!(bytes.start < bytes.end && bytes.end <= LENGTH, "{bytes:?}");
+    match range::evaluate(&request, &whole, LENGTH, policy.several_ranges) {
+        RangeAnswer::Part(bytes) => check_ranges(&[bytes], LENGTH),
+        RangeAnswer::Parts(ranges) => {
+            assert!(ranges.len() > 1 && ranges.len() <= MAX_RANGES);
+            check_ranges(&ranges, LENGTH);
+            check_frame(&ranges, response.headers.get(names::CONTENT_TYPE));
+        }
+        RangeAnswer::Whole | RangeAnswer::Unsatisfiable => {}
     }
     response.status = 206;
     let Some(part) = Part::of(&response.headers).filter(|part| part.end - part.first <= LENGTH) else {
@@ -190,11 +221,15 @@ pub fn ranges(input: &[u8]) {
     let head = Arc::new(StoredHead::new(&request, &response, meta, policy.set_cookie));
     let body: Vec<u8> = (part.first..part.end).map(|n| n as u8).collect();
     let stored = Arc::new(StoredObject::new(head, Body::from_bytes(body.into())));
-    if let Some(found) = answer(&request, &stored) {
-        assert!(found.bytes.start < found.bytes.end && found.bytes.end <= stored.body().len());
-        let said = Part::parse(found.content_range.as_bytes()).expect("well-formed");
-        assert_eq!(said.end - said.first, found.bytes.end - found.bytes.start);
-        assert_eq!(said.first, part.first + found.bytes.start);
+    if let Some(found) = answer(&request, &stored, policy.several_ranges) {
+        assert!(!found.bytes.is_empty());
+        check_ranges(&found.bytes, stored.body().len());
+        for (bytes, range) in found.bytes.iter().zip(found.ranges()) {
+            let said =
+                Part::parse(range::content_range(&range, part.complete).as_bytes()).expect("well-formed");
+            assert_eq!(said.end - said.first, bytes.end - bytes.start);
+            assert_eq!(said.first, part.first + bytes.start);
+        }
     }
     if let Some(tail) = missing_tail(&stored) {
         assert!(part.first == 0 && tail.first == part.end && part.end < part.complete);

@@ -2,6 +2,7 @@
 
 use super::state::{End, Fill, Header};
 use super::{AbortReason, FillAborted};
+use crate::negotiate::Negotiation;
 use crate::object::StoredHead;
 use bytes::Bytes;
 use std::sync::Arc;
@@ -61,9 +62,13 @@ impl FillFollower {
     }
 
     /// The body, if a request with these fields may share the response whose header is known by now.
-    pub fn into_reader(self, request: &HeaderBlock) -> Result<FillReader, VaryMismatch> {
+    pub fn into_reader(
+        self,
+        request: &HeaderBlock,
+        negotiation: &Negotiation,
+    ) -> Result<FillReader, VaryMismatch> {
         let shares = match &self.reader.fill.lock().header {
-            Header::Known(head) => head.matches(request),
+            Header::Known(head) => head.matches_by(request, negotiation),
             _ => false,
         };
         if shares { Ok(self.reader) } else { Err(VaryMismatch) }

@@ -9,6 +9,7 @@
 
 use super::{Alternates, Evicted, Lookup};
 use crate::key::CacheKey;
+use crate::negotiate::Negotiation;
 use crate::object::StoredObject;
 use hashbrown::{HashMap, HashTable};
 use smallvec::SmallVec;
@@ -95,9 +96,15 @@ impl Shard {
         self.small.bytes + self.main.bytes
     }
 
-    pub(super) fn lookup(&mut self, key: &CacheKey, request: &HeaderBlock) -> Lookup {
+    pub(super) fn lookup(
+        &mut self,
+        key: &CacheKey,
+        request: &HeaderBlock,
+        negotiation: &Negotiation,
+    ) -> Lookup {
         let Some(entry) = self.find(key).and_then(|i| self.entry_mut(i)) else { return Lookup::Miss };
-        let Some(found) = entry.alternates.iter().find(|a| a.object.head().matches(request)) else {
+        let Some(found) = entry.alternates.iter().find(|a| a.object.head().matches_by(request, negotiation))
+        else {
             return Lookup::VaryMiss;
         };
         entry.hits = (entry.hits + 1).min(MAX_HITS);

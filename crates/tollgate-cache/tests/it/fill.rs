@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
+use tollgate_cache::negotiate::Negotiation;
 use tollgate_cache::{
     AbortReason, Collapser, FillAborted, FillFollower, FillLimits, FillReader, FillWriter, FollowerStart,
     HitForMiss, Policy, RamStore, RamStoreSettings, Role, StoredHead, Unshareable,
@@ -58,7 +59,7 @@ pub(crate) fn follow(collapser: &Collapser) -> FillFollower {
 #[track_caller]
 fn reader_of(mut follower: FillFollower) -> FillReader {
     assert!(matches!(follower.poll_header(&mut cx()), Poll::Ready(FollowerStart::Header(_))));
-    follower.into_reader(&get(&[]).headers).expect("same variant")
+    follower.into_reader(&get(&[]).headers, &Negotiation::default()).expect("same variant")
 }
 
 /// All that is there now, and how it ended if it did.
@@ -154,8 +155,8 @@ fn a_follower_of_another_variant_is_told_so() {
     let request = request_to(Method::Get, "http://h.example/a", &[("Foo", "1")]);
     let response = response_of(200, "Cache-Control: max-age=60\nVary: Foo");
     writer.publish_header(Arc::new(stored(&request, &response, &Policy::default()).expect("storable")));
-    assert!(follower.into_reader(&get(&[("Foo", "2")]).headers).is_err());
-    assert!(follow(&collapser).into_reader(&request.headers).is_ok());
+    assert!(follower.into_reader(&get(&[("Foo", "2")]).headers, &Negotiation::default()).is_err());
+    assert!(follow(&collapser).into_reader(&request.headers, &Negotiation::default()).is_ok());
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod disk;
 mod fill;
 mod freshness;
 mod model;
+mod negotiate;
 mod part;
 mod store;
 mod storing;

@@ -4,8 +4,8 @@ use crate::support::{T0, get, response_of, stored};
 use proptest::prelude::*;
 use std::sync::Arc;
 use tollgate_cache::part::{Part, answer, completed, missing_tail, to_store};
-use tollgate_cache::policy::SetCookiePolicy;
-use tollgate_cache::range::RangeSpec;
+use tollgate_cache::policy::{SetCookiePolicy, SeveralRanges};
+use tollgate_cache::range::{RangeSpec, content_range};
 use tollgate_cache::{Body, CacheReason, Policy, StoredObject};
 
 const TAG: &str = "ETag: \"a\"";
@@ -23,9 +23,12 @@ fn bytes(object: &StoredObject) -> Vec<u8> {
 }
 
 fn answered(object: &StoredObject, range: &str) -> Option<(String, String)> {
-    let found = answer(&get(&[("Range", range)]), object)?;
-    let body: Vec<u8> = object.body().slice(found.bytes).flatten().collect();
-    Some((found.content_range, String::from_utf8(body).expect("text")))
+    let found = answer(&get(&[("Range", range)]), object, SeveralRanges::Answer)?;
+    let positions = found.ranges();
+    let positions = positions.iter().map(|r| content_range(r, found.part.complete)).collect::<Vec<_>>();
+    let slice = |range| object.body().slice(range).flatten().collect::<Vec<u8>>();
+    let bodies = found.bytes.into_iter().map(|r| String::from_utf8(slice(r)).expect("text"));
+    Some((positions.join(" + "), bodies.collect::<Vec<_>>().join(" + ")))
 }
 
 #[test]
@@ -85,7 +88,14 @@ fn a_part_answers_ranges_within_it_and_no_others() {
         ("bytes=-6", None),
         ("bytes=4-6", None),
         ("bytes=10-", None),
-        ("bytes=6-7, 9-9", None),
+        ("bytes=6-7, 9-9", text("bytes 6-7/10 + bytes 9-9/10", "67 + 9")),
+        ("bytes=9-9, 6-7", text("bytes 9-9/10 + bytes 6-7/10", "9 + 67")),
+        ("bytes=6-7, 7-8", text("bytes 6-8/10", "678")),
+        ("bytes=6-7, 20-", text("bytes 6-7/10", "67")),
+        ("bytes=-1, 5-5, 20-", text("bytes 9-9/10 + bytes 5-5/10", "9 + 5")),
+        ("bytes=4-4, 6-7", None),
+        ("bytes=6-7, 4-5", None),
+        ("bytes=20-, 30-", None),
         ("bytes=8-6", None),
         ("lines=6-8", None),
     ] {
@@ -95,9 +105,16 @@ fn a_part_answers_ranges_within_it_and_no_others() {
     for range in ["bytes=-5", "bytes=0-", "bytes=0-5", "bytes=0-99"] {
         assert_eq!(answered(&start, range), None, "{range}");
     }
-    assert_eq!(answer(&get(&[]), &start), None, "the whole is wanted");
-    assert!(answer(&get(&[("Range", "bytes=0-1"), ("If-Range", "\"a\"")]), &start).is_some());
-    assert_eq!(answer(&get(&[("Range", "bytes=0-1"), ("If-Range", "\"b\"")]), &start), None);
+    let several = get(&[("Range", "bytes=0-1,3-4")]);
+    for (policy, is_answered) in
+        [(SeveralRanges::Answer, true), (SeveralRanges::Ignore, false), (SeveralRanges::Refuse, false)]
+    {
+        assert_eq!(answer(&several, &start, policy).is_some(), is_answered, "{policy:?}");
+    }
+    let answer = |fields: &[(&str, &str)]| answer(&get(fields), &start, SeveralRanges::Answer);
+    assert_eq!(answer(&[]), None, "the whole is wanted");
+    assert!(answer(&[("Range", "bytes=0-1"), ("If-Range", "\"a\"")]).is_some());
+    assert_eq!(answer(&[("Range", "bytes=0-1"), ("If-Range", "\"b\"")]), None);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use crate::support::{T0, get, head, is_reused, request_to, response_of, stored};
 use proptest::prelude::*;
 use tollgate_cache::CacheReason as No;
-use tollgate_cache::policy::{CookieCaching, Policy, RequiredHeaders, SetCookiePolicy};
+use tollgate_cache::policy::{CookieCaching, Policy, RequiredHeaders, SetCookiePolicy, SeveralRanges};
 use tollgate_cache::range::{RangeAnswer, evaluate};
 use tollgate_cache::rules::{
     evaluate_preconditions, invalidates, invalidation_targets, request_policy, store_decision,
@@ -281,7 +281,7 @@ proptest! {
             request.headers.append("If-None-Match", location);
             request.headers.append("If-Range", location);
             request.headers.append("Range", "bytes=0-");
-            let answer = evaluate(&request, &head, 5);
+            let answer = evaluate(&request, &head, 5, SeveralRanges::Answer);
             prop_assert!(matches!(answer, RangeAnswer::Whole | RangeAnswer::Part(_)));
             evaluate_preconditions(&request, &head);
         }

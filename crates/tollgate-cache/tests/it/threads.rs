@@ -6,6 +6,7 @@ use bytes::Bytes;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
+use tollgate_cache::negotiate::Negotiation;
 use tollgate_cache::{
     CacheKey, Collapser, FillFollower, FillReader, FillWriter, FollowerStart, HitForMiss, Lookup, RamStore,
     RamStoreSettings, Role,
@@ -43,7 +44,8 @@ fn readers_on_other_threads_get_all_bytes_of_a_paced_fill() {
             let expected = &expected;
             scope.spawn(move || {
                 assert!(matches!(wait(|cx| follower.poll_header(cx)), FollowerStart::Header(_)));
-                let mut reader = follower.into_reader(&get(&[]).headers).expect("same variant");
+                let mut reader =
+                    follower.into_reader(&get(&[]).headers, &Negotiation::default()).expect("same variant");
                 let mut bytes = Vec::new();
                 while let Some(chunk) = wait(|cx| reader.poll_chunk(cx)).expect("not aborted") {
                     bytes.extend_from_slice(&chunk);
@@ -86,7 +88,7 @@ fn transact(store: &RamStore, collapser: &Collapser, key: &CacheKey, fetches: &A
         }
         Role::Follower(mut follower) => {
             assert!(matches!(wait(|cx| follower.poll_header(cx)), FollowerStart::Header(_)));
-            follower.into_reader(&get(&[]).headers).expect("same variant")
+            follower.into_reader(&get(&[]).headers, &Negotiation::default()).expect("same variant")
         }
     };
     let mut bytes = Vec::new();

@@ -2,8 +2,9 @@
 
 use crate::support::{T0, at, get, head, lines, response_of, stored};
 use proptest::prelude::*;
-use tollgate_cache::policy::SetCookiePolicy;
-use tollgate_cache::range::{self, RangeAnswer, RangeSpec};
+use tollgate_cache::multipart::Multipart;
+use tollgate_cache::policy::{SetCookiePolicy, SeveralRanges};
+use tollgate_cache::range::{self, MAX_RANGES, RangeAnswer, RangeSpec};
 use tollgate_cache::rules::{
     Preconditions, conditional_headers, evaluate_preconditions, head_contradicts, headers_for_304, validates,
 };
@@ -197,7 +198,6 @@ fn one_range_of_a_stored_object_is_answered_in_part() {
         ("Range: bytes=a-b", Whole),
         ("Range: bytes=", Whole),
         ("Range: lines=1-2", Whole),
-        ("Range: bytes=0-0,2-3", Whole),
         ("Range: bytes=0-1\nIf-Range: \"a\"", Part(0..2)),
         ("Range: bytes=0-1\nIf-Range: W/\"a\"", Whole),
         ("Range: bytes=0-1\nIf-Range: \"b\"", Whole),
@@ -207,16 +207,116 @@ fn one_range_of_a_stored_object_is_answered_in_part() {
     ] {
         let mut request = get(&[]);
         lines(fields).iter().for_each(|(n, v)| request.headers.append(n, v));
-        assert_eq!(range::evaluate(&request, &stored, 10), expected, "{fields}");
+        assert_eq!(range::evaluate(&request, &stored, 10, SeveralRanges::Answer), expected, "{fields}");
     }
     assert_eq!(range::content_range(&(2..5), 10), "bytes 2-4/10");
+}
+
+#[test]
+fn several_ranges_come_in_the_order_asked_and_joined_where_they_touch() {
+    use RangeAnswer::{Part, Parts, Unsatisfiable, Whole};
+    let stored = head("ETag: \"a\"\nDate: {+0}");
+    let parts = |ranges: &[std::ops::Range<u64>]| Parts(ranges.iter().cloned().collect());
+    let many = |count: usize| (0..count).map(|n| format!("{0}-{0}", 3 * n)).collect::<Vec<_>>().join(",");
+    let most: Vec<_> = (0..MAX_RANGES as u64).map(|n| 3 * n..3 * n + 1).collect();
+    let (at_the_limit, beyond) = (many(MAX_RANGES), many(MAX_RANGES + 1));
+    for (ranges, expected) in [
+        ("0-9,20-29", parts(&[0..10, 20..30])),
+        ("20-29, 0-9", parts(&[20..30, 0..10])),
+        ("-1,0-0", parts(&[99..100, 0..1])),
+        ("90-,0-0", parts(&[90..100, 0..1])),
+        ("0-9,11-19", parts(&[0..10, 11..20])),
+        // They overlap, touch, lie in each other, or are bridged by a later one.
+        ("0-9,5-14", Part(0..15)),
+        ("0-9,10-19", Part(0..20)),
+        ("10-19,0-9", Part(0..20)),
+        ("0-99,5-6,7-8", Part(0..100)),
+        ("0-,0-,0-,0-", Part(0..100)),
+        ("50-59,0-9,55-69", parts(&[50..70, 0..10])),
+        ("50-59,0-9,20-29,10-19", parts(&[50..60, 0..30])),
+        ("0-9,80-89,20-29,10-19", parts(&[0..30, 80..90])),
+        // Those that the object does not have are left out.
+        ("0-9,100-", Part(0..10)),
+        ("100-,-0,5-9", Part(5..10)),
+        ("0-9,100-,20-29", parts(&[0..10, 20..30])),
+        ("100-,200-300", Unsatisfiable),
+        ("0-9,b-c", Whole),
+        ("0-9,9-8", Whole),
+        (&at_the_limit, parts(&most)),
+        (&beyond, Whole),
+    ] {
+        let request = get(&[("Range", &format!("bytes={ranges}"))]);
+        assert_eq!(range::evaluate(&request, &stored, 100, SeveralRanges::Answer), expected, "{ranges}");
+    }
+    let several = get(&[("Range", "bytes=0-9,20-29")]);
+    assert_eq!(range::evaluate(&several, &stored, 100, SeveralRanges::Ignore), Whole);
+    assert_eq!(range::evaluate(&several, &stored, 100, SeveralRanges::Refuse), Unsatisfiable);
+    let one = get(&[("Range", "bytes=0-9")]);
+    assert_eq!(range::evaluate(&one, &stored, 100, SeveralRanges::Refuse), Part(0..10));
+    let lines = get(&[("Range", "bytes=0-9"), ("Range", "bytes=20-29")]);
+    assert_eq!(range::evaluate(&lines, &stored, 100, SeveralRanges::Answer), Whole);
+    for (condition, expected) in [("\"a\"", parts(&[0..10, 20..30])), ("W/\"a\"", Whole), ("\"b\"", Whole)] {
+        let request = get(&[("Range", "bytes=0-9,20-29"), ("If-Range", condition)]);
+        assert_eq!(range::evaluate(&request, &stored, 100, SeveralRanges::Answer), expected, "{condition}");
+    }
+    let mut head_request = several;
+    head_request.method = tollgate_http::Method::Head;
+    assert_eq!(range::evaluate(&head_request, &stored, 100, SeveralRanges::Answer), Whole);
+}
+
+#[test]
+fn several_ranges_are_framed_as_a_multipart_body() {
+    let frame = Multipart::new(Some(b"text/plain"), &[0..2, 5..6], 10, 0xab);
+    let boundary = "000000000000000000000000000000ab";
+    assert_eq!(frame.content_type(), format!("multipart/byteranges; boundary={boundary}"));
+    let expected = format!(
+        "--{boundary}\r\nContent-Type: text/plain\r\nContent-Range: bytes 0-1/10\r\n\r\n01\
+         \r\n--{boundary}\r\nContent-Type: text/plain\r\nContent-Range: bytes 5-5/10\r\n\r\n5\
+         \r\n--{boundary}--\r\n"
+    );
+    assert_eq!(frame.len(), expected.len() as u64);
+    assert_eq!(String::from_utf8(framed(frame, b"0123456789")).unwrap(), expected);
+    let untyped = framed(Multipart::new(None, &[0..1, 2..3], 10, 1), b"0123456789");
+    assert!(!String::from_utf8(untyped).unwrap().contains("Content-Type"));
+}
+
+/// What is sent of `body` in this frame.
+fn framed(frame: Multipart, body: &[u8]) -> Vec<u8> {
+    let (parts, end) = frame.into_parts();
+    let mut sent = Vec::new();
+    for part in parts {
+        sent.extend_from_slice(&part.head);
+        sent.extend_from_slice(&body[part.bytes.start as usize..part.bytes.end as usize]);
+    }
+    sent.extend_from_slice(&end);
+    sent
+}
+
+/// A reader of multipart bodies that knows only the boundary: what each part says to be, and its bytes.
+fn parts_of(body: &[u8], boundary: &str) -> Vec<(String, Vec<u8>)> {
+    let find = |text: &[u8], wanted: &[u8]| {
+        text.windows(wanted.len()).position(|w| w == wanted).expect("well-formed")
+    };
+    let delimiter = format!("\r\n--{boundary}");
+    let mut rest = body.strip_prefix(&delimiter.as_bytes()[2..]).expect("well-formed");
+    let mut parts = Vec::new();
+    while rest != b"--\r\n" {
+        let end = find(rest, delimiter.as_bytes());
+        let head = find(rest, b"\r\n\r\n");
+        let fields = std::str::from_utf8(&rest[..head]).expect("well-formed");
+        let range =
+            fields.lines().find_map(|line| line.strip_prefix("Content-Range: ")).expect("well-formed");
+        parts.push((range.to_string(), rest[head + 4..end].to_vec()));
+        rest = &rest[end + delimiter.len()..];
+    }
+    parts
 }
 
 #[test]
 fn if_range_by_date_needs_a_strong_date() {
     let stored = head("Last-Modified: {+0}\nDate: {+0}\nCache-Control: max-age=60");
     let request = get(&[("Range", "bytes=0-1"), ("If-Range", &at(0))]);
-    assert_eq!(range::evaluate(&request, &stored, 10), RangeAnswer::Whole);
+    assert_eq!(range::evaluate(&request, &stored, 10, SeveralRanges::Answer), RangeAnswer::Whole);
 }
 
 #[test]
@@ -277,5 +377,48 @@ proptest! {
             RangeSpec::From { first, last: None },
             RangeSpec::Suffix(more),
         ]);
+    }
+
+    #[test]
+    fn several_ranges_are_slices_of_the_body_that_hold_what_was_asked_and_no_byte_twice(
+        asked in proptest::collection::vec((0u64..300, 0u64..40), 1..MAX_RANGES), len in 1usize..260
+    ) {
+        let body: Vec<u8> = (0..len).map(|n| n as u8).collect();
+        let text = asked.iter().map(|(first, more)| format!("{first}-{}", first + more)).collect::<Vec<_>>();
+        let request = get(&[("Range", &format!("bytes={}", text.join(",")))]);
+        let ranges: Vec<_> =
+            match range::evaluate(&request, &head("ETag: \"a\""), len as u64, SeveralRanges::Answer) {
+                RangeAnswer::Part(range) => vec![range],
+                RangeAnswer::Parts(ranges) => {
+                    prop_assert!(ranges.len() > 1);
+                    ranges.to_vec()
+                }
+                RangeAnswer::Unsatisfiable => Vec::new(),
+                RangeAnswer::Whole => panic!("all can be read"),
+            };
+        let mut wanted = vec![0; len];
+        for (first, more) in asked {
+            let (first, end) = ((first as usize).min(len), ((first + more) as usize + 1).min(len));
+            wanted[first..end].fill(1);
+        }
+        let mut given = vec![0; len];
+        for range in &ranges {
+            given[range.start as usize..range.end as usize].iter_mut().for_each(|count| *count += 1);
+            let is_apart = |other: &std::ops::Range<u64>| other.end < range.start || range.end < other.start;
+            prop_assert!(ranges.iter().all(|other| other == range || is_apart(other)));
+        }
+        prop_assert_eq!(given, wanted);
+
+        let frame = Multipart::new(Some(b"a/b"), &ranges, len as u64, 7);
+        let (length, boundary) = (frame.len(), format!("{:032x}", 7));
+        let sent = framed(frame, &body);
+        prop_assert_eq!(sent.len() as u64, length);
+        if !ranges.is_empty() {
+            let expected: Vec<_> = ranges.iter().map(|range| {
+                let bytes = body[range.start as usize..range.end as usize].to_vec();
+                (range::content_range(range, len as u64), bytes)
+            }).collect();
+            prop_assert_eq!(parts_of(&sent, &boundary), expected);
+        }
     }
 }

@@ -10,6 +10,7 @@ use crate::{host, limits, policy};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tollgate_cache::disk::DiskWriter;
+use tollgate_cache::part::Part;
 use tollgate_cache::purge::groups;
 use tollgate_cache::range::{self, RangeAnswer};
 use tollgate_cache::rules::{self, FreshState, Preconditions, Stale};
@@ -165,7 +166,8 @@ impl<S: ClientStream> Exchange<'_, S> {
     pub(super) fn find(&mut self, key: &CacheKey) -> Option<Arc<StoredObject>> {
         let store = &self.thread.engine.store;
         if self.generation.select_alt.is_empty() || !self.txn.records.flag(ids::CACHE_SELECT_ALTERNATE) {
-            return match store.lookup(key, &self.txn.client_request) {
+            let negotiation = &self.cache.policy.negotiation;
+            return match store.lookup_by(key, &self.txn.client_request, negotiation) {
                 Lookup::Found(object) => Some(object),
                 Lookup::VaryMiss => {
                     self.cache.forward = Some(Forward::VaryMiss);
@@ -185,7 +187,8 @@ impl<S: ClientStream> Exchange<'_, S> {
     ) -> Option<Arc<StoredObject>> {
         let mut best: Option<(f32, Arc<StoredObject>)> = None;
         for object in alternates {
-            if !object.head().matches(&self.txn.client_request.headers) {
+            let headers = &self.txn.client_request.headers;
+            if !object.head().matches_by(headers, &self.cache.policy.negotiation) {
                 continue;
             }
             let cached = stored_response(object.head());
@@ -378,7 +381,8 @@ impl<S: ClientStream> Exchange<'_, S> {
         if self.txn.cache_lookup != Some(CacheLookup::Miss) || was_found {
             return None;
         }
-        match self.thread.engine.store.lookup(key, &self.txn.client_request) {
+        let negotiation = &self.cache.policy.negotiation;
+        match self.thread.engine.store.lookup_by(key, &self.txn.client_request, negotiation) {
             Lookup::Found(object) if !object.head().is_part() && self.freshness(&object).is_fresh() => {
                 Some(object)
             }
@@ -460,9 +464,13 @@ impl<S: ClientStream> Exchange<'_, S> {
         }
         let len = object.body().len();
         if self.cache.request.has_range && !self.txn.has_response_transforms() {
-            match range::evaluate(&self.txn.client_request, head, len) {
+            match range::evaluate(&self.txn.client_request, head, len, self.cache.policy.several_ranges) {
                 RangeAnswer::Whole => {}
                 RangeAnswer::Part(bytes) => return self.serve_range(&object, bytes, age).await,
+                RangeAnswer::Parts(ranges) => {
+                    let whole = Part { first: 0, end: len, complete: len };
+                    return self.serve_ranges(&object, &ranges, whole, age).await;
+                }
                 RangeAnswer::Unsatisfiable => return self.unsatisfiable(len).await,
             }
         }

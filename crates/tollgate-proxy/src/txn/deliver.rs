@@ -374,7 +374,9 @@ impl<S: ClientStream> Exchange<'_, S> {
             engine.collapser.detach_from(self.cache.variant.as_ref().unwrap_or(key), &follower);
             return Ok(Followed::Lost(AbortReason::Purged));
         }
-        let Ok(reader) = follower.into_reader(&self.txn.client_request.headers) else {
+        let Ok(reader) =
+            follower.into_reader(&self.txn.client_request.headers, &self.cache.policy.negotiation)
+        else {
             self.thread.metrics.inc(Metric::CacheCollapseVary);
             let variant = variant_hash(head.headers(), &self.txn.client_request.headers);
             return Ok(match &self.cache.key {

@@ -63,7 +63,10 @@ impl<S: ClientStream> Exchange<'_, S> {
     /// Takes an object into memory, unless a newer one has come there meanwhile.
     fn promote(&self, key: &CacheKey, object: &Arc<StoredObject>) {
         let store = &self.thread.engine.store;
-        if !matches!(store.lookup(key, &self.txn.client_request), Lookup::Found(_)) {
+        if !matches!(
+            store.lookup_by(key, &self.txn.client_request, &self.cache.policy.negotiation),
+            Lookup::Found(_)
+        ) {
             // One that is too large for memory is served all the same; the store counts the refusal.
             let _: Result<(), InsertError> = store.insert(key, Arc::clone(object));
         }

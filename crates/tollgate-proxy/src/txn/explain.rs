@@ -91,7 +91,11 @@ impl<S: ClientStream> Exchange<'_, S> {
 
     fn decision(&self, looks_up: bool, key: &CacheKey, chosen: Option<&StoredObject>) -> &'static str {
         let Some(object) = chosen else {
-            return match self.thread.engine.store.lookup(key, &self.txn.client_request) {
+            return match self.thread.engine.store.lookup_by(
+                key,
+                &self.txn.client_request,
+                &self.cache.policy.negotiation,
+            ) {
                 _ if !looks_up => "asks the origin: the cache is not looked up",
                 _ if self.cache.request.only_if_cached => {
                     "answers 504: only-if-cached, and nothing usable is stored"
@@ -127,7 +131,7 @@ impl<S: ClientStream> Exchange<'_, S> {
             selecting.map(|(name, value)| (text(name), value.map(text).into())).collect();
         json!({
             "is_chosen": is_chosen,
-            "matches": head.matches(&self.txn.client_request.headers),
+            "matches": head.matches_by(&self.txn.client_request.headers, &self.cache.policy.negotiation),
             "selected_by": selecting,
             "status": head.status(),
             "body_bytes": object.body().len(),

@@ -9,9 +9,12 @@
 use super::cache::{Plan, stored_response};
 use super::fetch::OriginAnswer;
 use super::{Exchange, Stop};
-use crate::body::ResponseBody;
+use crate::body::{RangesBody, ResponseBody};
 use crate::client::ClientStream;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
+use tollgate_cache::multipart::Multipart;
+use tollgate_cache::part::Part;
 use tollgate_cache::range::content_range;
 use tollgate_cache::status::Forward;
 use tollgate_cache::{FillWriter, StoredObject, part};
@@ -24,7 +27,7 @@ impl<S: ClientStream> Exchange<'_, S> {
     pub(super) fn is_answered_by(&self, object: &StoredObject) -> bool {
         !self.txn.has_response_transforms()
             && self.freshness(object).is_fresh()
-            && part::answer(&self.txn.client_request, object).is_some()
+            && part::answer(&self.txn.client_request, object, self.cache.policy.several_ranges).is_some()
     }
 
     /// A stored part that does not answer the request: the origin is asked, only for the rest if that is possible.
@@ -68,22 +71,46 @@ impl<S: ClientStream> Exchange<'_, S> {
         Some(OriginAnswer { response: Box::new(response), body, length, ..answer })
     }
 
-    /// Serves a range from a stored part.
+    /// Serves ranges from a stored part.
     pub(super) async fn serve_part(
         &mut self,
-        object: &StoredObject,
+        object: &Arc<StoredObject>,
         age: u32,
     ) -> Result<TransactionEnd, Stop> {
-        let Some(answer) = part::answer(&self.txn.client_request, object) else {
+        let several = self.cache.policy.several_ranges;
+        let Some(answer) = part::answer(&self.txn.client_request, object, several) else {
             // A handler has changed the request since.
-            let complete = part::Part::of(object.headers()).map_or(0, |part| part.complete);
+            let complete = Part::of(object.headers()).map_or(0, |part| part.complete);
             return self.unsatisfiable(complete).await;
         };
+        let ranges = answer.ranges();
+        let ([bytes], [range]) = (&answer.bytes[..], &ranges[..]) else {
+            return self.serve_ranges(object, &ranges, answer.part, age).await;
+        };
         let mut response = Box::new(stored_response(object.head()));
-        response.headers.set(names::CONTENT_RANGE, answer.content_range);
-        let length = answer.bytes.end - answer.bytes.start;
-        let pieces: Vec<_> = object.body().slice(answer.bytes).collect();
-        self.respond(response, Some(age), Some(length), ResponseBody::Pieces(pieces.into_iter())).await
+        response.headers.set(names::CONTENT_RANGE, content_range(range, answer.part.complete));
+        let length = bytes.end - bytes.start;
+        let body = ResponseBody::part_of(object, bytes.clone());
+        self.respond(response, Some(age), Some(length), body).await
+    }
+
+    /// Serves several ranges of what is stored (RFC 9110 §15.3.7.2). `stored`: where its body stands in the whole.
+    pub(super) async fn serve_ranges(
+        &mut self,
+        object: &Arc<StoredObject>,
+        ranges: &[std::ops::Range<u64>],
+        stored: Part,
+        age: u32,
+    ) -> Result<TransactionEnd, Stop> {
+        let mut response = Box::new(stored_response(object.head()));
+        (response.status, response.reason) = (206, None);
+        let content_type = object.headers().get(names::CONTENT_TYPE);
+        let frame = Multipart::new(content_type, ranges, stored.complete, random_boundary());
+        response.headers.remove(names::CONTENT_RANGE);
+        response.headers.set(names::CONTENT_TYPE, frame.content_type());
+        let length = frame.len();
+        let body = RangesBody::new(Arc::clone(object), frame, stored.first);
+        self.respond(response, Some(age), Some(length), ResponseBody::Ranges(Box::new(body))).await
     }
 
     /// Serves a range of a complete object.
@@ -121,4 +148,11 @@ impl<S: ClientStream> Exchange<'_, S> {
         self.cache.key = Some(key);
         Some(self.thread.engine.collapser.alone())
     }
+}
+
+/// A number that no author of a stored body can have known: the standard library's keyed hash, with keys of its own
+/// for each call.
+fn random_boundary() -> u128 {
+    let half = |n: u8| u128::from(RandomState::new().hash_one(n));
+    half(0) << 64 | half(1)
 }
