@@ -39,9 +39,9 @@ pub const USUAL: [&str; 4] = ["tollgate", "nginx", "haproxy", "trafficserver"];
 /// Those that `--all` adds.
 pub const MORE: [&str; 2] = ["varnish", "apache2"];
 
-/// Tollgate with plugins made for Traffic Server, measured when they are named.
+/// Tollgate with plugins made for Traffic Server, and with a disk cache: measured when they are named.
 #[cfg(test)]
-const WITH_PLUGINS: [&str; 2] = ["tollgate-header-rewrite", "tollgate-noop"];
+const VARIANTS: [&str; 3] = ["tollgate-header-rewrite", "tollgate-noop", "tollgate-disk"];
 
 fn loopback(port: u16) -> SocketAddr {
     (Ipv4Addr::LOCALHOST, port).into()
@@ -250,7 +250,7 @@ mod tests {
 
     #[test]
     fn every_server_has_a_readable_definition() {
-        for name in USUAL.iter().chain(&MORE).chain(&WITH_PLUGINS) {
+        for name in USUAL.iter().chain(&MORE).chain(&VARIANTS) {
             let contestant = Contestant::named(name).expect("a definition");
             assert!(contestant.definition.start.contains("exec "), "{name} becomes the shell's process");
         }
