@@ -10,19 +10,18 @@ use crate::vary::{Selecting, Weighted};
 use tollgate_http::{HeaderBlock, Known, list, names};
 
 /// What becomes of a stored response that a request does not accept by one of its fields.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mismatch {
     /// 0: it is not used.
     Heed,
     /// 1: it is used.
     Ignore,
     /// 2: it is used if it has no `Vary`.
-    #[default]
     IgnoreWithoutVary,
 }
 
 impl Mismatch {
-    /// The value with this number; the default for one that there is not.
+    /// The value with this number; 2 for one that there is not.
     pub fn of(number: i64) -> Mismatch {
         match number {
             0 => Mismatch::Heed,
@@ -33,7 +32,7 @@ impl Mismatch {
 }
 
 /// What is heeded of a request's preferences.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Negotiation {
     /// `http.cache.ignore_accept_mismatch`
     pub accept: Mismatch,
@@ -44,6 +43,14 @@ pub struct Negotiation {
     pub encoding: Mismatch,
     /// `http.cache.ignore_accept_language_mismatch`
     pub language: Mismatch,
+}
+
+impl Default for Negotiation {
+    /// `Vary` alone decides (RFC 9111 §4.1), and a coding that the request does not accept where `Vary` has no word of it.
+    fn default() -> Self {
+        use Mismatch::{Ignore, IgnoreWithoutVary};
+        Negotiation { accept: Ignore, charset: Ignore, encoding: IgnoreWithoutVary, language: Ignore }
+    }
 }
 
 impl Negotiation {

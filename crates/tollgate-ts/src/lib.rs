@@ -30,7 +30,7 @@ pub mod threads;
 pub mod txn;
 pub mod watch;
 
-pub use load::{Loader, Purpose};
+pub use load::{Kind, Loader, Purpose, verify};
 pub use server::{SetRecord, configure, finish_logs, prepare, reopen_logs};
 pub use stub::missed;
 pub use symbols::{SYMBOLS, State, Symbol};

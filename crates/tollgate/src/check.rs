@@ -1,15 +1,19 @@
 //! `tollgate check`: every problem of a configuration.
 
-use crate::cli::ConfigOptions;
+use crate::cli::CheckOptions;
 use crate::config::Sources;
 use std::process::ExitCode;
 use tollgate_config::Problem;
 use tollgate_obs::metrics::Metrics;
 use tollgate_proxy::{Engine, PluginSet};
+use tollgate_ts::Kind;
 
 /// Prints every problem as `file:line: message`; exit status 1 if one is an error.
-pub(crate) fn run(options: &ConfigOptions, plugins: PluginSet) -> ExitCode {
-    let sources = match Sources::new(options) {
+pub(crate) fn run(options: &CheckOptions, plugins: PluginSet) -> ExitCode {
+    if !(options.global_plugin.is_empty() && options.remap_plugin.is_empty()) {
+        return verify(options);
+    }
+    let sources = match Sources::new(&options.config) {
         Ok(sources) => sources,
         Err(error) => {
             eprintln!("tollgate: {error:#}");
@@ -28,6 +32,27 @@ pub(crate) fn run(options: &ConfigOptions, plugins: PluginSet) -> ExitCode {
     }
     println!("configuration is good");
     ExitCode::SUCCESS
+}
+
+/// Whether files can be loaded as plugins in C, as `traffic_server -C verify_global_plugin` tells.
+fn verify(options: &CheckOptions) -> ExitCode {
+    // Without a configuration plugins are looked for where the defaults say.
+    let sources = options.config.config.as_ref().and_then(|_| Sources::new(&options.config).ok());
+    let generation = sources.and_then(|sources| sources.examine().0);
+    let records = generation.map_or_else(Default::default, |generation| generation.records);
+    let globals = options.global_plugin.iter().map(|file| (file, Kind::Global));
+    let remaps = options.remap_plugin.iter().map(|file| (file, Kind::Remap));
+    let mut is_good = true;
+    for (file, kind) in globals.chain(remaps) {
+        match tollgate_ts::verify(&records, file, kind) {
+            Ok(()) => println!("{}: can be loaded", file.display()),
+            Err(error) => {
+                println!("{}: {error}", file.display());
+                is_good = false;
+            }
+        }
+    }
+    if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// All problems of all files and of what plugins say of their settings: an error in one file does not hide those of

@@ -19,7 +19,7 @@ pub(crate) enum Command {
     /// Run a proxy with an origin of its own, to try it out.
     Demo(DemoOptions),
     /// Read the configuration and say every problem; exit status 1 if there is an error.
-    Check(ConfigOptions),
+    Check(CheckOptions),
     /// Show what the server consists of.
     Show(ShowOptions),
     /// Command a running server through its control socket.
@@ -256,6 +256,19 @@ pub(crate) struct ConfigOptions {
     /// Set a record, e.g. proxy.config.http.cache.http=0. Repeatable.
     #[arg(long = "set", value_name = "RECORD=VALUE")]
     pub(crate) sets: Vec<String>,
+}
+
+/// What is looked at.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct CheckOptions {
+    #[command(flatten)]
+    pub(crate) config: ConfigOptions,
+    /// Only look at this file: can it be loaded as a plugin of plugin.config? Repeatable.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) global_plugin: Vec<PathBuf>,
+    /// Only look at this file: can it be loaded as a plugin of remap rules? Repeatable.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) remap_plugin: Vec<PathBuf>,
 }
 
 /// Options of the demonstration.

@@ -217,14 +217,14 @@ records! {
         "Answer range requests from the cache.";
     Int HTTP_CACHE_RANGE_WRITE "proxy.config.http.cache.range.write" = 1, FLAG, key 73, Dynamic, "",
         "Store the whole object if that is what comes in answer to a range request.", ours;
-    Int HTTP_CACHE_IGNORE_ACCEPT_MISMATCH "proxy.config.http.cache.ignore_accept_mismatch" = 2, between(0, 2), key 95, Dynamic, "",
-        "Use a stored object whose content type the request does not accept: 0 no, 1 yes, 2 yes unless it has Vary.";
-    Int HTTP_CACHE_IGNORE_ACCEPT_LANGUAGE_MISMATCH "proxy.config.http.cache.ignore_accept_language_mismatch" = 2, between(0, 2), key 96, Dynamic, "",
-        "Use a stored object whose language the request does not accept: 0 no, 1 yes, 2 yes unless it has Vary.";
+    Int HTTP_CACHE_IGNORE_ACCEPT_MISMATCH "proxy.config.http.cache.ignore_accept_mismatch" = 1, between(0, 2), key 95, Dynamic, "",
+        "Use a stored object whose content type the request does not accept: 0 no, 1 yes, 2 yes unless it has Vary.", ours;
+    Int HTTP_CACHE_IGNORE_ACCEPT_LANGUAGE_MISMATCH "proxy.config.http.cache.ignore_accept_language_mismatch" = 1, between(0, 2), key 96, Dynamic, "",
+        "Use a stored object whose language the request does not accept: 0 no, 1 yes, 2 yes unless it has Vary.", ours;
     Int HTTP_CACHE_IGNORE_ACCEPT_ENCODING_MISMATCH "proxy.config.http.cache.ignore_accept_encoding_mismatch" = 2, between(0, 2), key 97, Dynamic, "",
         "Use a stored object whose content coding the request does not accept: 0 no, 1 yes, 2 yes unless it has Vary.";
-    Int HTTP_CACHE_IGNORE_ACCEPT_CHARSET_MISMATCH "proxy.config.http.cache.ignore_accept_charset_mismatch" = 2, between(0, 2), key 98, Dynamic, "",
-        "Use a stored object whose charset the request does not accept: 0 no, 1 yes, 2 yes unless it has Vary.";
+    Int HTTP_CACHE_IGNORE_ACCEPT_CHARSET_MISMATCH "proxy.config.http.cache.ignore_accept_charset_mismatch" = 1, between(0, 2), key 98, Dynamic, "",
+        "Use a stored object whose charset the request does not accept: 0 no, 1 yes, 2 yes unless it has Vary.", ours;
     Int HTTP_ALLOW_MULTI_RANGE "proxy.config.http.allow_multi_range" = 1, between(0, 2), key 106, Dynamic, "",
         "Several ranges of a stored object in one request: 0 get the whole, 1 are answered, 2 get 416.", ours;
     Int TOLLGATE_HTTP_CACHE_STORE_PARTS "proxy.config.tollgate.http.cache.store_parts" = 1, FLAG, no, Dynamic, "",

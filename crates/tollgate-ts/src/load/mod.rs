@@ -80,6 +80,33 @@ impl Loader {
     }
 }
 
+/// What a file is to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A plugin for `plugin.config`.
+    Global,
+    /// A plugin for remap rules.
+    Remap,
+}
+
+/// Whether a file can be loaded as such a plugin (ATS: `-C verify_global_plugin`, `verify_remap_plugin`). Nothing in it
+/// runs but its constructors.
+///
+/// # Errors
+/// Why it cannot, with the file's name.
+pub fn verify(records: &Records, file: &Path, kind: Kind) -> Result<(), String> {
+    preload_libraries(records.str(ids::TOLLGATE_TS_PRELOAD));
+    let path = Path::new(records.str(ids::PLUGIN_PLUGIN_DIR)).join(file);
+    match kind {
+        Kind::Global => {
+            let name = file.display().to_string();
+            let line = PluginUse { file: name.as_str().into(), name, args: Vec::new(), line: 0 };
+            global::start(&path, None, &line, Purpose::Verify).map(drop)
+        }
+        Kind::Remap => RemapFile::load(&path, false, Purpose::Verify).map(drop),
+    }
+}
+
 /// Loads libraries for all, as far as they are there.
 fn preload_libraries(names: &str) {
     const OWN_FOLDER: &str = "/usr/lib/trafficserver";

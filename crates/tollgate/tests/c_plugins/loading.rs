@@ -1,6 +1,8 @@
 //! Finding, loading, starting plugins; what is said when that fails.
 
 use crate::support::{Origin, Setup, compile, times};
+use std::path::Path;
+use std::process::Command;
 
 const ANSWER: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nCache-Control: max-age=60\r\n\r\nok";
 
@@ -82,6 +84,32 @@ fn check_looks_at_plugins_without_starting_them() {
     let checked = setup.check();
     let said = String::from_utf8_lossy(&checked.stdout).into_owned();
     assert!(!checked.status.success() && said.contains("missing entry point TSRemapInit"), "{said}");
+}
+
+#[test]
+fn single_files_are_looked_at_as_either_kind_of_plugin() {
+    let setup = Setup::new();
+    let global = compile(setup.dir.path(), "probe");
+    let remap = compile(setup.dir.path(), "rewrite");
+    let check = |option: &str, file: &Path| {
+        let output = Command::new(env!("CARGO_BIN_EXE_tollgate"))
+            .args(["check", option])
+            .arg(file)
+            .output()
+            .expect("it runs");
+        (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    for (option, good, bad, why) in [
+        ("--global-plugin", &global, &remap, "unable to find TSPluginInit function"),
+        ("--remap-plugin", &remap, &global, "missing entry point TSRemapInit"),
+    ] {
+        let (is_good, said) = check(option, good);
+        assert!(is_good && said.ends_with(": can be loaded\n"), "{said}");
+        let (is_good, said) = check(option, bad);
+        assert!(!is_good && said.contains(why), "{said}");
+        let (is_good, said) = check(option, &setup.dir.path().join("none.so"));
+        assert!(!is_good && said.contains("none.so"), "{said}");
+    }
 }
 
 #[test]
