@@ -89,6 +89,11 @@ mistakes! {
     a_value_of_a_record_is_copied: ["/temporary-config"] => ["temporary-config temporary"], [];
     a_continuation_is_destroyed_once: ["/destroy-twice"] => [],
         ["TSContDestroy: the continuation does not exist any more, or never did"];
+    no_more_is_consumed_than_there_is: ["/consume-too-much"] => ["consume-too-much 0"],
+        ["TSIOBufferReaderConsume: more is consumed than there is"];
+    a_buffer_may_have_more_readers_than_in_traffic_server: ["/six-readers"] => ["six-readers 4"], [];
+    a_reader_goes_with_its_buffer: ["/read-after-end"] => ["read-after-end 0"],
+        ["TSIOBufferReaderAvail: the reader does not exist any more, or never did"];
     a_destroyed_continuation_is_not_called: ["/call-destroyed"] => ["call-destroyed 0"],
         ["TSContCall: the continuation does not exist any more, or never did"];
     timers_go_with_their_continuation: ["/destroy-with-timer"] => [], [];

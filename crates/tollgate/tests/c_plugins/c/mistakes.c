@@ -351,6 +351,46 @@ static int destroy_twice(TSHttpTxn txn)
   return CALLER;
 }
 
+static int consume_too_much(TSHttpTxn txn)
+{
+  TSIOBuffer bytes = TSIOBufferCreate();
+  TSIOBufferReader reader = TSIOBufferReaderAlloc(bytes);
+
+  (void)txn;
+  TSIOBufferWrite(bytes, "four", 4);
+  TSIOBufferReaderConsume(reader, 1000);
+  report("consume-too-much %d", (int)TSIOBufferReaderAvail(reader));
+  TSIOBufferDestroy(bytes);
+  return CALLER;
+}
+
+static int six_readers(TSHttpTxn txn)
+{
+  TSIOBuffer bytes = TSIOBufferCreate();
+  TSIOBufferReader last = NULL;
+
+  (void)txn;
+  for (int i = 0; i < 6; i++) {
+    last = TSIOBufferReaderAlloc(bytes);
+  }
+  TSIOBufferWrite(bytes, "four", 4);
+  report("six-readers %d", (int)TSIOBufferReaderAvail(last));
+  TSIOBufferDestroy(bytes);
+  return CALLER;
+}
+
+static int read_after_end(TSHttpTxn txn)
+{
+  TSIOBuffer bytes = TSIOBufferCreate();
+  TSIOBufferReader reader = TSIOBufferReaderAlloc(bytes);
+
+  (void)txn;
+  TSIOBufferWrite(bytes, "four", 4);
+  TSIOBufferDestroy(bytes);
+  report("read-after-end %d", (int)TSIOBufferReaderAvail(reader));
+  return CALLER;
+}
+
 static int call_destroyed(TSHttpTxn txn)
 {
   TSCont cont = TSContCreate(never_called, NULL);
