@@ -133,9 +133,17 @@ impl<'a> Measurement<'a> {
     }
 }
 
+/// Operations on hash tables with a seed of each process's own: their counts differ by 10 % from run to run.
+const SEEDED: [&str; 1] = ["remap_20000"];
+const SEEDED_TOLERANCE: f64 = 0.15;
+
 fn tolerance_of(case: &str) -> f64 {
     let is_server = whole_server::CASES.iter().any(|server| server.name == case);
-    if is_server { SERVER_TOLERANCE } else { TOLERANCE }
+    match case {
+        _ if is_server => SERVER_TOLERANCE,
+        _ if SEEDED.contains(&case) => SEEDED_TOLERANCE,
+        _ => TOLERANCE,
+    }
 }
 
 /// Instructions per iteration: what N more iterations cost.
