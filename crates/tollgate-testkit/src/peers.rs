@@ -10,8 +10,9 @@ use crate::model::{PeerSpec, ProxySpec};
 use crate::process::{Process, Subject};
 use crate::stage::{Stage, Stop};
 use crate::text::bytes_of;
+use socket2::{Domain, Socket, Type};
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::ops::Range;
 use std::path::Path;
 use std::process::Command;
@@ -131,7 +132,9 @@ pub(crate) fn reach(addr: SocketAddr) -> io::Result<()> {
 /// A port that was free a moment ago; peers cannot be asked which port the kernel gave them.
 ///
 /// It lies below the ranges from which kernels are set to take ports for origins and clients of other scenarios, and
-/// every call starts behind the last one, so that scenarios running at once do not get the same.
+/// every call starts behind the last one, so that scenarios running at once do not get the same. The port is tried
+/// without listening: a program that another scenario starts just now holds a copy of the socket for a moment, and a
+/// peer that is waited for would seem to be there.
 fn free_port() -> io::Result<SocketAddr> {
     const PORTS: Range<u32> = 2_000..9_800;
     static CALLS: AtomicU32 = AtomicU32::new(0);
@@ -139,8 +142,11 @@ fn free_port() -> io::Result<SocketAddr> {
     for _ in PORTS {
         let step = std::process::id().wrapping_mul(97).wrapping_add(CALLS.fetch_add(1, Ordering::Relaxed));
         let port = u16::try_from(PORTS.start + step % (PORTS.end - PORTS.start)).map_err(io::Error::other)?;
-        match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
-            Ok(listener) => return listener.local_addr(),
+        let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+        socket.set_reuse_address(true)?;
+        match socket.bind(&addr.into()) {
+            Ok(()) => return Ok(addr),
             Err(e) => last = Some(e),
         }
     }
