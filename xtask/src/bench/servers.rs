@@ -51,6 +51,9 @@ fn loopback(port: u16) -> SocketAddr {
 #[derive(Debug, Clone, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 pub struct Definition {
+    /// Another server whose templates are filled in first.
+    #[serde(default)]
+    pub base: Option<String>,
     /// Shell command that prints the version.
     pub version: String,
     /// Shell command that runs before each start.
@@ -128,7 +131,8 @@ impl Contestant {
     /// A server given as `NAME=SHELL COMMAND`.
     pub fn external(given: &str) -> Result<Self> {
         let (name, start) = given.split_once('=').context("--ext is NAME=COMMAND")?;
-        let definition = Definition { version: "true".to_owned(), prepare: None, start: start.to_owned() };
+        let definition =
+            Definition { base: None, version: "true".to_owned(), prepare: None, start: start.to_owned() };
         Ok(Self { name: name.to_owned(), folder: None, definition })
     }
 
@@ -145,6 +149,9 @@ impl Contestant {
         let _ = fs::remove_dir_all(&caches);
         fs::create_dir_all(&caches).with_context(|| caches.display().to_string())?;
         if let Some(folder) = &self.folder {
+            if let Some(base) = &self.definition.base {
+                places.fill_folder(&folder.with_file_name(base))?;
+            }
             places.fill_folder(folder)?;
         }
         if let Some(prepare) = &self.definition.prepare {

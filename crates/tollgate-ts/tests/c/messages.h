@@ -1,12 +1,10 @@
 /* Calls on header objects whose results are written to a report, one line each: the same object file is loaded by
  * Traffic Server and by Tollgate, and the two reports must be equal. */
 #pragma once
-#include <stdio.h>
+#include "report.h"
 #include <string.h>
 #include <ts/ts.h>
 #include <ts/experimental.h>
-
-extern FILE *report;
 
 void run_fields(void);
 void run_values(void);
@@ -16,10 +14,6 @@ void run_starts(void);
 void run_encodings(void);
 void run_constants(void);
 void run_uuids(void);
-
-/* Writes `label text`; bytes that cannot be read are escaped, a null pointer is told from an empty string. */
-void say(const char *label, const char *text, int length);
-void say_number(const char *label, long long number);
 
 /* The serialised header or URL. */
 void say_header(const char *label, TSMBuffer buffer, TSMLoc header);

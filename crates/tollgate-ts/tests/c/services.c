@@ -1,40 +1,13 @@
 #include "services.h"
 #include <pthread.h>
 
-FILE *report;
 const char *scratch;
 const char *log_folder;
-
-void
-say(const char *label, const char *text, int length)
-{
-  fprintf(report, "%s ", label);
-  if (text == NULL) {
-    fprintf(report, "null\n");
-    return;
-  }
-  fputc('"', report);
-  for (int i = 0; i < length; i++) {
-    unsigned char c = (unsigned char)text[i];
-    if (c < 32 || c > 126 || c == '"' || c == '\\') {
-      fprintf(report, "\\%02x", c);
-    } else {
-      fputc(c, report);
-    }
-  }
-  fprintf(report, "\"\n");
-}
 
 void
 say_text(const char *label, const char *text)
 {
   say(label, text, text == NULL ? 0 : (int)strlen(text));
-}
-
-void
-say_number(const char *label, long long number)
-{
-  fprintf(report, "%s %lld\n", label, number);
 }
 
 static void *

@@ -1,13 +1,12 @@
 /* Calls that need no transaction, whose results are written to a report, one line each: the same object file is
  * loaded by Traffic Server and by Tollgate, and the two reports must be equal. */
 #pragma once
-#include <stdio.h>
+#include "report.h"
 #include <stdlib.h>
 #include <string.h>
 #include <ts/ts.h>
 #include <ts/experimental.h>
 
-extern FILE *report;
 /* A directory that may be written to. */
 extern const char *scratch;
 /* The directory of logs. */
@@ -28,7 +27,5 @@ void run_matcher(void);
 void wait_for_stats(void);
 void wait_for_text_logs(void);
 
-/* Writes `label text`; bytes that cannot be read are escaped, a null pointer is told from an empty string. */
-void say(const char *label, const char *text, int length);
+/* As `say`, for a text that ends with a NUL. */
 void say_text(const char *label, const char *text);
-void say_number(const char *label, long long number);

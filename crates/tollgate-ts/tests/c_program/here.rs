@@ -45,7 +45,8 @@ fn build(dir: &Path, program: &str, symbols: &[(&'static str, *const ())]) -> st
         let path = entry.expect("a readable folder").path();
         let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
         // Files whose names begin with `here_` are not part of what Traffic Server loads.
-        if name.trim_start_matches("here_").starts_with(program) && name.ends_with(".c") {
+        let is_part = name.trim_start_matches("here_").starts_with(program) || name == "report.c";
+        if is_part && name.ends_with(".c") {
             command.arg(&path);
         }
     }

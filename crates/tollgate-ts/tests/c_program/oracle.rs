@@ -40,7 +40,7 @@ fn compile(library: &Path, program: &str) {
     for entry in std::fs::read_dir(&sources).expect("the program's folder") {
         let path = entry.expect("a readable folder").path();
         let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
-        if name.starts_with(program) && name.ends_with(".c") {
+        if (name.starts_with(program) || name == "report.c") && name.ends_with(".c") {
             command.arg(&path);
         }
     }

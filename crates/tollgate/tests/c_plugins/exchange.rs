@@ -4,8 +4,8 @@
 //! the origins were asked.
 
 use crate::oracle::TrafficServer;
-use crate::support::{Server, Setup, assert_same, compile};
-use std::io::{BufRead, BufReader, Read, Write};
+use crate::support::{Server, Setup, assert_same, compile, read_head};
+use std::io::{BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -67,14 +67,7 @@ impl Peer {
 fn serve(conn: TcpStream, name: &str, asked: &Mutex<Vec<String>>) {
     let mut out = conn.try_clone().expect("a second handle");
     let mut lines = BufReader::new(conn);
-    loop {
-        let mut head = String::new();
-        while !head.ends_with("\r\n\r\n") {
-            if lines.read_line(&mut head).is_ok_and(|n| n > 0) {
-                continue;
-            }
-            return;
-        }
+    while let Some(head) = read_head(&mut lines) {
         let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: "));
         let mut body = vec![0; length.and_then(|n| n.parse().ok()).unwrap_or(0)];
         if lines.read_exact(&mut body).is_err() {

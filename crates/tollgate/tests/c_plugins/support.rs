@@ -85,19 +85,23 @@ impl Origin {
 fn serve(conn: TcpStream, requests: &Mutex<Vec<String>>, answer: &str) {
     let mut out = conn.try_clone().expect("a second handle");
     let mut lines = BufReader::new(conn);
-    loop {
-        let mut head = String::new();
-        while !head.ends_with("\r\n\r\n") {
-            if lines.read_line(&mut head).is_ok_and(|n| n > 0) {
-                continue;
-            }
-            return;
-        }
+    while let Some(head) = read_head(&mut lines) {
         requests.lock().expect("requests").push(head);
         if out.write_all(answer.as_bytes()).is_err() {
             return;
         }
     }
+}
+
+/// A request's head, its empty line included; `None` at the end of the connection.
+pub(crate) fn read_head(lines: &mut BufReader<TcpStream>) -> Option<String> {
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        if !lines.read_line(&mut head).is_ok_and(|n| n > 0) {
+            return None;
+        }
+    }
+    Some(head)
 }
 
 /// A running server; killed at the end if it still runs.
