@@ -17,6 +17,7 @@ pub mod dist;
 pub mod exports;
 pub mod instructions;
 pub mod process;
+pub mod readme;
 pub mod setup;
 pub mod steps;
 pub mod test;

@@ -14,6 +14,7 @@ use clap::Args;
 
 use crate::compat;
 use crate::instructions;
+use crate::readme;
 use crate::setup;
 use crate::steps::Steps;
 use crate::workspace::{self, built, cargo, command};
@@ -61,9 +62,10 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     let folder = PathBuf::from("scenarios/");
     let is_built = steps.run("build for scenarios", build_programs);
     if is_built {
+        steps.run("the first command of the README", readme::first_command);
         steps.run("scenarios", || scenarios(&Against::Tollgate, &folder));
     } else {
-        steps.fail(&["scenarios"], "the build failed");
+        steps.fail(&["the first command of the README", "scenarios"], "the build failed");
     }
     if !options.fast {
         slow_steps(&mut steps, is_built, &folder);
