@@ -46,7 +46,7 @@ pub struct Options {
     /// Another server, as NAME=COMMAND: listens on 127.0.0.1:8080 (8081 with header edits), origin 127.0.0.1:9000
     #[arg(long, value_name = "NAME=COMMAND")]
     ext: Vec<String>,
-    /// Scenarios (all but the fixed rates if none is named)
+    /// Scenarios (all but the fixed rates and the large set if none is named)
     #[arg(long, short, num_args = 1.., value_name = "NAME")]
     scenario: Vec<String>,
     /// Repetitions
@@ -64,6 +64,9 @@ pub struct Options {
     /// Connections of the idle scenario
     #[arg(long, default_value_t = 5000)]
     idle: usize,
+    /// store16k, spread16k: objects of the set
+    #[arg(long, value_name = "N", default_value_t = 262_144)]
+    set: u64,
     /// Load generator
     #[arg(long, value_enum, default_value = "wrk")]
     generator: Generator,
@@ -160,11 +163,17 @@ struct Bench<'a> {
 impl Bench<'_> {
     fn run_all(&mut self, contestants: &[Contestant], scenarios: &[&'static Scenario]) -> Result<()> {
         let origin = Origin::start(self.options.origin, &self.places)?;
-        let (idle, loaded): (Vec<_>, Vec<_>) = scenarios.iter().partition(|s| s.load == Load::Idle);
+        let of = |is_meant: fn(&Scenario) -> bool| -> Vec<&'static Scenario> {
+            scenarios.iter().copied().filter(|scenario| is_meant(scenario)).collect()
+        };
+        let idle = of(|scenario| scenario.load == Load::Idle);
+        let set = of(Scenario::is_of_set);
+        let loaded = of(|scenario| scenario.load != Load::Idle && !scenario.is_of_set());
         for repetition in 1..=self.options.reps {
             for contestant in contestants {
-                // Memory of idle connections shows only on a server that has done nothing else.
-                for group in [&loaded, &idle].into_iter().filter(|group| !group.is_empty()) {
+                // Memory of idle connections shows only on a server that has done nothing else, and a large set needs a
+                // large cache.
+                for group in [&loaded, &idle, &set].into_iter().filter(|group| !group.is_empty()) {
                     println!("repetition {repetition}: {}", contestant.name);
                     self.run_group(contestant, group, &origin);
                 }
@@ -176,7 +185,11 @@ impl Bench<'_> {
 
     /// Starts a server and takes it through scenarios; if it does not start, each of them has failed.
     fn run_group(&mut self, contestant: &Contestant, scenarios: &[&'static Scenario], origin: &Origin) {
-        let mut server = contestant.start(&self.places);
+        let mut server = if scenarios.iter().any(|scenario| scenario.is_of_set()) {
+            contestant.start(&self.places.for_set(self.options.set * scenario::SET_OBJECT_BYTES))
+        } else {
+            contestant.start(&self.places)
+        };
         for scenario in scenarios {
             let result = match &mut server {
                 Ok(server) => self.best_of_attempts(contestant, scenario, server, origin),
@@ -210,7 +223,8 @@ impl Bench<'_> {
                 Figures::Load(load) => load.is_undisturbed(),
                 Figures::Idle(_) => true,
             };
-            if is_undisturbed || attempts_left == 0 {
+            // A cache is filled once.
+            if is_undisturbed || attempts_left == 0 || scenario.load == Load::Fill {
                 return Ok(figures);
             }
             attempts_left -= 1;
@@ -224,6 +238,7 @@ impl Bench<'_> {
             connections: options.conns,
             seconds: options.secs,
             rate: 0.0,
+            objects: options.set,
         };
         let rate = match (scenario.load, options.rate) {
             (Load::Rate, Some(rate)) => rate,

@@ -14,7 +14,10 @@ use super::scenario::{Load, Scenario};
 use super::servers::LOAD_CPU;
 use crate::workspace::{self, built, command};
 
-/// Which generator makes the load. Fixed rates are always made by `bload`.
+/// Most seconds for filling a cache with the set.
+const FILL_SECONDS: &str = "600";
+
+/// Which generator makes the load. Fixed rates and large sets are always asked for by `bload`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Generator {
     /// wrk
@@ -34,6 +37,8 @@ pub struct Order {
     pub seconds: f64,
     /// At which rate, for [`Load::Rate`].
     pub rate: f64,
+    /// How many objects the set of [`Load::Fill`] and [`Load::Spread`] has.
+    pub objects: u64,
 }
 
 /// What the generator saw.
@@ -65,7 +70,7 @@ pub fn make(scenario: &Scenario, order: &Order) -> Result<Seen> {
 fn generator_command(scenario: &Scenario, order: &Order) -> Command {
     let mut pinned = command("taskset");
     pinned.args(["-c", &LOAD_CPU.to_string()]);
-    if order.generator == Generator::Wrk && scenario.load != Load::Rate {
+    if order.generator == Generator::Wrk && scenario.load != Load::Rate && !scenario.is_of_set() {
         wrk(&mut pinned, scenario, order);
     } else {
         bload(&mut pinned, scenario, order);
@@ -89,10 +94,17 @@ fn bload(command: &mut Command, scenario: &Scenario, order: &Order) {
     command.arg(built("release", "bload"));
     command.args(["--addr", &scenario.address().to_string(), "--path", scenario.path]);
     command.args(["--body", &scenario.body.to_string(), "--conns", &order.connections.to_string()]);
-    command.args(["--secs", &order.seconds.to_string()]);
+    if scenario.load != Load::Fill {
+        command.args(["--secs", &order.seconds.to_string()]);
+    }
     match scenario.load {
         Load::NewConnections => _ = command.arg("--close"),
         Load::Rate => _ = command.args(["--rate", &order.rate.to_string()]),
+        Load::Fill => {
+            command.args(["--paths", &order.objects.to_string(), "--each-once"]);
+            command.args(["--secs", FILL_SECONDS]);
+        }
+        Load::Spread => _ = command.args(["--paths", &order.objects.to_string()]),
         Load::Kept | Load::Idle => {}
     }
 }
@@ -114,7 +126,8 @@ mod tests {
     use super::super::scenario::find;
     use super::*;
 
-    const ORDER: Order = Order { generator: Generator::Wrk, connections: 64, seconds: 2.4, rate: 500.0 };
+    const ORDER: Order =
+        Order { generator: Generator::Wrk, connections: 64, seconds: 2.4, rate: 500.0, objects: 9 };
 
     fn spelled(scenario: &str, generator: Generator) -> String {
         let scenario = find(scenario).expect("known");
@@ -128,6 +141,14 @@ mod tests {
         assert!(spelled("newconn", Generator::Wrk).contains("Connection: close"));
         assert!(spelled("newconn", Generator::Bload).contains("--close"));
         assert!(spelled("hit1k", Generator::Bload).contains("\"--secs\" \"2.4\""));
+    }
+
+    #[test]
+    fn a_large_set_is_asked_for_by_bload() {
+        let fill = spelled("store16k", Generator::Wrk);
+        assert!(fill.contains("\"--paths\" \"9\" \"--each-once\" \"--secs\" \"600\""), "{fill}");
+        let spread = spelled("spread16k", Generator::Wrk);
+        assert!(spread.contains("\"--secs\" \"2.4\" \"--paths\" \"9\""), "{spread}");
     }
 
     #[test]

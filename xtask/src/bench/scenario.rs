@@ -16,6 +16,10 @@ pub enum Load {
     Rate,
     /// Connections that do nothing after one request.
     Idle,
+    /// Each object of a large set once, on kept connections: the cache is filled.
+    Fill,
+    /// Closed loop over the set that was filled, in random order.
+    Spread,
 }
 
 /// How often the origin is reached.
@@ -25,6 +29,8 @@ pub enum Origin {
     Never,
     /// Once for each request.
     EachTime,
+    /// For 1 of 100 requests at most: a cache may have lost a few objects of a large set.
+    Hardly,
 }
 
 /// One scenario.
@@ -52,6 +58,20 @@ impl Scenario {
         (Ipv4Addr::LOCALHOST, self.port).into()
     }
 
+    /// Whether it is about a set of objects that is larger than memory caches are set to be.
+    pub fn is_of_set(&self) -> bool {
+        matches!(self.load, Load::Fill | Load::Spread)
+    }
+
+    /// A path for a look at the server before the load.
+    pub fn probe(&self) -> String {
+        match self.load {
+            Load::Fill => format!("{}/probe", self.path),
+            Load::Spread => format!("{}/0", self.path),
+            _ => self.path.to_owned(),
+        }
+    }
+
     /// Whether the response must show the header edits.
     pub fn edits_headers(&self) -> bool {
         self.port == HEADERS_PORT
@@ -74,8 +94,15 @@ const fn proxy(name: &'static str, body: usize, load: Load, about: &'static str)
     Scenario { name, port: PORT, path, body, origin: Origin::EachTime, load, about }
 }
 
+/// Bytes of each object of the large set.
+pub const SET_OBJECT_BYTES: u64 = 16 * 1024;
+
+const fn of_set(name: &'static str, origin: Origin, load: Load, about: &'static str) -> Scenario {
+    Scenario { name, port: PORT, path: "/c/set", body: SET_OBJECT_BYTES as usize, origin, load, about }
+}
+
 /// Every scenario, in the order of the report.
-pub const SCENARIOS: [Scenario; 9] = [
+pub const SCENARIOS: [Scenario; 11] = [
     hit("hit1k", 1024, Load::Kept, "1 KB fresh hit on kept connections"),
     hit("hit100k", 102_400, Load::Kept, "100 KB fresh hit on kept connections"),
     proxy("proxy1k", 1024, Load::Kept, "1 KB through to a kept origin connection"),
@@ -88,9 +115,16 @@ pub const SCENARIOS: [Scenario; 9] = [
     hit("rate_hit1k", 1024, Load::Rate, "hit1k at a fixed rate"),
     proxy("rate_proxy1k", 1024, Load::Rate, "proxy1k at a fixed rate"),
     hit("idle", 1024, Load::Idle, "memory of a connection that does nothing"),
+    of_set(
+        "store16k",
+        Origin::EachTime,
+        Load::Fill,
+        "the cache is filled with 16 KB objects, 4 GB by default",
+    ),
+    of_set("spread16k", Origin::Hardly, Load::Spread, "fresh hits on these objects in random order"),
 ];
 
-/// The scenarios measured when none is named: all but the fixed rates.
+/// The scenarios measured when none is named: all but the fixed rates and the large set.
 pub const USUAL: [&str; 7] = ["hit1k", "hit100k", "proxy1k", "proxy100k", "headers", "newconn", "idle"];
 
 /// The scenario of this name.
@@ -107,12 +141,8 @@ mod tests {
         assert!(USUAL.iter().all(|name| find(name).is_some()));
         for scenario in SCENARIOS {
             assert_eq!(scenario.path.ends_with("/1k"), scenario.body == 1024, "{}", scenario.name);
-            assert_eq!(
-                scenario.path.starts_with("/c/"),
-                scenario.origin == Origin::Never,
-                "{}",
-                scenario.name
-            );
+            let may_be_stored = scenario.origin != Origin::EachTime || scenario.load == Load::Fill;
+            assert_eq!(scenario.path.starts_with("/c/"), may_be_stored, "{}", scenario.name);
         }
         assert!(find("headers").is_some_and(Scenario::edits_headers));
     }

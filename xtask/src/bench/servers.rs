@@ -67,8 +67,12 @@ pub struct Definition {
 pub struct Places {
     /// Configuration, logs and sockets.
     pub run: PathBuf,
-    /// Caches and bodies, in memory.
+    /// Bodies, in memory.
     pub memory: PathBuf,
+    /// Caches, in memory or on the disk.
+    pub caches: PathBuf,
+    /// Size of each cache, MiB.
+    pub cache_mib: u32,
     /// The Tollgate under test.
     pub tollgate: PathBuf,
 }
@@ -81,15 +85,30 @@ impl Places {
         for folder in [&run, &memory] {
             fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
         }
-        Ok(Self { run, memory, tollgate })
+        let caches = memory.join("caches");
+        Ok(Self { run, memory, caches, cache_mib: 512, tollgate })
     }
 
-    /// Fills in a template: `@RUN@`, `@MEMORY@`, `@BODY1K@`, and `@TOLLGATE@` as a shell word.
+    /// The same with room for a large set in caches on the disk.
+    pub fn for_set(&self, bytes: u64) -> Self {
+        let most = bytes / 1024 / 1024 * 3 / 2 + 256;
+        Self {
+            run: self.run.clone(),
+            memory: self.memory.clone(),
+            caches: self.run.join("caches"),
+            cache_mib: most.try_into().unwrap_or(u32::MAX),
+            tollgate: self.tollgate.clone(),
+        }
+    }
+
+    /// Fills in a template: `@RUN@`, `@MEMORY@`, `@CACHES@`, `@CACHE_MIB@`, `@BODY1K@`, and `@TOLLGATE@` as a shell word.
     pub fn fill(&self, template: &str) -> String {
         let path = |path: &Path| path.display().to_string();
         template
             .replace("@RUN@", &path(&self.run))
             .replace("@MEMORY@", &path(&self.memory))
+            .replace("@CACHES@", &path(&self.caches))
+            .replace("@CACHE_MIB@", &self.cache_mib.to_string())
             .replace("@TOLLGATE@", &shell_word(&path(&self.tollgate)))
             .replace("@BODY1K@", &"x".repeat(1024))
     }
@@ -144,10 +163,9 @@ impl Contestant {
 
     /// Starts it with an empty cache.
     pub fn start(&self, places: &Places) -> Result<Server> {
-        // Caches live here; the bodies beside them belong to the origin.
-        let caches = places.memory.join("caches");
-        let _ = fs::remove_dir_all(&caches);
-        fs::create_dir_all(&caches).with_context(|| caches.display().to_string())?;
+        let caches = &places.caches;
+        let _ = fs::remove_dir_all(caches);
+        fs::create_dir_all(caches).with_context(|| caches.display().to_string())?;
         if let Some(folder) = &self.folder {
             if let Some(base) = &self.definition.base {
                 places.fill_folder(&folder.with_file_name(base))?;
@@ -203,6 +221,7 @@ impl Origin {
                     let folder = places.memory.join("bodies").join(folder);
                     fs::create_dir_all(&folder)?;
                     fs::write(folder.join("100k"), "y".repeat(102_400))?;
+                    fs::write(folder.join("16k"), "z".repeat(16 * 1024))?;
                 }
                 places.fill_folder(&workspace::root().join("bench/origin"))?;
                 places.fill("exec nginx -p @RUN@ -c @RUN@/origin.conf")
@@ -266,8 +285,10 @@ mod tests {
 
     #[test]
     fn templates_are_filled_in_completely() {
-        let places = Places { run: "/r".into(), memory: "/m".into(), tollgate: "/t/tollgate".into() };
-        assert_eq!(places.fill("@RUN@ @MEMORY@ @TOLLGATE@"), "/r /m '/t/tollgate'");
+        let (run, memory, tollgate) = ("/r".into(), "/m".into(), "/t/tollgate".into());
+        let places = Places { run, memory, caches: "/c".into(), cache_mib: 5, tollgate };
+        let filled = places.fill("@RUN@ @MEMORY@ @CACHES@ @CACHE_MIB@ @TOLLGATE@");
+        assert_eq!(filled, "/r /m /c 5 '/t/tollgate'");
         let folder = workspace::root().join("bench/servers");
         for file in crate::check::source::read_files(&folder, &[".in", ".json"]).expect("readable") {
             let filled = places.fill(&file.text);

@@ -29,6 +29,12 @@ struct Options {
     /// Path to ask for
     #[arg(long)]
     path: String,
+    /// Ask for PATH/0 to PATH/N-1 instead, in an order that only looks random
+    #[arg(long, value_name = "N")]
+    paths: Option<u64>,
+    /// Ask for each of these paths once, in order, and end with the last answer
+    #[arg(long, requires = "paths", conflicts_with_all = ["rate", "close"])]
+    each_once: bool,
     /// Bytes each body must have
     #[arg(long)]
     body: usize,
@@ -92,9 +98,41 @@ struct Connection {
     due: Option<Instant>,
 }
 
+/// Which paths are asked for.
+struct Paths {
+    /// How many there are; none: only the one.
+    count: Option<u64>,
+    /// Those asked for so far.
+    asked: u64,
+    /// State of the generator of numbers (xorshift).
+    random: u64,
+}
+
+impl Paths {
+    fn new(count: Option<u64>) -> Self {
+        Self { count, asked: 0, random: 0x9e37_79b9_7f4a_7c15 }
+    }
+
+    /// What follows the path in the next request; `None`: each has been asked for.
+    fn next(&mut self, each_once: bool) -> Option<String> {
+        let Some(count) = self.count else { return Some(String::new()) };
+        let number = self.asked;
+        self.asked += 1;
+        if each_once {
+            return (number < count).then(|| format!("/{number}"));
+        }
+        for (left, by) in [(true, 13), (false, 7), (true, 17)] {
+            self.random ^= if left { self.random << by } else { self.random >> by };
+        }
+        Some(format!("/{}", self.random % count))
+    }
+}
+
 struct Generator<'a> {
     options: &'a Options,
-    request: Vec<u8>,
+    /// The request up to the end of the path, and from there on.
+    request: (String, String),
+    paths: Paths,
     poll: Poll,
     connections: Vec<Connection>,
     /// Open loop: connections without a request.
@@ -113,14 +151,13 @@ impl<'a> Generator<'a> {
         let close = if options.close { "Connection: close\r\n" } else { "" };
         let host = options.host.clone().unwrap_or_else(|| options.addr.to_string());
         let more: String = options.header.iter().map(|field| format!("{field}\r\n")).collect();
-        let request = format!(
-            "GET {} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: bload\r\nAccept: */*\r\n{more}{close}\r\n",
-            options.path
-        );
+        let rest =
+            format!(" HTTP/1.1\r\nHost: {host}\r\nUser-Agent: bload\r\nAccept: */*\r\n{more}{close}\r\n");
         let now = Instant::now();
         let mut load = Self {
             options,
-            request: request.into_bytes(),
+            request: (format!("GET {}", options.path), rest),
+            paths: Paths::new(options.paths),
             poll: Poll::new()?,
             connections: Vec::new(),
             free: Vec::new(),
@@ -158,7 +195,7 @@ impl<'a> Generator<'a> {
         let mut numbers = Vec::new();
         loop {
             let now = Instant::now();
-            if now >= end {
+            if now >= end || self.is_done() {
                 break;
             }
             if let Some(step) = step {
@@ -177,6 +214,12 @@ impl<'a> Generator<'a> {
         Ok(())
     }
 
+    /// Whether each path has been asked for and answered.
+    fn is_done(&self) -> bool {
+        let answered = self.histogram.total() + self.errors.total();
+        self.options.each_once && self.options.paths.is_some_and(|count| answered >= count)
+    }
+
     /// Open loop: starts a request now or notes that it waits.
     fn start_due(&mut self, due: Instant) {
         match self.free.pop() {
@@ -189,8 +232,13 @@ impl<'a> Generator<'a> {
     fn ask(&mut self, number: usize, due: Instant) {
         let connection = &mut self.connections[number];
         connection.reader.restart();
+        let Some(path) = self.paths.next(self.options.each_once) else {
+            connection.due = None;
+            return;
+        };
         connection.due = Some(due);
-        if !connection.stream.write(&self.request).is_ok_and(|sent| sent == self.request.len()) {
+        let request = [&self.request.0, path.as_str(), &self.request.1].concat();
+        if !connection.stream.write(request.as_bytes()).is_ok_and(|sent| sent == request.len()) {
             self.errors.connect += 1;
         }
     }
@@ -298,5 +346,25 @@ impl<'a> Generator<'a> {
             errors.syntax,
             self.waiting.len(),
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_path_is_asked_for_once_in_order() {
+        let mut paths = Paths::new(Some(3));
+        let asked: Vec<String> = std::iter::from_fn(|| paths.next(true)).collect();
+        assert_eq!(asked, ["/0", "/1", "/2"]);
+        assert_eq!(Paths::new(None).next(false).as_deref(), Some(""));
+    }
+
+    #[test]
+    fn paths_in_random_order_stay_within_their_number_and_cover_it() {
+        let mut paths = Paths::new(Some(50));
+        let seen: std::collections::HashSet<String> = (0..5000).filter_map(|_| paths.next(false)).collect();
+        assert_eq!(seen.len(), 50);
     }
 }
