@@ -107,12 +107,12 @@ impl Collapser {
         }
         let fill = Arc::new(Fill::new(self.limits));
         table.insert(key.clone(), Arc::clone(&fill));
-        Role::Leader(FillWriter::new(fill, Some((self.clone(), key.clone()))))
+        Role::Leader(FillWriter::joined(fill, (self.clone(), key.clone())))
     }
 
     /// A fill of its own that no other transaction can join.
     pub fn alone(&self) -> FillWriter {
-        FillWriter::new(Arc::new(Fill::new(self.limits)), None)
+        FillWriter::alone(self.limits)
     }
 
     /// Whether a fetch of `key` is under way.
