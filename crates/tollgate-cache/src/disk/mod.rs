@@ -24,6 +24,7 @@ mod record;
 mod recover;
 mod store;
 mod stripe;
+mod whereabouts;
 mod writer;
 
 pub use append::{NewBody, NewDocument};
@@ -37,6 +38,7 @@ pub use record::FragmentRef;
 pub use recover::{Found, Opened};
 pub use store::{DiskStats, DiskStore, DiskStoreOptions, Reservation, StripeOpened, StripePlace};
 pub use stripe::{Stripe, StripeKey, Ticket};
+pub use whereabouts::{LocatedObject, Whereabouts};
 pub use writer::DiskWriter;
 
 /// Settings of a stripe. All but `max_errors` shape what is on the disk.

@@ -108,16 +108,16 @@ pub struct DiskStats {
 /// What became of a stripe, by name.
 pub type StripeOpened = (String, Result<Opened, DiskError>);
 
-struct Member {
-    stripe: Arc<Stripe>,
-    name: String,
-    volume: u32,
+pub(super) struct Member {
+    pub(super) stripe: Arc<Stripe>,
+    pub(super) name: String,
+    pub(super) volume: u32,
     name_hash: u64,
 }
 
 /// All stripes.
 pub struct DiskStore {
-    members: Vec<Member>,
+    pub(super) members: Vec<Member>,
     options: DiskStoreOptions,
     backlog: Arc<AtomicU64>,
     backlog_refusals: AtomicU64,
@@ -195,17 +195,8 @@ impl DiskStore {
 
     fn load_with(&self, key: &CacheKey, patience: Patience) -> Result<Vec<StoredObject>, DiskError> {
         let Some(stripe) = self.stripe_of(key) else { return Ok(Vec::new()) };
-        let stripe_key = stripe.key(key.as_bytes());
-        let mut objects: Vec<StoredObject> = Vec::new();
-        for document in stripe.documents_with(stripe_key, patience)? {
-            let Some(head) = decode_head(&document.meta, key) else { continue };
-            let is_shadowed =
-                objects.iter().any(|newer| newer.head().selecting().same_variant(head.selecting()));
-            if !is_shadowed {
-                objects.push(StoredObject::new(Arc::new(head), body_of(stripe, stripe_key.hash, document)));
-            }
-        }
-        Ok(objects)
+        let located = located(stripe, key, patience)?;
+        Ok(located.into_iter().map(|(_, object)| object).collect())
     }
 
     /// Begins to write an object; `None` if no stripe takes it.
@@ -336,21 +327,24 @@ impl DiskStore {
 
     /// The stripe of a key: of those of its host's volumes the one that wins a draw weighted by size. A stripe that
     /// comes or goes moves no key between the others.
-    fn stripe_of(&self, key: &CacheKey) -> Option<&Arc<Stripe>> {
+    pub(super) fn member_of(&self, key: &CacheKey) -> Option<&Member> {
         let volumes = self.volumes_of(key);
         let allowed = self.members.iter().filter(|m| volumes.is_empty() || volumes.contains(&m.volume));
         let mut allowed = allowed.filter(|member| !member.stripe.is_offline()).peekable();
         let first = allowed.next()?;
         if allowed.peek().is_none() {
-            return Some(&first.stripe);
+            return Some(first);
         }
         let draw = |member: &Member| {
             let hash = XxHash3_64::oneshot_with_seed(member.name_hash, key.as_bytes());
             let uniform = ((hash >> 11) as f64 + 0.5) / (1u64 << 53) as f64;
             -uniform.ln() / member.stripe.geometry.log_len as f64
         };
-        let winner = std::iter::once(first).chain(allowed).min_by(|a, b| draw(a).total_cmp(&draw(b)))?;
-        Some(&winner.stripe)
+        std::iter::once(first).chain(allowed).min_by(|a, b| draw(a).total_cmp(&draw(b)))
+    }
+
+    pub(super) fn stripe_of(&self, key: &CacheKey) -> Option<&Arc<Stripe>> {
+        self.member_of(key).map(|member| &member.stripe)
     }
 
     fn volumes_of(&self, key: &CacheKey) -> &[u32] {
@@ -370,6 +364,27 @@ impl DiskStore {
         }
         &self.options.other_hosts
     }
+}
+
+/// The alternates of a key in a stripe with their positions, newest first.
+pub(super) fn located(
+    stripe: &Arc<Stripe>,
+    key: &CacheKey,
+    patience: Patience,
+) -> Result<Vec<(u64, StoredObject)>, DiskError> {
+    let stripe_key = stripe.key(key.as_bytes());
+    let mut objects: Vec<(u64, StoredObject)> = Vec::new();
+    for document in stripe.documents_with(stripe_key, patience)? {
+        let Some(head) = decode_head(&document.meta, key) else { continue };
+        let is_shadowed =
+            objects.iter().any(|(_, newer)| newer.head().selecting().same_variant(head.selecting()));
+        if !is_shadowed {
+            let lsn = document.lsn;
+            let body = body_of(stripe, stripe_key.hash, document);
+            objects.push((lsn, StoredObject::new(Arc::new(head), body)));
+        }
+    }
+    Ok(objects)
 }
 
 fn body_of(stripe: &Arc<Stripe>, key: u128, document: Document) -> Body {

@@ -309,7 +309,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         }
         self.normalize_accept_encoding();
         if self.mode == Mode::Explain {
-            return Err(self.explain());
+            return Err(Box::pin(self.explain()).await);
         }
         self.answer_max_forwards()?;
         // What is rare or large is boxed: the state of a hit stays small.
