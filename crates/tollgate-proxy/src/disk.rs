@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use tollgate_cache::CacheKey;
 use tollgate_cache::disk::{DiskError, DiskStats, DiskStore, Journal};
 use tollgate_cache::purge::journal::Entry;
-use tollgate_cache::purge::{self, Purge, Purges};
+use tollgate_cache::purge::{self, Purge, Purges, Standing};
 use tollgate_config::storage::Storage;
 use tollgate_config::{Problem, Records};
 use tollgate_event::{clock, spawn_local, task};
@@ -163,6 +163,25 @@ pub(crate) async fn make_removal_last(engine: &Arc<Engine>, key: &CacheKey, what
         tracing::error!(
             "a removal is not on the disk, what was removed may come back after a crash: {error}"
         );
+    }
+}
+
+/// Makes what lies on the disk under the key stale; returns when that would survive a failure of the machine. Tells how
+/// many objects there are.
+pub(crate) async fn soften(engine: &Arc<Engine>, key: &CacheKey) -> usize {
+    let Some(store) = engine.disk.store().cloned() else { return 0 };
+    let (engine, key, now) = (Arc::clone(engine), key.clone(), clock::unix_seconds());
+    let work = move || {
+        let purges = engine.store.purges();
+        store.soften(&key, now, |object| purges.judge(&key, object.head().mark()) == Standing::Gone)
+    };
+    match task::run(work).await {
+        Some(Ok(softened)) => softened,
+        Some(Err(error)) => {
+            tracing::error!("what was purged softly is removed from the disk: {error}");
+            0
+        }
+        None => 0,
     }
 }
 

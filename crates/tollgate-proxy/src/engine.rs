@@ -247,11 +247,9 @@ impl Engine {
         self.store.remove(key) + on_disk
     }
 
-    /// Makes what is stored under `key` stale. Tells how many objects there are.
+    /// Makes what memory has under `key` stale. Tells how many objects there are.
     pub(crate) fn soften(&self, key: &CacheKey) -> usize {
-        // On a disk there is no half way: what only lies there is gone.
-        let on_disk = self.disk.store().map_or(0, |store| store.remove(key));
-        self.store.soften(key, tollgate_event::clock::unix_seconds()) + on_disk
+        self.store.soften(key, tollgate_event::clock::unix_seconds())
     }
 }
 

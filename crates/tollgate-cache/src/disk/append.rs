@@ -77,6 +77,30 @@ impl Stripe {
         ticket: Ticket,
         document: &NewDocument<'_>,
     ) -> Result<u64, DiskError> {
+        self.publish(key, ticket, document, None)
+    }
+
+    /// As [`Self::write_document`], if the document at `instead_of` is still found: it was not replaced meanwhile.
+    ///
+    /// # Errors
+    /// As [`Self::write_document`]; `Superseded` if it is not.
+    pub(super) fn rewrite_document(
+        &self,
+        key: StripeKey<'_>,
+        ticket: Ticket,
+        document: &NewDocument<'_>,
+        instead_of: u64,
+    ) -> Result<u64, DiskError> {
+        self.publish(key, ticket, document, Some(instead_of))
+    }
+
+    fn publish(
+        &self,
+        key: StripeKey<'_>,
+        ticket: Ticket,
+        document: &NewDocument<'_>,
+        instead_of: Option<u64>,
+    ) -> Result<u64, DiskError> {
         let (inline, fragments): (&[Bytes], &[FragmentRef]) = match document.body {
             NewBody::Inline(pieces) => (pieces, &[]),
             NewBody::Fragments(fragments) => (&[], fragments),
@@ -98,7 +122,8 @@ impl Stripe {
         let window = self.window();
         // The record itself takes room, too: nothing of the object may lie where it goes.
         let end = super::index::Window { frontier: window.frontier + blocks(payload) * BLOCK, ..window };
-        if fragments.iter().any(|f| !end.holds(f.lsn)) {
+        let is_replaced = |old: u64| self.index.find(key.hash, window).iter().all(|found| found.lsn != old);
+        if fragments.iter().any(|f| !end.holds(f.lsn)) || instead_of.is_some_and(is_replaced) {
             return Err(DiskError::Superseded);
         }
         let lsn = self.append(&mut order, &draft)?;
@@ -108,6 +133,11 @@ impl Stripe {
         }
         self.index.insert(key.hash, lsn, blocks(payload), window);
         order.unwritten.push((key.hash, lsn));
+        // Whoever removes the key stamps it first and looks into the index then.
+        if self.ticket(key).stamp != ticket.stamp {
+            self.index.remove_at(key.hash, lsn, window);
+            return Err(DiskError::Superseded);
+        }
         self.counters.documents_written.fetch_add(1, Ordering::Relaxed);
         Ok(lsn)
     }

@@ -22,6 +22,7 @@ mod layout;
 mod read;
 mod record;
 mod recover;
+mod soften;
 mod store;
 mod stripe;
 mod whereabouts;

@@ -160,9 +160,14 @@ impl Stripe {
     /// Makes what is stored under the key unreachable, and what is being written under it, too. Memory only: it comes
     /// back after a crash unless [`Self::write_tombstone`] follows. Tells how many documents there were.
     pub fn forget(&self, key: StripeKey<'_>) -> usize {
-        self.stamp(key.hash).fetch_add(1, Ordering::AcqRel);
+        self.stamp_anew(key);
         let window = self.window();
         self.index.remove_before(key.hash, window.frontier, window)
+    }
+
+    /// Spoils what is being written under the key.
+    pub(super) fn stamp_anew(&self, key: StripeKey<'_>) {
+        self.stamp(key.hash).fetch_add(1, Ordering::AcqRel);
     }
 
     /// Changes with each [`Self::forget`] of the key (and sometimes of others).

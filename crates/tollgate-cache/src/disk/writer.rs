@@ -107,10 +107,15 @@ impl DiskWriter {
         let meta = encode_head(head);
         let document = NewDocument { meta: &meta, body, replaces: &replaces };
         let written = self.stripe.write_document(key, self.ticket, &document);
-        // What it should have replaced is out of date.
-        written.map(|_| ()).inspect_err(|_| {
+        written.map(|_| ()).inspect_err(|_| self.forget_older())
+    }
+
+    /// What it should have replaced is out of date, unless a purge has seen to that.
+    fn forget_older(&self) {
+        let key = self.stripe.key(self.key.as_bytes());
+        if self.stripe.removals(key) == self.ticket.stamp {
             self.stripe.forget(key);
-        })
+        }
     }
 
     /// Stored alternates that go when this one comes: the same variant, and the oldest above the limit.
@@ -136,9 +141,7 @@ impl DiskWriter {
         let key = self.stripe.key(self.key.as_bytes());
         let number = self.fragments.len() as u32;
         let written = self.stripe.write_fragment(key, self.ticket, number, data);
-        self.fragments.push(written.inspect_err(|_| {
-            self.stripe.forget(key);
-        })?);
+        self.fragments.push(written.inspect_err(|_| self.forget_older())?);
         Ok(())
     }
 

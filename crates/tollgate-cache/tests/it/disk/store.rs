@@ -283,3 +283,31 @@ fn what_can_be_had_at_once_is_what_is_had_by_waiting() {
     }
     assert!(at_once >= 3, "what is in the buffer is had at once");
 }
+
+#[test]
+fn what_is_softened_is_stale_after_a_stop_and_a_new_object_is_not() {
+    let devices = devices(1);
+    let (store, _) = open(&devices, options());
+    let (small, large) = (key("http://h/small"), key("http://h/large"));
+    store_object(&store, &small, &head("a", &[]), &bytes(100));
+    store_object(&store, &small, &head("b", &[]), &bytes(200));
+    store_object(&store, &large, &head("a", &[]), &bytes(100_000));
+    let late = store.writer(&small).expect("a stripe");
+    let written = store.stats().bytes_written;
+    let is_gone = |object: &StoredObject| object.body().len() == 200;
+    assert_eq!(store.soften(&small, 77, is_gone).expect("a good device"), 1);
+    assert_eq!(store.soften(&large, 88, |_| false).expect("a good device"), 1);
+    assert_eq!(store.soften(&key("http://h/other"), 99, |_| false).expect("a good device"), 0);
+    assert!(store.stats().bytes_written < written + 50_000, "large bodies stay where they are");
+    assert!(matches!(late.commit(&head("a", &[])), Err(DiskError::Superseded)));
+    // Softening waits for the device: nothing has to be written at the stop.
+    let (store, _) = open(&devices, options());
+    let found = |key: &CacheKey| -> Vec<(Option<i64>, usize)> {
+        let objects = store.load(key).expect("a good device");
+        objects.iter().map(|o| (o.head().stale_since(), body_of(o).len())).collect()
+    };
+    assert_eq!(found(&small), [(Some(77), 100), (None, 200)]);
+    assert_eq!(found(&large), [(Some(88), 100_000)]);
+    store_object(&store, &small, &head("a", &[]), &bytes(50));
+    assert_eq!(found(&small), [(None, 50), (None, 200)]);
+}
