@@ -65,6 +65,15 @@ impl Disk {
         }
     }
 
+    /// Takes what was forgotten out of the journal.
+    pub(crate) fn write_anew(&self, all: &Purges) {
+        let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(journal) = &mut *journal else { return };
+        if let Err(error) = rewrite(journal, all) {
+            tracing::warn!("purges that were forgotten are still written down: {error}");
+        }
+    }
+
     /// Takes up the purges of earlier processes, and writes down those of this one.
     fn open_journal(&self, path: &Path, all: &Purges) -> Result<(), DiskError> {
         let (mut journal, records) = Journal::open(path)?;

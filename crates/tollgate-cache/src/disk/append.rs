@@ -314,6 +314,9 @@ impl Stripe {
             }
             Err(error) => {
                 self.frontier.store(tail.start, Ordering::Release);
+                // What comes to these positions next has not been judged.
+                let mut judged = self.judged.write();
+                judged.lsn = judged.lsn.min(tail.start);
                 Err(error)
             }
         }

@@ -6,6 +6,7 @@
 //! at; its payload is used only if its own checksum holds. Numbers are little-endian.
 
 use bytes::Bytes;
+use std::ops::Range;
 use twox_hash::XxHash3_64;
 
 /// Unit of positions in the log, bytes.
@@ -182,6 +183,18 @@ impl DocumentPayload {
         let adds_up = found == body_len && (fragments.is_empty() || inline.is_empty());
         adds_up.then_some(DocumentPayload { key, meta, body_len, replaces, fragments, inline })
     }
+}
+
+/// Where key and meta lie in the payload of a document that begins with `front`.
+pub(super) fn key_and_meta(front: &[u8]) -> Option<(Range<usize>, Range<usize>)> {
+    let mut input = Input(front.get(..DOCUMENT_PREFIX_BYTES)?);
+    let (key_len, meta_len) = (input.u32()? as usize, input.u32()? as usize);
+    let _body_len = input.u64()?;
+    let (replaced, fragmented) = (input.u32()? as usize, input.u32()? as usize);
+    let lists = replaced.checked_mul(8)?.checked_add(fragmented.checked_mul(12)?)?;
+    let key = DOCUMENT_PREFIX_BYTES.checked_add(lists)?;
+    let meta = key.checked_add(key_len)?;
+    Some((key..meta, meta..meta.checked_add(meta_len)?))
 }
 
 /// Reads numbers off the front of bytes.

@@ -272,7 +272,7 @@ impl DiskStore {
             let unsynced = stripe.unsynced_bytes();
             let most = REPLAYED_BYTES.min(stripe.geometry.log_len / 4);
             let most = most.max(stripe.index.bytes() * LOG_PER_INDEX);
-            if unsynced > 0 && (is_time || unsynced >= most) {
+            if (unsynced > 0 || stripe.has_unsynced_judgement()) && (is_time || unsynced >= most) {
                 stripe.sync()
             } else {
                 stripe.flush().map(|_| ())
@@ -376,6 +376,7 @@ pub(super) fn located(
     let mut objects: Vec<(u64, StoredObject)> = Vec::new();
     for document in stripe.documents_with(stripe_key, patience)? {
         let Some(head) = decode_head(&document.meta, key) else { continue };
+        head.mark().was_judged(document.judged, document.stale_since);
         let is_shadowed =
             objects.iter().any(|(_, newer)| newer.head().selecting().same_variant(head.selecting()));
         if !is_shadowed {

@@ -4,6 +4,7 @@ mod crash;
 mod device;
 mod faults;
 mod model;
+mod scan;
 mod store;
 
 use bytes::Bytes;
