@@ -18,10 +18,10 @@ use crate::thread::EngineThread;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use tollgate_cache::CacheKey;
 use tollgate_cache::disk::{DiskError, DiskStats, DiskStore, Journal};
 use tollgate_cache::purge::journal::Entry;
 use tollgate_cache::purge::{self, Purge, Purges, Standing};
+use tollgate_cache::{CacheKey, StoredObject};
 use tollgate_config::storage::Storage;
 use tollgate_config::{Problem, Records};
 use tollgate_event::{clock, spawn_local, task};
@@ -96,6 +96,7 @@ impl Disk {
             (Metric::CacheDiskReadErrors, now.read_errors, before.read_errors),
             (Metric::CacheDiskWriteErrors, now.write_errors, before.write_errors),
             (Metric::CacheDiskBacklogRefusals, now.backlog_refusals, before.backlog_refusals),
+            (Metric::CacheDiskEvacuated, now.evacuated, before.evacuated),
         ] {
             metrics.add(metric, now.saturating_sub(before));
         }
@@ -205,6 +206,17 @@ pub(crate) async fn make_purge_last(engine: &Arc<Engine>, purge: Purge) {
             "a purge is not written down and will not hold after a restart: the process is ending"
         );
     }
+}
+
+/// An object was hit: writes it anew, when there is time, if it would be overwritten soon.
+pub(crate) fn evacuate_behind(store: &Arc<DiskStore>, key: &CacheKey, object: &Arc<StoredObject>) {
+    let Some(evacuation) = store.evacuation(key, object) else { return };
+    let store = Arc::clone(store);
+    spawn_local(async move {
+        if let Some(Err(error)) = task::run(move || store.evacuate(&evacuation)).await {
+            tracing::warn!("an object in use is not written anew: {error}");
+        }
+    });
 }
 
 /// Every second: buffers are written, and indexes now and then.

@@ -7,6 +7,7 @@
 
 use super::body::DiskBody;
 use super::device::Device;
+use super::evacuate::Evacuations;
 use super::read::{Document, Patience};
 use super::recover::Opened;
 use super::stripe::{Counters, Stripe};
@@ -53,6 +54,11 @@ pub struct DiskStoreOptions {
     pub backlog_bytes: u64,
     /// `proxy.config.cache.dir.sync_frequency`: seconds between syncs of the index.
     pub sync_seconds: i64,
+    /// `proxy.config.cache.hit_evacuate_percent`: what is hit within so much of a stripe before the log's head is written
+    /// anew; 0: nothing is.
+    pub evacuate_percent: u8,
+    /// `proxy.config.cache.hit_evacuate_size_limit`: bytes of the largest body that is; 0: no limit.
+    pub evacuate_bytes: u64,
     /// Unpredictable; for stripes that are new.
     pub seed: u64,
     /// `hosting.config`: volumes for hosts, and for all below a domain (with a leading dot).
@@ -69,6 +75,8 @@ impl Default for DiskStoreOptions {
             max_alternates: 5,
             backlog_bytes: 5 << 20,
             sync_seconds: 60,
+            evacuate_percent: 0,
+            evacuate_bytes: 0,
             seed: 0,
             hosts: HashMap::new(),
             other_hosts: Vec::new(),
@@ -103,6 +111,10 @@ pub struct DiskStats {
     pub corrupt: u64,
     /// Objects not written because too many were waiting.
     pub backlog_refusals: u64,
+    /// Objects written anew because they were in use.
+    pub evacuated: u64,
+    /// Bytes of their bodies.
+    pub evacuated_bytes: u64,
 }
 
 /// What became of a stripe, by name.
@@ -122,6 +134,7 @@ pub struct DiskStore {
     backlog: Arc<AtomicU64>,
     backlog_refusals: AtomicU64,
     synced_at: AtomicI64,
+    pub(super) evacuations: Evacuations,
 }
 
 /// Room for an object that waits to be written; given back when dropped.
@@ -159,6 +172,7 @@ impl DiskStore {
             backlog: Arc::default(),
             backlog_refusals: AtomicU64::new(0),
             synced_at: AtomicI64::new(0),
+            evacuations: Evacuations::default(),
         };
         (store, results)
     }
@@ -207,16 +221,23 @@ impl DiskStore {
     /// Room for a complete object of that many bytes to wait for its writing; `None` if too many wait. What is stored
     /// under the key is then forgotten: it is older than what could not be written.
     pub fn reserve(&self, key: &CacheKey, bytes: u64) -> Option<Reservation> {
-        let most = self.options.backlog_bytes.max(bytes);
-        let taken = self.backlog.try_update(Ordering::AcqRel, Ordering::Acquire, |waiting| {
-            waiting.checked_add(bytes).filter(|sum| most == 0 || *sum <= most)
-        });
-        if taken.is_err() {
+        let room = self.room_for(bytes);
+        if room.is_none() {
             self.backlog_refusals.fetch_add(1, Ordering::Relaxed);
             self.remove(key);
-            return None;
         }
-        Some(Reservation { backlog: Arc::clone(&self.backlog), bytes })
+        room
+    }
+
+    pub(super) fn room_for(&self, bytes: u64) -> Option<Reservation> {
+        let most = match self.options.backlog_bytes {
+            0 => u64::MAX,
+            most => most.max(bytes),
+        };
+        let taken = self.backlog.try_update(Ordering::AcqRel, Ordering::Acquire, |waiting| {
+            waiting.checked_add(bytes).filter(|sum| *sum <= most)
+        });
+        taken.is_ok().then(|| Reservation { backlog: Arc::clone(&self.backlog), bytes })
     }
 
     /// Makes the alternates of the key unreachable, and those being written, too; tells how many there were. Memory
@@ -296,6 +317,8 @@ impl DiskStore {
     pub fn stats(&self) -> DiskStats {
         let mut stats = DiskStats {
             backlog_refusals: self.backlog_refusals.load(Ordering::Relaxed),
+            evacuated: self.evacuations.documents.load(Ordering::Relaxed),
+            evacuated_bytes: self.evacuations.bytes.load(Ordering::Relaxed),
             ..DiskStats::default()
         };
         for member in &self.members {

@@ -187,6 +187,7 @@ metrics! {
     CacheDiskReadErrors "proxy.process.cache.span.errors.read" Counter Count "Reads from disks that failed.";
     CacheDiskWriteErrors "proxy.process.cache.span.errors.write" Counter Count "Writes to disks that failed.";
     CacheDiskBacklogRefusals "proxy.process.cache.write_backlog_failure" Counter Count "Objects not written to disks because too many were waiting.";
+    CacheDiskEvacuated "proxy.process.cache.evacuate.success" Counter Count "Objects on disks written anew because they were in use.";
     CacheDiskObjects "proxy.process.cache.direntries.used" Gauge Count "Objects that can be found on disks now.";
     CacheDiskBytes "proxy.process.cache.bytes_total" Gauge Bytes "Bytes that disks hold for objects.";
     CacheDiskIndexBytes "proxy.process.cache.disk.index_bytes" Gauge Bytes "Memory that the indexes of disks take.";

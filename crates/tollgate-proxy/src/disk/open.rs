@@ -133,6 +133,8 @@ fn options(records: &Records, storage: &Storage) -> DiskStoreOptions {
         },
         backlog_bytes: positive(ids::CACHE_AGG_WRITE_BACKLOG),
         sync_seconds: records.int(ids::CACHE_DIR_SYNC_FREQUENCY),
+        evacuate_percent: u8::try_from(records.int(ids::CACHE_HIT_EVACUATE_PERCENT)).unwrap_or(0),
+        evacuate_bytes: positive(ids::CACHE_HIT_EVACUATE_SIZE_LIMIT),
         seed: std::hash::RandomState::new().build_hasher().finish(),
         ..DiskStoreOptions::default()
     };

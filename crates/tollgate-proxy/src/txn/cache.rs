@@ -248,6 +248,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         match self.use_of(status, &freshness) {
             Use::Serve => {
                 self.thread.metrics.inc(Metric::CacheHits);
+                self.note_hit(&object);
                 self.txn.cache_outcome = CacheOutcome::Hit;
                 Ok(Plan::Serve(self.with_plugins_header(object)))
             }

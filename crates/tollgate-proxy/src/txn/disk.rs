@@ -48,6 +48,7 @@ impl<S: ClientStream> Exchange<'_, S> {
             return None;
         }
         self.thread.metrics.inc(Metric::CacheDiskHits);
+        disk::evacuate_behind(&store, key, &object);
         self.cache.forward = None;
         if object.body().on_disk().is_none() {
             self.promote(key, &object);
@@ -69,6 +70,17 @@ impl<S: ClientStream> Exchange<'_, S> {
         ) {
             // One that is too large for memory is served all the same; the store counts the refusal.
             let _: Result<(), InsertError> = store.insert(key, Arc::clone(object));
+        }
+    }
+
+    /// An object in memory was hit: what is used lies on the disk for longer, too.
+    #[inline]
+    pub(super) fn note_hit(&self, object: &Arc<StoredObject>) {
+        if let Some(store) = self.thread.engine.disk.store()
+            && self.thread.samples_hit()
+            && let Some(key) = &self.cache.key
+        {
+            disk::evacuate_behind(store, key, object);
         }
     }
 

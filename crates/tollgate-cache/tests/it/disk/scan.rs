@@ -28,6 +28,7 @@ fn open(device: &Arc<MemoryDevice>) -> DiskStore {
     let options = DiskStoreOptions {
         stripe: StripeOptions { average_object_bytes: 512, buffer_bytes: 8 * 1024, max_errors: 0 },
         fragment_bytes: 2_000,
+        evacuate_percent: 60,
         ..DiskStoreOptions::default()
     };
     let len = device.image().len() as u64;
@@ -77,6 +78,18 @@ impl Disk {
         let object = self.store.load(&key).expect("a good device").into_iter().next()?;
         let is_gone = self.purges.judge(&key, object.head().mark()) == Standing::Gone;
         (!is_gone).then(|| (object.body().len(), object.head().stale_since()))
+    }
+
+    /// Writes an object ahead, if it is served and would be overwritten soon.
+    fn hit(&self, number: u8) {
+        let key = key(number);
+        let Some(object) = self.store.load(&key).expect("a good device").into_iter().next() else { return };
+        if self.purges.judge(&key, object.head().mark()) == Standing::Gone {
+            return;
+        }
+        if let Some(evacuation) = self.store.evacuation(&key, &Arc::new(object)) {
+            self.store.evacuate(&evacuation).expect("a good device");
+        }
     }
 
     /// Judges some documents, then forgets the purges that may be.
@@ -196,6 +209,7 @@ enum Step {
     PutLate(u8, usize),
     Purge(u8, Effect),
     Judge(usize),
+    Hit(u8),
     Sync,
     Flush,
     Restart,
@@ -210,6 +224,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => (0..KEYS, size()).prop_map(|(k, n)| Step::PutLate(k, n)),
         3 => (0..TAGS, effect).prop_map(|(t, e)| Step::Purge(t, e)),
         6 => (1..20usize).prop_map(Step::Judge),
+        4 => (0..KEYS).prop_map(Step::Hit),
         2 => Just(Step::Sync),
         1 => Just(Step::Flush),
         1 => Just(Step::Restart),
@@ -289,6 +304,7 @@ fn run(steps: &[Step], bytes: usize, all_are_found: bool) {
                 model.purges.push((*tagged, *effect, at));
             }
             Step::Judge(documents) => _ = disk.judge(*documents),
+            Step::Hit(key) => disk.hit(*key),
             Step::Sync => disk.sync(),
             Step::Flush => assert!(disk.store.maintain(0).is_empty()),
             Step::Restart => {
