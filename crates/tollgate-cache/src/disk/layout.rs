@@ -115,7 +115,12 @@ impl Superblock {
 
     /// Whether a page belongs to nobody: zeros, or a superblock whose checksum need not hold.
     pub(super) fn may_be_overwritten(page: &[u8]) -> bool {
-        page.iter().all(|byte| *byte == 0) || page.starts_with(SUPERBLOCK_MAGIC)
+        page.iter().all(|byte| *byte == 0) || Superblock::is_like(page)
+    }
+
+    /// Whether a page begins as a superblock does.
+    pub(super) fn is_like(page: &[u8]) -> bool {
+        page.starts_with(SUPERBLOCK_MAGIC)
     }
 }
 

@@ -24,6 +24,7 @@ mod read;
 mod record;
 mod recover;
 mod scan;
+mod signature;
 mod soften;
 mod store;
 mod stripe;

@@ -286,10 +286,10 @@ records! {
         "Bodies above this size are stored on disks in fragments of it.";
     Int CACHE_AGG_WRITE_BACKLOG "proxy.config.cache.agg_write_backlog" = 5_242_880, SIZE, no, Restart, "bytes",
         "Complete objects that may wait to be written to disks; more are not stored there. 0: no limit.";
-    Int CACHE_HIT_EVACUATE_PERCENT "proxy.config.cache.hit_evacuate_percent" = 0, between(0, 50), no, Restart, "%",
-        "What is hit within so much of a disk before it would be overwritten is written anew; 0: nothing is.";
-    Int CACHE_HIT_EVACUATE_SIZE_LIMIT "proxy.config.cache.hit_evacuate_size_limit" = 0, SIZE, no, Restart, "bytes",
-        "Larger bodies are not written anew when they are hit; 0: no limit.";
+    Int CACHE_HIT_EVACUATE_PERCENT "proxy.config.cache.hit_evacuate_percent" = 10, between(0, 50), no, Restart, "%",
+        "What is hit within so much of a disk before it would be overwritten is written anew; 0: nothing is.", ours;
+    Int CACHE_HIT_EVACUATE_SIZE_LIMIT "proxy.config.cache.hit_evacuate_size_limit" = 4_194_304, SIZE, no, Restart, "bytes",
+        "Larger bodies are not written anew when they are hit; 0: no limit.", ours;
     Int CACHE_DIR_SYNC_FREQUENCY "proxy.config.cache.dir.sync_frequency" = 60, between(1, 86400), no, Restart, "s",
         "Time between writings of a disk's index; a start replays what was stored since.";
     Int CACHE_MAX_DISK_ERRORS "proxy.config.cache.max_disk_errors" = 5, POSITIVE, no, Restart, "",

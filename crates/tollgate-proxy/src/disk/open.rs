@@ -23,6 +23,11 @@ struct Examined {
 /// What can be said against the devices without touching what is on them.
 pub fn check(storage: &Storage, dir: &Path) -> Vec<Problem> {
     let (examined, mut problems) = examine(storage, dir);
+    for (device, found) in storage.devices.iter().zip(&examined) {
+        if let Ok(Some(what)) = FileDevice::foreign_content(&found.path) {
+            problems.push(told(device, format!("it holds {what}, which a cache would destroy")));
+        }
+    }
     if problems.is_empty() {
         let (parts, plan_problems) = storage.plan(&sizes(&examined), MAX_STRIPE_BYTES);
         problems.extend(plan_problems);
