@@ -135,9 +135,9 @@ fn in_use(error: io::Error) -> io::Error {
 }
 
 fn holds(path: &Path, what: &str) -> io::Error {
+    let path = path.display();
     let message = format!(
-        "it holds {what}, which a cache would destroy; if that is meant, erase it first (wipefs --all {})",
-        path.display()
+        "it holds {what}, which a cache would destroy; if that is meant, erase it first: wipefs --all {path}, then dd if=/dev/zero of={path} bs=1M count=1"
     );
     io::Error::new(io::ErrorKind::AlreadyExists, message)
 }

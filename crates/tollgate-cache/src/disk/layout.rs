@@ -113,6 +113,12 @@ impl Superblock {
         Some(Superblock { geometry, epoch, seed })
     }
 
+    /// Whether a page is a whole superblock of another version of this program.
+    pub(super) fn is_of_another_version(page: &[u8]) -> bool {
+        let version = |content: &[u8]| Input(content.strip_prefix(SUPERBLOCK_MAGIC)?).u32();
+        unsealed(page).and_then(version).is_some_and(|version| version != VERSION)
+    }
+
     /// Whether a page belongs to nobody: zeros, or a superblock whose checksum need not hold.
     pub(super) fn may_be_overwritten(page: &[u8]) -> bool {
         page.iter().all(|byte| *byte == 0) || Superblock::is_like(page)

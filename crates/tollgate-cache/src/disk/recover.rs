@@ -24,7 +24,7 @@ pub enum Found {
     New,
     /// With its objects.
     Warm,
-    /// Its size or settings have changed: it begins empty.
+    /// Its size, settings or format have changed: it begins empty.
     Resized,
     /// Its superblocks or both copies of its index are damaged: it begins empty.
     Damaged,
@@ -67,6 +67,7 @@ impl Stripe {
                 return Err(DiskError::Foreign);
             }
             None if pages.iter().flatten().all(|byte| *byte == 0) => Found::New,
+            None if pages.iter().any(|page| Superblock::is_of_another_version(page)) => Found::Resized,
             None => Found::Damaged,
         };
         let epoch = newest.map_or(0, |s| s.epoch);

@@ -80,7 +80,7 @@ pub(super) fn open(records: &Records, storage: &Storage, dir: &Path) -> (Option<
                 let how = match opened.found {
                     Found::New => "new",
                     Found::Warm => "with its objects",
-                    Found::Resized => "empty, because its size or settings have changed",
+                    Found::Resized => "empty, because its size, settings or format have changed",
                     Found::Damaged => "empty, because it was damaged",
                 };
                 tracing::info!(
