@@ -6,6 +6,7 @@
 
 use super::record::Input;
 use crate::key::CacheKey;
+use crate::negotiate::Heeded;
 use crate::object::StoredHead;
 use crate::policy::SetCookiePolicy;
 use crate::purge::Born;
@@ -27,7 +28,7 @@ pub fn encode_head(head: &StoredHead) -> Vec<u8> {
     out.extend_from_slice(&head.mark().judged().to_le_bytes());
     out.extend_from_slice(&head.stale_since().unwrap_or(0).to_le_bytes());
     put_optional(&mut out, head.reason().map(|reason| &reason[..]));
-    out.push(u8::from(head.selecting().is_never()));
+    out.push(u8::from(head.selecting().is_never()) | head.heeded().bits() << 1);
     put_len(&mut out, head.selecting().iter().count());
     for (name, value) in head.selecting().iter() {
         put(&mut out, name);
@@ -54,12 +55,12 @@ pub fn decode_head(bytes: &[u8], key: &CacheKey) -> Option<StoredHead> {
     let judged = input.u64()?;
     let stale_since = input.u64()? as i64;
     let reason = get_optional(&mut input)?.map(Bytes::copy_from_slice);
-    let never = input.u8()? != 0;
+    let chosen_by = input.u8()?;
     let mut fields = Vec::new();
     for _ in 0..input.u32()? {
         fields.push((get(&mut input)?, get_optional(&mut input)?));
     }
-    let selecting = Selecting::restored(never, &fields);
+    let selecting = Selecting::restored(chosen_by & 1 != 0, &fields);
     let mut headers = HeaderBlock::new();
     for _ in 0..input.u32()? {
         let (name, value) = (get(&mut input)?, get(&mut input)?);
@@ -72,8 +73,9 @@ pub fn decode_head(bytes: &[u8], key: &CacheKey) -> Option<StoredHead> {
     let mut meta = StoredMeta::of(status, &headers, request_time, response_time);
     // `Age` is not stored as a field.
     meta.age_value = age_value;
-    let head = StoredHead::restored(meta, reason, headers, selecting, set_cookie)
-        .born_as(key, Born { purge: judged, removals: None });
+    let head =
+        StoredHead::restored(meta, reason, headers, (selecting, Heeded::of_bits(chosen_by >> 1)), set_cookie)
+            .born_as(key, Born { purge: judged, removals: None });
     Some(if stale_since > 0 { head.stale_from(stale_since) } else { head })
 }
 

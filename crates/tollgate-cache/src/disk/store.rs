@@ -400,8 +400,7 @@ pub(super) fn located(
     for document in stripe.documents_with(stripe_key, patience)? {
         let Some(head) = decode_head(&document.meta, key) else { continue };
         head.mark().was_judged(document.judged, document.stale_since);
-        let is_shadowed =
-            objects.iter().any(|(_, newer)| newer.head().selecting().same_variant(head.selecting()));
+        let is_shadowed = objects.iter().any(|(_, newer)| newer.head().is_same_variant(&head));
         if !is_shadowed {
             let lsn = document.lsn;
             let body = body_of(stripe, stripe_key.hash, document);

@@ -126,8 +126,8 @@ impl DiskWriter {
         let mut kept = 1;
         let mut replaced = Vec::new();
         for document in documents {
-            let is_other = decode_head(&document.meta, &self.key)
-                .is_some_and(|old| !old.selecting().same_variant(head.selecting()));
+            let is_other =
+                decode_head(&document.meta, &self.key).is_some_and(|old| !head.is_same_variant(&old));
             if is_other && kept < self.max_alternates {
                 kept += 1;
             } else {

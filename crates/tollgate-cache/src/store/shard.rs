@@ -9,7 +9,7 @@
 
 use super::{Alternates, Evicted, Lookup};
 use crate::key::CacheKey;
-use crate::negotiate::Negotiation;
+use crate::negotiate::{self, Negotiation};
 use crate::object::StoredObject;
 use hashbrown::{HashMap, HashTable};
 use smallvec::SmallVec;
@@ -103,8 +103,8 @@ impl Shard {
         negotiation: &Negotiation,
     ) -> Lookup {
         let Some(entry) = self.find(key).and_then(|i| self.entry_mut(i)) else { return Lookup::Miss };
-        let Some(found) = entry.alternates.iter().find(|a| a.object.head().matches_by(request, negotiation))
-        else {
+        let fitting = entry.alternates.iter().filter(|a| a.object.head().matches_by(request, negotiation));
+        let Some(found) = negotiate::best(fitting, |a| a.object.head(), request) else {
             return Lookup::VaryMiss;
         };
         entry.hits = (entry.hits + 1).min(MAX_HITS);
@@ -263,11 +263,9 @@ impl Shard {
     fn add_alternate(&mut self, index: u32, alternate: Alternate, gone: &mut Evicted) {
         let max = self.max_alternates;
         self.change(index, |entry| {
-            let new = alternate.object.head().selecting().clone();
-            // One that matches every request makes all older ones unreachable.
-            let replaced = |a: &Alternate| new.is_empty() || a.object.head().selecting().same_variant(&new);
+            let new = Arc::clone(&alternate.object);
             entry.alternates.retain(|a| {
-                let keep = !replaced(a);
+                let keep = !new.head().replaces(a.object.head());
                 if !keep {
                     gone.push(Arc::clone(&a.object));
                 }

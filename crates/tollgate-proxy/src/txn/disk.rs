@@ -43,7 +43,8 @@ impl<S: ClientStream> Exchange<'_, S> {
         let is_known = |object: &StoredObject| object.head().mark().judged() <= purges.newest();
         let left =
             objects.into_iter().filter(|object| is_known(object) && standing(object) != Standing::Gone);
-        let object = self.choose(left.map(Arc::new))?;
+        let left: Vec<_> = left.map(Arc::new).collect();
+        let object = self.choose(&left)?;
         if store.removals(key) != removals {
             return None;
         }

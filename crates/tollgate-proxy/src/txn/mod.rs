@@ -6,6 +6,7 @@
 //! Invariants: TXN_CLOSE runs exactly once; SEND_RESPONSE_HDR runs at most once; a stage that cannot go on returns a
 //! [`Stop`], which is turned into the one answer or the one abort at a single place.
 
+mod alternates;
 mod cache;
 mod cache_rules;
 mod deliver;

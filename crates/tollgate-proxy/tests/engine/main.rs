@@ -1,5 +1,6 @@
 //! The engine with plugins made for the test, over loopback.
 
+mod alternates;
 mod bodies;
 mod cache_key;
 mod faults;
