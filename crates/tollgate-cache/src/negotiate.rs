@@ -74,12 +74,16 @@ impl Negotiation {
         (self.encoding == Mismatch::Ignore).then_some(names::ACCEPT_ENCODING)
     }
 
-    /// Whether a request with these fields accepts a response with the fields `stored`.
-    pub(crate) fn accepts(&self, request: &HeaderBlock, stored: &HeaderBlock, selecting: &Selecting) -> bool {
+    /// Whether a request with these fields accepts the stored response.
+    // ATS: what was stored for a request without Accept-Encoding is good for the next one without it, whatever its coding.
+    pub(crate) fn accepts(&self, request: &HeaderBlock, head: &StoredHead) -> bool {
+        let (stored, selecting) = (head.headers(), head.selecting());
         let is_heeded = |mismatch, name| is_heeded(mismatch, name, selecting);
         (!is_heeded(self.accept, names::ACCEPT) || type_weight(request, stored) > 0)
             && (!is_heeded(self.charset, names::ACCEPT_CHARSET) || charset_weight(request, stored) > 0)
-            && (!is_heeded(self.encoding, names::ACCEPT_ENCODING) || encoding_weight(request, stored) > 0)
+            && (!is_heeded(self.encoding, names::ACCEPT_ENCODING)
+                || encoding_weight(request, stored) > 0
+                || head.heeded().is_as_unasked(request))
             && (!is_heeded(self.language, names::ACCEPT_LANGUAGE) || language_weight(request, stored) > 0)
     }
 
@@ -112,25 +116,42 @@ impl Heeded {
     const ENCODING: u8 = 2;
     const LANGUAGE: u8 = 4;
     const HANDLERS: u8 = 8;
+    const CODING_UNASKED: u8 = 16;
 
     /// What these bits say.
     pub(crate) const fn of_bits(bits: u8) -> Heeded {
-        Heeded(bits & 15)
+        Heeded(bits & 31)
     }
 
     pub(crate) const fn bits(self) -> u8 {
         self.0
     }
 
-    /// Handlers have refused another alternate.
+    /// Besides, handlers have refused another alternate.
     #[must_use]
-    pub const fn by_handlers(self) -> Heeded {
-        Heeded(self.0 | Heeded::HANDLERS)
+    pub(crate) fn by_handlers(self, have_refused: bool) -> Heeded {
+        if have_refused { Heeded(self.0 | Heeded::HANDLERS) } else { self }
+    }
+
+    /// Besides, whether the request has said nothing of codings.
+    #[must_use]
+    pub(crate) fn for_request(self, request: &HeaderBlock) -> Heeded {
+        if request.has(names::ACCEPT_ENCODING) { self } else { Heeded(self.0 | Heeded::CODING_UNASKED) }
+    }
+
+    /// Both.
+    #[must_use]
+    pub(crate) const fn and(self, other: Heeded) -> Heeded {
+        Heeded(self.0 | other.0)
+    }
+
+    fn is_as_unasked(self, request: &HeaderBlock) -> bool {
+        self.0 & Heeded::CODING_UNASKED != 0 && !request.has(names::ACCEPT_ENCODING)
     }
 
     /// Whether `Vary` alone decides.
     pub(crate) fn is_nothing(self) -> bool {
-        self == Heeded::default()
+        self.0 & !Heeded::CODING_UNASKED == 0
     }
 
     /// Whether responses with these fields are different alternates though `Vary` does not tell them apart.

@@ -46,7 +46,7 @@ impl StoredHead {
             reason: response.reason.as_deref().map(Bytes::copy_from_slice),
             headers: stored_headers(&response.headers, meta.response_time, set_cookie),
             selecting: Selecting::of(&request.headers, &response.headers),
-            heeded: Heeded::default(),
+            heeded: Heeded::default().for_request(&request.headers),
             set_cookie,
             mark: Mark::default(),
         }
@@ -54,9 +54,9 @@ impl StoredHead {
 
     /// Says that it was fetched by a request whose preferences, and handlers, count besides `Vary`.
     #[must_use]
-    pub fn chosen_by(mut self, negotiation: &Negotiation, refused_by_handlers: bool) -> StoredHead {
-        let heeded = negotiation.heeded(&self.selecting);
-        self.heeded = if refused_by_handlers { heeded.by_handlers() } else { heeded };
+    pub fn chosen_by(mut self, negotiation: &Negotiation, handlers_have_refused: bool) -> StoredHead {
+        let heeded = negotiation.heeded(&self.selecting).by_handlers(handlers_have_refused);
+        self.heeded = self.heeded.and(heeded);
         self
     }
 
@@ -197,12 +197,12 @@ impl StoredHead {
             return true;
         }
         self.selecting.matches_but(request, stored, negotiation.ignored_in_vary())
-            && negotiation.accepts(request, stored, &self.selecting)
+            && negotiation.accepts(request, self)
     }
 
     /// Whether a request with these fields accepts this response, whatever `Vary` says.
     pub fn is_accepted_by(&self, request: &HeaderBlock, negotiation: &Negotiation) -> bool {
-        negotiation.accepts(request, &self.headers, &self.selecting)
+        negotiation.accepts(request, self)
     }
 
     fn memory_bytes(&self) -> usize {
