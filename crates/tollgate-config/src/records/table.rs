@@ -213,6 +213,12 @@ records! {
         "How long after its lifetime an object may be served when the origin cannot be reached.";
     Int HTTP_CACHE_OPEN_WRITE_FAIL_ACTION "proxy.config.http.cache.open_write_fail_action" = 0, between(0, 5), key 80, Dynamic, "",
         "While another request fetches the object: 0, 5 share its answer; 1 502; 2 stale object; 3 502, or stale object; 4 502, also for stale ones.";
+    Int HTTP_CACHE_MAX_OPEN_READ_RETRIES "proxy.config.http.cache.max_open_read_retries" = -1, at_least(-1), key 72, Dynamic, "",
+        "How often more a request waits for what another one fetches (read_while_writer.max_retries times), before it asks the origin itself; -1: as collapse_wait_timeout says.";
+    Int HTTP_CACHE_OPEN_READ_RETRY_TIME "proxy.config.http.cache.open_read_retry_time" = 10, POSITIVE, key 71, Dynamic, "ms",
+        "Pause before each of these, and of those that max_open_write_retries counts.";
+    Int HTTP_CACHE_MAX_OPEN_WRITE_RETRIES "proxy.config.http.cache.max_open_write_retries" = 1, POSITIVE, key 82, Dynamic, "",
+        "Further pauses in which a request waits for what another one fetches; 1, with max_open_read_retries -1: as collapse_wait_timeout says.";
     Int HTTP_CACHE_RANGE_LOOKUP "proxy.config.http.cache.range.lookup" = 1, FLAG, key 62, Dynamic, "",
         "Answer range requests from the cache.";
     Int HTTP_CACHE_RANGE_WRITE "proxy.config.http.cache.range.write" = 1, FLAG, key 73, Dynamic, "",
@@ -271,6 +277,10 @@ records! {
         "Purges by prefix or expression remembered until all objects have been compared with them; beyond, older objects count as purged.", ours;
     Int TOLLGATE_CACHE_MAX_PURGED_TAGS "proxy.config.tollgate.cache.max_purged_tags" = 65_536, between(1, 100_000_000), no, Restart, "",
         "Purges by tag or group remembered until all objects have been compared with them; beyond, older objects count as purged.", ours;
+    Int CACHE_READ_WHILE_WRITER_MAX_RETRIES "proxy.config.cache.read_while_writer.max_retries" = 10, POSITIVE, no, Dynamic, "",
+        "Pauses in which a request waits for the header of what another one fetches, each time that it does.";
+    Int CACHE_READ_WHILE_WRITER_RETRY_DELAY "proxy.config.cache.read_while_writer_retry.delay" = 50, POSITIVE, no, Dynamic, "ms",
+        "Length of such a pause; twice that from the third on.";
     Int CACHE_SELECT_ALTERNATE "proxy.config.cache.select_alternate" = 1, FLAG, no, Dynamic, "",
         "Compare alternates by the client's Accept headers; 0: take the first.";
 

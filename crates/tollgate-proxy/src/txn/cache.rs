@@ -342,7 +342,7 @@ impl<S: ClientStream> Exchange<'_, S> {
             },
             // Once it has begun, an object is read while it is written, whatever the record says (ATS).
             Role::Follower(follower) if follower.has_header() => Ok(Plan::Follow(follower)),
-            Role::Follower(follower) => match self.instead_of_following()? {
+            Role::Follower(follower) => match self.instead_of_following() {
                 Some(object) => Ok(Plan::Serve(object)),
                 None => Ok(Plan::Follow(follower)),
             },

@@ -13,7 +13,6 @@ use crate::body::{ResponseBody, transformed};
 use crate::client::ClientStream;
 use crate::disk;
 use crate::error_page::ErrorKind;
-use crate::limits;
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -352,8 +351,7 @@ impl<S: ClientStream> Exchange<'_, S> {
 
     async fn follow_one(&mut self, mut follower: FillFollower) -> Result<Followed, Stop> {
         let waiting = self.thread.metrics.hold(Metric::CacheWaiters);
-        let limit = limits::seconds(&self.txn.records, ids::TOLLGATE_HTTP_CACHE_COLLAPSE_WAIT_TIMEOUT);
-        let start = timer::within(limit, poll_fn(|cx| follower.poll_header(cx))).await;
+        let start = timer::within(self.wait_for_other(), poll_fn(|cx| follower.poll_header(cx))).await;
         drop(waiting);
         let head = match start {
             Ok(FollowerStart::Header(head)) => head,
@@ -364,6 +362,9 @@ impl<S: ClientStream> Exchange<'_, S> {
             }
             Err(timer::Elapsed) => {
                 self.thread.metrics.inc(Metric::CacheCollapseTimeouts);
+                if let Some(stop) = self.refused_after_waiting() {
+                    return Err(stop);
+                }
                 return self.fetch_alone().await.map(Followed::Done);
             }
         };
