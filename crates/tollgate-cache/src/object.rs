@@ -28,6 +28,8 @@ pub struct StoredHead {
     headers: HeaderBlock,
     selecting: Selecting,
     heeded: Heeded,
+    /// Seconds; 0: not at all.
+    pinned_for: u32,
     /// Holds for the fields of a later 304 too.
     set_cookie: SetCookiePolicy,
     mark: Mark,
@@ -47,6 +49,7 @@ impl StoredHead {
             headers: stored_headers(&response.headers, meta.response_time, set_cookie),
             selecting: Selecting::of(&request.headers, &response.headers),
             heeded: Heeded::default().for_request(&request.headers),
+            pinned_for: 0,
             set_cookie,
             mark: Mark::default(),
         }
@@ -58,6 +61,18 @@ impl StoredHead {
         let heeded = negotiation.heeded(&self.selecting).by_handlers(handlers_have_refused);
         self.heeded = self.heeded.and(heeded);
         self
+    }
+
+    /// Says that it is not to be evicted for so many seconds after it came.
+    #[must_use]
+    pub fn pinned_for(mut self, seconds: u32) -> StoredHead {
+        self.pinned_for = seconds;
+        self
+    }
+
+    /// Until when it is not to be evicted, seconds since 1970; `None`: it is not pinned.
+    pub fn pinned_until(&self) -> Option<i64> {
+        (self.pinned_for > 0).then(|| self.meta.response_time.saturating_add(i64::from(self.pinned_for)))
     }
 
     /// Says under which key it will be stored and when it was asked for, so that purges after that hit it. Its tags
@@ -108,6 +123,7 @@ impl StoredHead {
             headers,
             selecting,
             heeded: self.heeded,
+            pinned_for: self.pinned_for,
             set_cookie: self.set_cookie,
             mark: Mark::default(),
         }
@@ -128,7 +144,8 @@ impl StoredHead {
         (selecting, heeded): (Selecting, Heeded),
         set_cookie: SetCookiePolicy,
     ) -> StoredHead {
-        StoredHead { meta, reason, headers, selecting, heeded, set_cookie, mark: Mark::default() }
+        let mark = Mark::default();
+        StoredHead { meta, reason, headers, selecting, heeded, pinned_for: 0, set_cookie, mark }
     }
 
     /// What becomes of `Set-Cookie` in a later 304.

@@ -178,6 +178,7 @@ metrics! {
     CacheStoreAborts "proxy.process.http.cache_write_aborts" Counter Count "Stores given up before the object was complete.";
     CacheEvictions "proxy.process.cache.evictions" Counter Count "Objects removed to make room.";
     CacheBytesUsed "proxy.process.cache.bytes_used" Gauge Bytes "Bytes held by stored objects now.";
+    CacheBytesPinned "proxy.process.cache.bytes_pinned" Gauge Bytes "Of these, bytes of objects that are pinned.";
     CacheObjects "proxy.process.cache.objects" Gauge Count "Objects stored now.";
     CacheDiskHits "proxy.process.cache.disk.hits" Counter Count "Look-ups that found an object on a disk.";
     CacheDiskStores "proxy.process.cache.disk.stores" Counter Count "Objects and new headers of objects put into the write buffers of disks.";

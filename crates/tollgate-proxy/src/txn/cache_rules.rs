@@ -50,6 +50,9 @@ impl<S: ClientStream> Exchange<'_, S> {
         policy.ignore_server_no_cache |= said.ignore_server_no_cache;
         policy.revalidate_after = said.revalidate_after;
         policy.ttl_in_cache = said.ttl_in_cache.filter(|seconds| *seconds > 0);
+        if self.txn.records.flag(ids::CACHE_PERMIT_PINNING) {
+            policy.pin_in_cache = said.pin_in_cache.unwrap_or(0);
+        }
         if let Some(number) = said.responses_to_cookies {
             policy.cache_responses_to_cookies = CookieCaching::of(i64::from(number));
         }

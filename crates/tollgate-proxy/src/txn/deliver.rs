@@ -190,7 +190,8 @@ impl<S: ClientStream> Exchange<'_, S> {
     /// The head as it is stored under the transaction's key.
     fn new_head(&self, response: &Response, meta: StoredMeta) -> Arc<StoredHead> {
         let head = StoredHead::new(&self.txn.client_request, response, meta, self.cache.policy.set_cookie)
-            .chosen_by(&self.cache.policy.negotiation, self.cache.is_refused);
+            .chosen_by(&self.cache.policy.negotiation, self.cache.is_refused)
+            .pinned_for(self.cache.policy.pin_in_cache);
         Arc::new(self.born(head))
     }
 
