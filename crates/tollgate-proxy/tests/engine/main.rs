@@ -6,6 +6,7 @@ mod cache_key;
 mod faults;
 mod framing;
 mod hooks;
+mod overrides;
 mod sequences;
 mod support;
 mod trace;
