@@ -40,6 +40,11 @@ impl FaultyDevice {
         self.state.lock().operations
     }
 
+    pub(super) fn break_now(&self) {
+        let mut state = self.state.lock();
+        (state.from, state.until) = (state.operations, u64::MAX);
+    }
+
     pub(super) fn heal(&self) {
         self.state.lock().until = 0;
     }

@@ -1,5 +1,6 @@
 //! Purges of many objects and the walk through the disk.
 
+use super::device::{Fault, FaultyDevice};
 use crate::support;
 use proptest::prelude::*;
 use std::sync::Arc;
@@ -25,14 +26,17 @@ struct Disk {
 }
 
 fn open(device: &Arc<MemoryDevice>) -> DiskStore {
+    let len = device.image().len() as u64;
+    open_on(Arc::clone(device) as Arc<dyn Device>, len)
+}
+
+fn open_on(device: Arc<dyn Device>, len: u64) -> DiskStore {
     let options = DiskStoreOptions {
         stripe: StripeOptions { average_object_bytes: 512, buffer_bytes: 8 * 1024, max_errors: 0 },
         fragment_bytes: 2_000,
         evacuate_percent: 60,
         ..DiskStoreOptions::default()
     };
-    let len = device.image().len() as u64;
-    let device = Arc::clone(device) as Arc<dyn Device>;
     let place = StripePlace { name: "disk".into(), device, base: 0, len, volume: 0 };
     let (store, mut opened) = DiskStore::open(vec![place], options);
     opened.remove(0).1.expect("a good device");
@@ -47,6 +51,24 @@ fn tag(number: u8) -> Target {
     Target::Tag(format!("t{number}").into_bytes().into())
 }
 
+/// Stores an object that was asked for when the newest purge was `born`.
+fn put(store: &DiskStore, number: u8, body: &[u8], born: u64) {
+    let key = key(number);
+    let request = Request::new(Method::Get, "http://h/".parse().expect("a URL"));
+    let mut response = Response::new(200);
+    response.headers.append("Surrogate-Key", format!("t{}", number % TAGS));
+    let meta = StoredMeta::new(&response, support::T0, support::T0);
+    let head = StoredHead::new(&request, &response, meta, Policy::default().set_cookie)
+        .born_as(&key, Born { purge: born, removals: None });
+    let mut writer = store.writer(&key).expect("a stripe");
+    for piece in body.chunks(1_000) {
+        if writer.push(piece.to_vec().into()) {
+            writer.write().expect("a good device");
+        }
+    }
+    writer.commit(&head).expect("a good device");
+}
+
 impl Disk {
     fn new(bytes: usize) -> Disk {
         let device = Arc::new(MemoryDevice::new(vec![0; bytes]));
@@ -54,22 +76,8 @@ impl Disk {
         Disk { device, store, purges: Purges::default(), scan: DiskScan::default(), number: None }
     }
 
-    /// Stores an object that was asked for when the newest purge was `born`.
     fn put(&self, number: u8, body: &[u8], born: u64) {
-        let key = key(number);
-        let request = Request::new(Method::Get, "http://h/".parse().expect("a URL"));
-        let mut response = Response::new(200);
-        response.headers.append("Surrogate-Key", format!("t{}", number % TAGS));
-        let meta = StoredMeta::new(&response, support::T0, support::T0);
-        let head = StoredHead::new(&request, &response, meta, Policy::default().set_cookie)
-            .born_as(&key, Born { purge: born, removals: None });
-        let mut writer = self.store.writer(&key).expect("a stripe");
-        for piece in body.chunks(1_000) {
-            if writer.push(piece.to_vec().into()) {
-                writer.write().expect("a good device");
-            }
-        }
-        writer.commit(&head).expect("a good device");
+        put(&self.store, number, body, born);
     }
 
     /// Length of the body and since when it is stale, of what would be served.
@@ -147,6 +155,24 @@ fn a_purge_is_forgotten_when_both_copies_of_the_index_are_from_after_the_walk() 
         disk.reopen();
     }
     assert_eq!(disk.store.judged_for_good(), Some(2));
+}
+
+#[test]
+fn what_is_written_where_a_write_has_failed_does_not_count_as_judged() {
+    let device = Arc::new(FaultyDevice::new(4 << 20, Fault::Error(std::io::ErrorKind::Other), 0, 0));
+    let store = open_on(Arc::clone(&device) as Arc<dyn Device>, 4 << 20);
+    let purges = Purges::default();
+    put(&store, 0, b"lost with the buffer", 0);
+    purges.add(tag(0), Effect::Hard, 1).expect("a tag");
+    assert!(store.judge_some(&mut DiskScan::default(), 1, &purges, || true));
+    device.break_now();
+    assert!(!store.maintain(0).is_empty(), "the write fails");
+    device.heal();
+    // Where the first one was; on its way since before the purge.
+    put(&store, 3, b"late", 0);
+    let objects = store.load(&key(3)).expect("a good device");
+    assert_eq!(objects.len(), 1);
+    assert_eq!(purges.judge(&key(3), objects[0].head().mark()), Standing::Gone);
 }
 
 #[test]
