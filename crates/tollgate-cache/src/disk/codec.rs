@@ -133,6 +133,7 @@ fn get_optional<'a>(input: &mut Input<'a>) -> Option<Option<&'a [u8]>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::negotiate::{Mismatch, Negotiation};
     use proptest::prelude::*;
     use tollgate_http::{Method, Request, Response};
 
@@ -148,6 +149,7 @@ mod tests {
         response.reason = Some("Fine".into());
         let meta = StoredMeta::new(&response, 1_790_000_000, 1_790_000_003);
         StoredHead::new(&request, &response, meta, SetCookiePolicy::Strip)
+            .chosen_by(&Negotiation { language: Mismatch::Heed, ..Negotiation::default() }, true)
             .pinned_for(77)
             .born_as(&key(), Born { purge: 17, removals: None })
             .stale_from(1_790_000_100)
@@ -156,6 +158,7 @@ mod tests {
     fn assert_same(one: &StoredHead, other: &StoredHead) {
         assert_eq!((one.meta(), one.reason()), (other.meta(), other.reason()));
         assert_eq!((one.selecting(), one.set_cookie()), (other.selecting(), other.set_cookie()));
+        assert_eq!((one.heeded(), one.pinned_until()), (other.heeded(), other.pinned_until()));
         assert_eq!((one.mark().judged(), one.stale_since()), (other.mark().judged(), other.stale_since()));
         assert!(one.headers().iter().eq(other.headers().iter()));
     }

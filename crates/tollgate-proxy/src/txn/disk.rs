@@ -51,9 +51,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         self.thread.metrics.inc(Metric::CacheDiskHits);
         disk::evacuate_behind(&store, key, &object);
         self.cache.forward = None;
-        if object.body().on_disk().is_none() {
-            self.promote(key, &object);
-        }
+        self.promote(key, &object, &left);
         // Look again: a purge sees to the disk first and to memory then.
         if store.removals(key) != removals {
             self.thread.engine.store.remove(key);
@@ -62,15 +60,23 @@ impl<S: ClientStream> Exchange<'_, S> {
         Some(object)
     }
 
-    /// Takes an object into memory, unless a newer one has come there meanwhile.
-    fn promote(&self, key: &CacheKey, object: &Arc<StoredObject>) {
+    /// Takes what was chosen into memory, unless a newer one has come there meanwhile. If memory has nothing of the key,
+    /// the other alternates come with it, so that later requests have the same choice.
+    fn promote(&self, key: &CacheKey, chosen: &Arc<StoredObject>, all: &[Arc<StoredObject>]) {
         let store = &self.thread.engine.store;
-        if !matches!(
+        let insert = |object: &Arc<StoredObject>| {
+            if object.body().on_disk().is_none() {
+                // One that is too large for memory is served all the same; the store counts the refusal.
+                let _: Result<(), InsertError> = store.insert(key, Arc::clone(object));
+            }
+        };
+        if !store.contains(key) {
+            all.iter().rev().for_each(insert);
+        } else if !matches!(
             store.lookup_by(key, &self.txn.client_request, &self.cache.policy.negotiation),
             Lookup::Found(_)
         ) {
-            // One that is too large for memory is served all the same; the store counts the refusal.
-            let _: Result<(), InsertError> = store.insert(key, Arc::clone(object));
+            insert(chosen);
         }
     }
 
