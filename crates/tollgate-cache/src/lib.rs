@@ -70,7 +70,7 @@ mod targeted;
 pub mod vary;
 
 pub use fill::{
-    AbortReason, Collapser, FillAborted, FillFollower, FillLimits, FillReader, FillWriter, FollowerStart,
+    AbortReason, Around, Collapser, FillAborted, FillFollower, FillLimits, FillPiece, FillReader, FillWriter, FollowerStart,
     HitForMiss, Role, Unshareable, VaryMismatch,
 };
 pub use holdoff::Holdoff;

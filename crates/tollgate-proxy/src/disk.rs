@@ -5,10 +5,12 @@
 //! Not responsible for: formats and recovery (`tollgate-cache`), when a transaction asks (`txn`).
 //! Invariants: an event thread never waits for a disk; a fault of a disk costs its objects and nothing else.
 
+mod filling;
 mod open;
 mod reader;
 mod sink;
 
+pub(crate) use filling::{FillBody, Patched, patched};
 pub use open::check;
 pub(crate) use reader::DiskReader;
 pub(crate) use sink::{DiskSink, update};

@@ -9,6 +9,7 @@
 //! Invariants: memory holds at most 16 bytes for each object the disk was sized for; nothing is served whose checksum
 //! does not hold or whose key is another one; after a crash the store has what its log had up to some moment.
 //!
+//! An object that is not there whole says so: its extents have holes, and its header is that of a part.
 //! An object is a *document* (whole key, alternates' header, small body) with, if it is large, *fragments* written
 //! before it. The way in: `append`; the way out: `read`; the way back after a stop: `recover`.
 
@@ -16,12 +17,14 @@ mod append;
 mod body;
 mod codec;
 mod device;
+mod extent;
 mod index;
 mod journal;
 mod layout;
 mod read;
 mod record;
 mod recover;
+mod spill;
 mod store;
 mod stripe;
 mod writer;
@@ -29,15 +32,17 @@ mod writer;
 pub use append::{NewBody, NewDocument};
 pub use body::DiskBody;
 pub use codec::{decode_head, encode_head};
+pub use extent::Extent;
 pub use device::{Device, FileDevice, MemoryDevice};
 pub use journal::{Journal, JournalRecord};
 pub use layout::MAX_STRIPE_BYTES;
 pub use read::Document;
 pub use record::FragmentRef;
 pub use recover::{Found, Opened};
+pub use spill::{Spill, SpilledPiece};
 pub use store::{DiskStats, DiskStore, DiskStoreOptions, Reservation, StripeOpened, StripePlace};
 pub use stripe::{Stripe, StripeKey, Ticket};
-pub use writer::DiskWriter;
+pub use writer::{DiskWriter, WrittenPart};
 
 /// Settings of a stripe. All but `max_errors` shape what is on the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

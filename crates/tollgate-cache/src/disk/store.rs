@@ -5,8 +5,9 @@
 //! Invariants: a stripe that fails takes its share of the keys with it and nothing else; [`DiskStore::may_have`] and
 //! [`DiskStore::remove`] touch memory only, everything that reads or writes blocks.
 
-use super::body::DiskBody;
+use super::body::{DiskBody, Parts};
 use super::device::Device;
+use super::extent;
 use super::read::{Document, Patience};
 use super::recover::Opened;
 use super::stripe::{Counters, Stripe};
@@ -197,12 +198,21 @@ impl DiskStore {
         let Some(stripe) = self.stripe_of(key) else { return Ok(Vec::new()) };
         let stripe_key = stripe.key(key.as_bytes());
         let mut objects: Vec<StoredObject> = Vec::new();
+        let losses = stripe.losses();
         for document in stripe.documents_with(stripe_key, patience)? {
             let Some(head) = decode_head(&document.meta, key) else { continue };
             let is_shadowed =
                 objects.iter().any(|newer| newer.head().selecting().same_variant(head.selecting()));
+            // What has holes must say so.
+            let is_complete = !document.is_assembly
+                || extent::are_complete(&document.extents, document.body_len);
+            if !is_complete && !head.is_part() {
+                stripe.forget_at(stripe_key, document.lsn);
+                continue;
+            }
             if !is_shadowed {
-                objects.push(StoredObject::new(Arc::new(head), body_of(stripe, stripe_key.hash, document)));
+                let body = body_of(stripe, stripe_key.hash, losses, document);
+                objects.push(StoredObject::new(Arc::new(head), body));
             }
         }
         Ok(objects)
@@ -372,9 +382,19 @@ impl DiskStore {
     }
 }
 
-fn body_of(stripe: &Arc<Stripe>, key: u128, document: Document) -> Body {
-    if !document.fragments.is_empty() {
-        return Body::from_disk(Arc::new(DiskBody::new(Arc::clone(stripe), key, document.fragments)));
+fn body_of(stripe: &Arc<Stripe>, key: u128, losses: u64, document: Document) -> Body {
+    if document.is_assembly || !document.fragments.is_empty() {
+        let extents =
+            if document.is_assembly { document.extents } else { extent::in_a_row(&document.fragments, 0) };
+        let parts = Parts {
+            key,
+            lsn: document.lsn,
+            losses,
+            extents,
+            complete: document.body_len,
+            is_in_a_row: !document.is_assembly,
+        };
+        return Body::from_disk(Arc::new(DiskBody::new(Arc::clone(stripe), parts)));
     }
     if document.inline.len() < COPIED_BODY_BYTES {
         return Body::from_bytes(document.inline.to_vec().into());

@@ -3,7 +3,8 @@
 use super::report;
 use bytes::Bytes;
 use std::sync::Arc;
-use tollgate_cache::disk::{DiskStore, DiskWriter};
+use tollgate_cache::disk::{DiskStore, DiskWriter, Spill, WrittenPart};
+use tollgate_cache::purge::{Purges, Standing};
 use tollgate_cache::{CacheKey, StoredHead, StoredObject};
 use tollgate_event::{spawn_local, task};
 
@@ -13,6 +14,11 @@ pub(crate) struct DiskSink {
     key: CacheKey,
     head: Arc<StoredHead>,
     writer: Option<DiskWriter>,
+    /// Where the body belongs in its whole, if what came before a fault may be kept.
+    place: Option<WrittenPart>,
+    /// Whether the body is not the whole one.
+    is_part: bool,
+    purges: Arc<Purges>,
     /// LIMIT: `max_doc_size`.
     room: u64,
 }
@@ -24,10 +30,38 @@ impl DiskSink {
         key: CacheKey,
         head: Arc<StoredHead>,
         writer: DiskWriter,
+        purges: Arc<Purges>,
         max_bytes: u64,
     ) -> DiskSink {
         let room = if max_bytes == 0 { u64::MAX } else { max_bytes };
-        DiskSink { store, key, head, writer: Some(writer), room }
+        DiskSink { store, key, head, writer: Some(writer), place: None, is_part: false, purges, room }
+    }
+
+    /// Says where the body belongs in its whole: what comes of it may be kept even if that is not all.
+    #[must_use]
+    pub(crate) fn at(mut self, place: Option<WrittenPart>) -> DiskSink {
+        self.place = place;
+        if place.is_some_and(|place| place.complete > self.room) {
+            self.writer = None;
+        }
+        self
+    }
+
+    /// Says that the body is not the whole one.
+    #[must_use]
+    pub(crate) fn of_part(mut self) -> DiskSink {
+        self.is_part = true;
+        self
+    }
+
+    /// Whether the body is not the whole one: then only the disk keeps it.
+    pub(crate) fn is_part(&self) -> bool {
+        self.is_part
+    }
+
+    /// What is written so far.
+    pub(crate) fn spill(&self) -> Option<&Arc<Spill>> {
+        self.writer.as_ref().map(DiskWriter::spill)
     }
 
     /// Whether the object can still be stored.
@@ -55,8 +89,24 @@ impl DiskSink {
         }
     }
 
+    /// No more of the body will come: what came is found from now on, as a part of the object. Returns when it is, or
+    /// cannot be.
+    pub(crate) async fn keep(self) {
+        let DiskSink { key, head, writer: Some(writer), place: Some(place), purges, .. } = self else { return };
+        let wanted = key.clone();
+        let holds = move |old: &StoredHead| {
+            old.mark().judged() <= purges.newest() && purges.judge(&wanted, old.mark()) == Standing::Untouched
+        };
+        if let Some(Err(error)) = task::run(move || writer.keep(&head, place, holds)).await {
+            report(&key, &error);
+        }
+    }
+
     /// The body is complete: returns when the object is found on the disk, or cannot be.
     pub(crate) async fn commit(self) {
+        if self.is_part {
+            return self.keep().await;
+        }
         let DiskSink { key, head, writer: Some(writer), .. } = self else { return };
         if let Some(Err(error)) = task::run(move || writer.commit(&head)).await {
             report(&key, &error);

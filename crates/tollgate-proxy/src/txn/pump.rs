@@ -106,13 +106,15 @@ pub(super) async fn pump(
 ) -> Filled {
     let mut behind = None;
     let has_memory = thread.engine.store.settings().budget_bytes > 0;
+    // What the disk keeps of parts is all that is kept of them.
+    let is_part = sink.as_ref().is_some_and(DiskSink::is_part);
     loop {
         if !writer.has_readers() && behind.is_none() {
             let received = writer.total_bytes();
             if length != Some(received) {
                 let is_of_use = !writer.has_overflowed() || sink.as_ref().is_some_and(DiskSink::is_writing);
                 if !is_of_use || !may_go_on(received) {
-                    writer.abort(AbortReason::NoReaders);
+                    give_up(sink, writer, AbortReason::NoReaders).await;
                     thread.metrics.inc(Metric::CacheStoreAborts);
                     return Filled::NotStored;
                 }
@@ -130,7 +132,7 @@ pub(super) async fn pump(
             Next::Piece(piece) => {
                 let is_last = length == Some(writer.total_bytes() + piece.len() as u64);
                 if let Some(open) = sink.take() {
-                    let is_kept = has_memory && writer.keeps(piece.len() as u64);
+                    let is_kept = has_memory && !is_part && writer.keeps(piece.len() as u64);
                     sink = feed(open, &mut writer, piece, is_last, is_kept).await;
                 } else {
                     writer.append(piece);
@@ -144,19 +146,19 @@ pub(super) async fn pump(
             Next::Readers => {}
             Next::End if length.is_none_or(|n| n == writer.total_bytes()) => break,
             Next::End | Next::Fault => {
-                writer.abort(AbortReason::OriginBodyAborted);
+                give_up(sink, writer, AbortReason::OriginBodyAborted).await;
                 thread.metrics.inc(Metric::CacheStoreAborts);
                 return Filled::Aborted;
             }
         }
     }
-    if !(has_memory && writer.keeps(0))
+    if (is_part || !(has_memory && writer.keeps(0)))
         && let Some(sink) = sink.take()
     {
         sink.commit().await;
     }
     let stored = writer.finish(|object| {
-        let Some(key) = &key else { return };
+        let Some(key) = key.as_ref().filter(|_| !is_part) else { return };
         let object = if object.head().is_part() {
             part::to_store(&thread.engine.store.alternates(key), object)
         } else {
@@ -172,6 +174,14 @@ pub(super) async fn pump(
     if stored.is_some() { Filled::Stored } else { Filled::NotStored }
 }
 
+/// The body will not come to its end: what came may be of use. It is found before the readers know.
+async fn give_up(sink: Option<DiskSink>, writer: FillWriter, reason: AbortReason) {
+    if let Some(sink) = sink {
+        sink.keep().await;
+    }
+    writer.abort(reason);
+}
+
 /// Gives a piece to the disk and to the readers. An object that only the disk keeps is found there before the readers
 /// have its last piece.
 async fn feed(
@@ -184,6 +194,10 @@ async fn feed(
     if !is_last {
         writer.append(piece.clone());
         sink.take(piece).await;
+        match sink.is_writing() {
+            true => writer.note_spilled(),
+            false => writer.end_spill(),
+        }
         return Some(sink);
     }
     sink.take(piece.clone()).await;
