@@ -166,8 +166,8 @@ pub struct Gap {
     pub validator: Bytes,
 }
 
-/// What has to be asked for to answer `request` from a partly stored object; `None` if that cannot be done, or if it
-/// would be much more than the request wants.
+/// What has to be asked for to answer `request` from a partly stored object; `None` if that cannot be done, if nothing
+/// that is stored is wanted, or if it would be much more than the request wants.
 pub fn gap(request: &Request, stored: &StoredObject, several: SeveralRanges) -> Option<Gap> {
     let body = stored.body().on_disk().filter(|_| stored.head().is_part())?;
     let validator = Bytes::copy_from_slice(strong_validator(stored.head())?);
@@ -180,7 +180,12 @@ pub fn gap(request: &Request, stored: &StoredObject, several: SeveralRanges) -> 
     let ranges = wanted.clone().unwrap_or_else(|| Ranges::from_elem(0..complete, 1));
     let holes = || ranges.iter().flat_map(|range| body.missing(range.clone()));
     let missing = holes().map(|hole| hole.start).min()?..holes().map(|hole| hole.end).max()?;
-    let asked: u64 = ranges.iter().map(|range| range.end - range.start).sum();
+    let count = |ranges: Ranges| ranges.iter().map(|range| range.end - range.start).sum::<u64>();
+    let asked = count(ranges.clone());
+    // The origin may answer with the whole: for nothing that is stored that is not risked.
+    if count(holes().collect()) == asked {
+        return None;
+    }
     let is_too_much = missing.end - missing.start > asked.saturating_add(MOST_TOO_MUCH);
     (request.method == Method::Get && !is_too_much).then_some(Gap { wanted, missing, complete, validator })
 }
