@@ -263,6 +263,19 @@ pub fn place_of(head: &StoredHead) -> Option<(u64, u64)> {
     }
 }
 
+/// The part in memory that the beginning of a body makes, which belongs at byte `first` of the whole.
+pub fn cut_off(head: &StoredHead, chunks: &[Bytes], first: u64, complete: u64) -> Option<StoredObject> {
+    let body = Body::from_chunks(chunks);
+    if body.is_empty() || body.len() >= complete {
+        return None;
+    }
+    let mut headers = head.headers().clone();
+    headers.set(names::CONTENT_RANGE, range::content_range(&(first..first + body.len()), complete));
+    headers.set(names::CONTENT_LENGTH, body.len().to_string());
+    let head = head.with_status(206, headers.compact());
+    Some(StoredObject::new(Arc::new(head), body))
+}
+
 /// What is missing behind a part that begins at the first byte.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MissingTail<'a> {

@@ -127,6 +127,21 @@ impl Stripe {
         self.fragment(key.hash, number as u32, *at)
     }
 
+    /// The bytes of part `number` of a body that was put together, and where they begin in it.
+    ///
+    /// # Errors
+    /// As [`Self::document_fragment`].
+    pub fn document_extent(
+        &self,
+        key: StripeKey<'_>,
+        document: &Document,
+        number: usize,
+    ) -> Result<(u64, Bytes), DiskError> {
+        let extent = document.extents.get(number).ok_or(DiskError::Gone)?;
+        let bytes = self.fragment(key.hash, extent.number, extent.at)?;
+        Ok((extent.start, bytes.slice(extent.skip as usize..(extent.skip + extent.len) as usize)))
+    }
+
     /// Part `number` of the body of the object whose key has this hash.
     ///
     /// # Errors

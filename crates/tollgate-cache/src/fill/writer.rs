@@ -166,17 +166,9 @@ impl FillWriter {
     /// that has read to the end and asks again finds it stored. `None`, and `store` is not called, after an
     /// overflow or without a header: there is nothing to store.
     pub fn finish(mut self, store: impl FnOnce(&Arc<StoredObject>)) -> Option<Arc<StoredObject>> {
-        let (head, chunks) = {
-            let state = self.fill.lock();
-            let head = match &state.header {
-                Header::Known(head) if !state.overflowed => Some(Arc::clone(head)),
-                _ => None,
-            };
-            let chunks: Vec<Bytes> =
-                if head.is_some() { state.chunks.iter().cloned().collect() } else { Vec::new() };
-            (head, chunks)
-        };
-        let object = head.map(|head| Arc::new(StoredObject::new(head, Body::from_chunks(&chunks))));
+        let object = self
+            .so_far()
+            .map(|(head, chunks)| Arc::new(StoredObject::new(head, Body::from_chunks(&chunks))));
         if let Some(object) = &object {
             store(object);
         }
@@ -197,6 +189,17 @@ impl FillWriter {
             state.wake_readers(wakers);
         });
         self.end(End::Complete);
+    }
+
+    /// The header and all that came so far, if it is still whole in memory.
+    pub fn so_far(&self) -> Option<(Arc<StoredHead>, Vec<Bytes>)> {
+        let state = self.fill.lock();
+        match &state.header {
+            Header::Known(head) if !state.overflowed => {
+                Some((Arc::clone(head), state.chunks.iter().cloned().collect()))
+            }
+            _ => None,
+        }
     }
 
     /// Ends the fill early: readers get the bytes so far and then the error.

@@ -304,7 +304,7 @@ impl<S: ClientStream> Exchange<'_, S> {
             thread,
             key,
             Arc::clone(&head),
-            Arriving { body: answer.body, length },
+            Arriving { body: answer.body, length, place },
             writer,
             sink,
             may_go_on,

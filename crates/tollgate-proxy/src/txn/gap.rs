@@ -35,6 +35,14 @@ struct Parts {
     whole: Response,
 }
 
+/// What the missing bytes go to.
+struct Filling {
+    /// The header of the whole.
+    head: Arc<StoredHead>,
+    writer: FillWriter,
+    sink: Option<DiskSink>,
+}
+
 impl<S: ClientStream> Exchange<'_, S> {
     /// Delivers what the origin answered to a request for the missing bytes of a stored object.
     pub(super) async fn deliver_into_gap(
@@ -50,19 +58,22 @@ impl<S: ClientStream> Exchange<'_, S> {
             (206, Ok(whole)) => {
                 self.cache.origin_status = Some(206);
                 let parts = Parts { stored: Arc::clone(stored), gap, whole };
-                match (self.head_of_filled(&parts.whole, &answer), writer) {
-                    (Some(head), Some(writer)) => {
-                        return self.fill_gap(parts, head, answer, writer).await.map(Progress::Ended);
-                    }
-                    // Several ranges cannot be cut out of a body that is not kept.
-                    _ if parts.gap.wanted.as_ref().is_none_or(|ranges| ranges.len() == 1) => {
-                        return self.deliver_unstored(parts, answer).await.map(Progress::Ended);
-                    }
-                    _ => {}
+                let place = WrittenPart { first: parts.gap.missing.start, complete: parts.gap.complete };
+                let filling = self.head_of_filled(&parts.whole, &answer).zip(writer).map(|(head, writer)| {
+                    let sink = self.disk_sink(&head, Some(place)).map(DiskSink::of_part);
+                    Filling { head, writer, sink: sink.filter(DiskSink::is_writing) }
+                });
+                let is_kept = filling.as_ref().is_some_and(|filling| filling.sink.is_some());
+                // Several ranges cannot be cut out of a body that is not kept.
+                if !is_kept && parts.gap.wanted.as_ref().is_some_and(|ranges| ranges.len() > 1) {
+                    drop(answer);
+                    return self.fetch(filling.map(|filling| filling.writer)).await;
                 }
-                parts.stored.forget();
-                drop(answer);
-                return self.fetch(None).await;
+                return match filling {
+                    Some(filling) => self.fill_gap(parts, filling, answer).await,
+                    None => self.deliver_unstored(parts, answer).await,
+                }
+                .map(Progress::Ended);
             }
             (206, Err(Misfit::Version)) | (416, _) => stored.forget(),
             (206, Err(Misfit::Bytes)) | (412, _) => {}
@@ -81,17 +92,14 @@ impl<S: ClientStream> Exchange<'_, S> {
     async fn fill_gap(
         &mut self,
         Parts { stored, gap, whole }: Parts,
-        head: Arc<StoredHead>,
+        Filling { head, mut writer, sink }: Filling,
         answer: OriginAnswer,
-        mut writer: FillWriter,
     ) -> Result<TransactionEnd, Stop> {
         self.thread.metrics.inc(Metric::CacheGapsFilled);
         self.txn.cache_outcome = CacheOutcome::Miss;
         if let Some(key) = &self.cache.key {
             self.release_origin(key);
         }
-        let (first, complete) = (gap.missing.start, gap.complete);
-        let sink = self.disk_sink(&head, Some(WrittenPart { first, complete })).map(DiskSink::of_part);
         if let Some(spill) = sink.as_ref().and_then(DiskSink::spill) {
             writer.spill_to(spill);
         }
@@ -106,7 +114,7 @@ impl<S: ClientStream> Exchange<'_, S> {
             Rc::clone(&self.thread),
             self.cache.key.clone(),
             Arc::clone(&head),
-            Arriving { body: answer.body, length: Some(length) },
+            Arriving { body: answer.body, length: Some(length), place: None },
             writer,
             sink,
             move |received| may_fill_behind(received, Some(length), threshold),

@@ -15,7 +15,8 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
-use tollgate_cache::{AbortReason, CacheKey, FillWriter, StoredHead, part};
+use tollgate_cache::disk::WrittenPart;
+use tollgate_cache::{AbortReason, CacheKey, FillWriter, StoredHead, StoredObject, part};
 use tollgate_obs::metrics::Metric;
 use tollgate_obs::outcome::TransactionEnd;
 use tollgate_plugin::BodyError;
@@ -92,6 +93,8 @@ pub(super) fn may_fill_behind(received: u64, length: Option<u64>, threshold: f64
 pub(super) struct Arriving {
     pub(super) body: ResponseBody,
     pub(super) length: Option<u64>,
+    /// Where it belongs in the whole, if what comes of it may be kept without the rest.
+    pub(super) place: Option<WrittenPart>,
 }
 
 /// Reads the body into the fill until its end, and stores the object.
@@ -99,7 +102,7 @@ pub(super) async fn pump(
     thread: Rc<EngineThread>,
     key: Option<CacheKey>,
     head: Arc<StoredHead>,
-    Arriving { mut body, length }: Arriving,
+    Arriving { mut body, length, place }: Arriving,
     mut writer: FillWriter,
     mut sink: Option<DiskSink>,
     may_go_on: impl Fn(u64) -> bool,
@@ -114,7 +117,8 @@ pub(super) async fn pump(
             if length != Some(received) {
                 let is_of_use = !writer.has_overflowed() || sink.as_ref().is_some_and(DiskSink::is_writing);
                 if !is_of_use || !may_go_on(received) {
-                    give_up(sink, writer, AbortReason::NoReaders).await;
+                    keep(&thread, key.as_ref(), sink, &writer, place).await;
+                    writer.abort(AbortReason::NoReaders);
                     thread.metrics.inc(Metric::CacheStoreAborts);
                     return Filled::NotStored;
                 }
@@ -146,7 +150,8 @@ pub(super) async fn pump(
             Next::Readers => {}
             Next::End if length.is_none_or(|n| n == writer.total_bytes()) => break,
             Next::End | Next::Fault => {
-                give_up(sink, writer, AbortReason::OriginBodyAborted).await;
+                keep(&thread, key.as_ref(), sink, &writer, place).await;
+                writer.abort(AbortReason::OriginBodyAborted);
                 thread.metrics.inc(Metric::CacheStoreAborts);
                 return Filled::Aborted;
             }
@@ -159,12 +164,7 @@ pub(super) async fn pump(
     }
     let stored = writer.finish(|object| {
         let Some(key) = key.as_ref().filter(|_| !is_part) else { return };
-        let object = if object.head().is_part() {
-            part::to_store(&thread.engine.store.alternates(key), object)
-        } else {
-            Some(Arc::clone(object))
-        };
-        if object.is_some_and(|object| thread.engine.store.insert(key, object).is_ok()) {
+        if store(&thread, key, object) {
             thread.metrics.inc(Metric::CacheStores);
         }
     });
@@ -174,12 +174,34 @@ pub(super) async fn pump(
     if stored.is_some() { Filled::Stored } else { Filled::NotStored }
 }
 
+/// Takes an object into memory; tells whether it is there.
+fn store(thread: &EngineThread, key: &CacheKey, object: &Arc<StoredObject>) -> bool {
+    let store = &thread.engine.store;
+    let object = match object.head().is_part() {
+        true => part::to_store(&store.alternates(key), object),
+        false => Some(Arc::clone(object)),
+    };
+    object.is_some_and(|object| store.insert(key, object).is_ok())
+}
+
 /// The body will not come to its end: what came may be of use. It is found before the readers know.
-async fn give_up(sink: Option<DiskSink>, writer: FillWriter, reason: AbortReason) {
+async fn keep(
+    thread: &EngineThread,
+    key: Option<&CacheKey>,
+    sink: Option<DiskSink>,
+    writer: &FillWriter,
+    place: Option<WrittenPart>,
+) {
     if let Some(sink) = sink {
-        sink.keep().await;
+        return sink.keep().await;
     }
-    writer.abort(reason);
+    let (Some(key), Some(WrittenPart { first, complete })) = (key, place) else { return };
+    if thread.engine.disk.store().is_none()
+        && let Some((head, chunks)) = writer.so_far()
+        && let Some(object) = part::cut_off(&head, &chunks, first, complete)
+    {
+        store(thread, key, &Arc::new(object));
+    }
 }
 
 /// Gives a piece to the disk and to the readers. An object that only the disk keeps is found there before the readers

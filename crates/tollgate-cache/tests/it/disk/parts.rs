@@ -1,0 +1,256 @@
+//! Objects that are there in part: put together by the store, against a model of every byte.
+
+use crate::support;
+use bytes::Bytes;
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+use tollgate_cache::disk::{
+    Device, DiskStore, DiskStoreOptions, MemoryDevice, StripeOptions, StripePlace, WrittenPart,
+};
+use tollgate_cache::{CacheKey, Policy, StoredHead, StoredMeta, StoredObject};
+use tollgate_http::{Method, Request, Response};
+
+/// Bytes of the whole.
+const WHOLE: u64 = 5_000;
+const FRAGMENT_BYTES: usize = 700;
+
+fn open(device: &Arc<MemoryDevice>, bytes: u64) -> DiskStore {
+    let options = DiskStoreOptions {
+        stripe: StripeOptions { average_object_bytes: 1000, buffer_bytes: 16 * 1024, max_errors: 0 },
+        fragment_bytes: FRAGMENT_BYTES,
+        ..DiskStoreOptions::default()
+    };
+    let place = StripePlace {
+        name: "disk".into(),
+        device: Arc::clone(device) as Arc<dyn Device>,
+        base: 0,
+        len: bytes,
+        volume: 0,
+    };
+    let (store, opened) = DiskStore::open(vec![place], options);
+    opened.into_iter().for_each(|(name, result)| drop(result.expect(&name)));
+    store
+}
+
+fn key() -> CacheKey {
+    CacheKey::for_url(&support::url("http://h/"), -1)
+}
+
+fn head(version: u8, etag: &str) -> StoredHead {
+    let request = Request::new(Method::Get, support::url("http://h/"));
+    let mut response = Response::new(200);
+    response.headers.append("ETag", etag.replace("%", &version.to_string()));
+    response.headers.append("Content-Length", WHOLE.to_string());
+    let meta = StoredMeta::new(&response, support::T0, support::T0);
+    StoredHead::new(&request, &response, meta, Policy::default().set_cookie)
+}
+
+fn byte(version: u8, at: u64) -> u8 {
+    (at * 7 + at / 251) as u8 ^ version.wrapping_mul(31)
+}
+
+fn bytes(version: u8, range: Range<u64>) -> Bytes {
+    range.map(|at| byte(version, at)).collect()
+}
+
+/// Writes the bytes of a range, and keeps them as a part.
+fn keep(store: &DiskStore, version: u8, range: Range<u64>, etag: &str) {
+    let mut writer = store.writer(&key()).expect("a stripe");
+    let first = range.start;
+    for piece in bytes(version, range).chunks(311) {
+        if writer.push(Bytes::copy_from_slice(piece)) {
+            writer.write().expect("a good device");
+        }
+    }
+    let part = WrittenPart { first, complete: WHOLE };
+    writer.keep(&head(version, etag), part, |_| true).expect("a good device");
+}
+
+fn put_whole(store: &DiskStore, version: u8) {
+    let mut writer = store.writer(&key()).expect("a stripe");
+    writer.push(bytes(version, 0..WHOLE));
+    writer.commit(&head(version, "\"%\"")).expect("a good device");
+}
+
+/// The version that is stored, and which of its bytes; all of them have been read and compared.
+fn found(store: &DiskStore) -> Option<(u8, bool, Vec<Range<u64>>)> {
+    let objects = store.load(&key()).expect("a good device");
+    let object = objects.first()?;
+    assert_eq!(objects.len(), 1, "one document for each variant");
+    let version = version_of(object);
+    let Some(body) = object.body().on_disk() else {
+        assert_eq!(object.body().chunks().concat(), bytes(version, 0..WHOLE));
+        assert_eq!(object.status(), 200);
+        return Some((version, true, vec![0..WHOLE]));
+    };
+    let held = body.held().to_vec();
+    for range in &held {
+        let read: Vec<u8> = body
+            .fragments_of(range)
+            .flat_map(|number| body.read(number, range).expect("a good device"))
+            .collect();
+        assert_eq!(read, bytes(version, range.clone()), "version {version}, {range:?}");
+        assert!(body.missing(range.clone()).is_empty());
+    }
+    let is_whole = held == [0..WHOLE];
+    assert_eq!(object.status(), if is_whole { 200 } else { 206 });
+    assert_eq!(object.headers().get("Content-Length").is_some(), is_whole);
+    assert_eq!(body.len(), WHOLE);
+    Some((version, is_whole, held))
+}
+
+fn version_of(object: &StoredObject) -> u8 {
+    let tag = object.headers().get("ETag").expect("a tag");
+    std::str::from_utf8(tag).expect("text").trim_matches('"').parse().expect("a number")
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Keep(u8, Range<u64>),
+    Put(u8),
+    Remove,
+    Flush,
+    Reopen,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let range = (0..WHOLE, 1..WHOLE).prop_map(|(first, len)| first..(first + len).min(WHOLE));
+    let step = prop_oneof![
+        20 => (prop_oneof![9 => Just(1u8), 1 => Just(2u8)], range).prop_map(|(v, r)| Step::Keep(v, r)),
+        1 => (1..3u8).prop_map(Step::Put),
+        1 => Just(Step::Remove),
+        2 => Just(Step::Flush),
+        2 => Just(Step::Reopen),
+    ];
+    prop::collection::vec(step, 1..40)
+}
+
+/// The version and which bytes of it are stored.
+type Model = Option<(u8, BTreeMap<u64, ()>)>;
+
+fn step(model: &mut Model, step: &Step) {
+    match step {
+        Step::Keep(version, range) => {
+            let is_whole = model.as_ref().is_some_and(|(_, bytes)| bytes.len() as u64 == WHOLE);
+            if is_whole {
+                return;
+            }
+            let (_, bytes) = match model {
+                Some(stored) if stored.0 == *version => stored,
+                _ => model.insert((*version, BTreeMap::new())),
+            };
+            bytes.extend(range.clone().map(|at| (at, ())));
+        }
+        Step::Put(version) => *model = Some((*version, (0..WHOLE).map(|at| (at, ())).collect())),
+        Step::Remove => *model = None,
+        Step::Flush | Step::Reopen => {}
+    }
+}
+
+fn run(steps: &[Step], bytes: u64, check: impl Fn(&Model, Option<(u8, bool, Vec<Range<u64>>)>)) {
+    let device = Arc::new(MemoryDevice::new(vec![0; bytes as usize]));
+    let mut store = open(&device, bytes);
+    let mut model = None;
+    for taken in steps {
+        match taken {
+            Step::Keep(version, range) => keep(&store, *version, range.clone(), "\"%\""),
+            Step::Put(version) => put_whole(&store, *version),
+            Step::Remove => drop(store.remove(&key())),
+            Step::Flush => drop(store.maintain(1)),
+            Step::Reopen => {
+                assert!(store.sync().is_empty());
+                store = open(&device, bytes);
+            }
+        }
+        step(&mut model, taken);
+        check(&model, found(&store));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn parts_of_one_version_become_what_all_of_them_have(steps in steps()) {
+        run(&steps, 4 << 20, |model, found| {
+            let Some((version, bytes)) = model else { return assert_eq!(found, None) };
+            let (found_version, is_whole, held) = found.expect("something is stored");
+            assert_eq!((found_version, is_whole), (*version, bytes.len() as u64 == WHOLE));
+            assert!(held.iter().cloned().flatten().eq(bytes.keys().copied()));
+        });
+    }
+
+    #[test]
+    fn when_the_log_comes_round_nothing_is_found_that_was_not_kept(steps in steps()) {
+        run(&steps, 128 << 10, |model, found| {
+            let Some((version, _, held)) = found else { return };
+            let (wanted, bytes) = model.as_ref().expect("nothing is stored");
+            assert_eq!(version, *wanted);
+            assert!(held.into_iter().flatten().all(|at| bytes.contains_key(&at)));
+        });
+    }
+}
+
+#[test]
+fn parts_are_joined_only_by_a_strong_validator() {
+    let device = Arc::new(MemoryDevice::new(vec![0; 1 << 20]));
+    let store = open(&device, 1 << 20);
+    keep(&store, 1, 0..1000, "W/\"%\"");
+    keep(&store, 1, 2000..3000, "W/\"%\"");
+    let objects = store.load(&key()).expect("a good device");
+    let body = objects[0].body().on_disk().expect("a part");
+    assert_eq!(body.held().to_vec(), vec![2000..3000]);
+}
+
+#[test]
+fn what_was_purged_is_not_joined() {
+    let device = Arc::new(MemoryDevice::new(vec![0; 1 << 20]));
+    let store = open(&device, 1 << 20);
+    keep(&store, 1, 0..1000, "\"%\"");
+    let mut writer = store.writer(&key()).expect("a stripe");
+    writer.push(bytes(1, 1000..2000));
+    let part = WrittenPart { first: 1000, complete: WHOLE };
+    writer.keep(&head(1, "\"%\""), part, |_| false).expect("a good device");
+    assert_eq!(found(&store), Some((1, false, vec![1000..2000])));
+}
+
+#[test]
+fn what_is_purged_while_a_part_is_written_is_not_kept() {
+    let device = Arc::new(MemoryDevice::new(vec![0; 1 << 20]));
+    let store = open(&device, 1 << 20);
+    let mut writer = store.writer(&key()).expect("a stripe");
+    writer.push(bytes(1, 0..2000));
+    writer.write().expect("a good device");
+    store.remove(&key());
+    let part = WrittenPart { first: 0, complete: WHOLE };
+    assert!(writer.keep(&head(1, "\"%\""), part, |_| true).is_err());
+    assert_eq!(found(&store), None);
+}
+
+#[test]
+fn a_new_header_leaves_the_parts_where_they_are() {
+    let device = Arc::new(MemoryDevice::new(vec![0; 1 << 20]));
+    let store = open(&device, 1 << 20);
+    keep(&store, 1, 0..1000, "\"%\"");
+    keep(&store, 1, 3000..4000, "\"%\"");
+    let object = store.load(&key()).expect("a good device").remove(0);
+    let mut response = Response::new(304);
+    response.headers.append("A", "new");
+    let updated = object.updated_by_304(&response, support::T0, support::T0);
+    store.writer(&key()).expect("a stripe").write_object(&updated).expect("a good device");
+    assert_eq!(found(&store), Some((1, false, vec![0..1000, 3000..4000])));
+    let objects = store.load(&key()).expect("a good device");
+    assert_eq!(objects[0].headers().get("A"), Some(&b"new"[..]));
+}
+
+#[test]
+fn a_part_that_is_found_out_is_not_found_any_more() {
+    let device = Arc::new(MemoryDevice::new(vec![0; 1 << 20]));
+    let store = open(&device, 1 << 20);
+    keep(&store, 1, 0..1000, "\"%\"");
+    store.load(&key()).expect("a good device")[0].body().on_disk().expect("a part").forget();
+    assert_eq!(found(&store), None);
+    assert!(!store.may_have(&key()));
+}
