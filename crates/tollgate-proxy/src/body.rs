@@ -10,8 +10,8 @@ use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use tollgate_cache::multipart::{Multipart, MultipartPart};
 use tollgate_cache::StoredObject;
+use tollgate_cache::multipart::{Multipart, MultipartPart};
 use tollgate_http::HeaderBlock;
 use tollgate_plugin::{Body, BodyError, BodyTransform, LocalBoxFuture};
 

@@ -7,7 +7,9 @@
 
 use super::DiskError;
 use super::extent::Extent;
-use super::record::{BLOCK, FragmentRef, HEADER_BYTES, Kind, RecordHeader, Whereabouts, blocks, checksum, document_front};
+use super::record::{
+    BLOCK, FragmentRef, HEADER_BYTES, Kind, RecordHeader, Whereabouts, blocks, checksum, document_front,
+};
 use super::stripe::{Order, Stripe, StripeKey, Ticket};
 use bytes::Bytes;
 use std::sync::atomic::Ordering;

@@ -100,9 +100,6 @@ impl DiskBody {
 
 impl std::fmt::Debug for DiskBody {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("DiskBody")
-            .field("len", &self.len())
-            .field("fragments", &self.extents.len())
-            .finish()
+        f.debug_struct("DiskBody").field("len", &self.len()).field("fragments", &self.extents.len()).finish()
     }
 }

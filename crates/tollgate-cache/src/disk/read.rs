@@ -88,8 +88,7 @@ impl Stripe {
             Kind::Assembly => true,
             _ => return Err(DiskError::Gone),
         };
-        let mut payload =
-            DocumentPayload::decode(header.kind, &payload).ok_or_else(|| self.corrupt())?;
+        let mut payload = DocumentPayload::decode(header.kind, &payload).ok_or_else(|| self.corrupt())?;
         if header.key != key.hash || payload.key[..] != *key.bytes {
             return Ok(None);
         }

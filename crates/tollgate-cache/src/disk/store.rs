@@ -204,8 +204,8 @@ impl DiskStore {
             let is_shadowed =
                 objects.iter().any(|newer| newer.head().selecting().same_variant(head.selecting()));
             // What has holes must say so.
-            let is_complete = !document.is_assembly
-                || extent::are_complete(&document.extents, document.body_len);
+            let is_complete =
+                !document.is_assembly || extent::are_complete(&document.extents, document.body_len);
             if !is_complete && !head.is_part() {
                 stripe.forget_at(stripe_key, document.lsn);
                 continue;

@@ -212,10 +212,7 @@ impl DiskWriter {
     }
 
     /// The documents whose headers can be read.
-    fn with_heads<'d>(
-        &self,
-        documents: &'d [Document],
-    ) -> impl Iterator<Item = (&'d Document, StoredHead)> {
+    fn with_heads<'d>(&self, documents: &'d [Document]) -> impl Iterator<Item = (&'d Document, StoredHead)> {
         documents.iter().filter_map(|document| Some((document, decode_head(&document.meta, &self.key)?)))
     }
 
@@ -260,9 +257,6 @@ impl DiskWriter {
 
 impl std::fmt::Debug for DiskWriter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("DiskWriter")
-            .field("key", &self.key)
-            .field("spill", &self.spill)
-            .finish()
+        f.debug_struct("DiskWriter").field("key", &self.key).field("spill", &self.spill).finish()
     }
 }

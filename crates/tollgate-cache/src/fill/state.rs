@@ -104,9 +104,8 @@ impl Fill {
         let mut state = fill.lock();
         // An end leaves what is on the disk where it is.
         let is_whole = !state.overflowed || state.spills;
-        let gone = !is_whole
-            || matches!(state.header, Header::Uncacheable)
-            || matches!(state.end, End::Aborted(_));
+        let gone =
+            !is_whole || matches!(state.header, Header::Uncacheable) || matches!(state.end, End::Aborted(_));
         if gone {
             return None;
         }

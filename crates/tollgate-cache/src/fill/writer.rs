@@ -166,9 +166,8 @@ impl FillWriter {
     /// that has read to the end and asks again finds it stored. `None`, and `store` is not called, after an
     /// overflow or without a header: there is nothing to store.
     pub fn finish(mut self, store: impl FnOnce(&Arc<StoredObject>)) -> Option<Arc<StoredObject>> {
-        let object = self
-            .so_far()
-            .map(|(head, chunks)| Arc::new(StoredObject::new(head, Body::from_chunks(&chunks))));
+        let object =
+            self.so_far().map(|(head, chunks)| Arc::new(StoredObject::new(head, Body::from_chunks(&chunks))));
         if let Some(object) = &object {
             store(object);
         }

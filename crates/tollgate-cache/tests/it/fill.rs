@@ -1,6 +1,6 @@
 //! Shared fetches: every reader gets the same bytes, waiters are released, a large object is paced.
 
-use crate::support::{get, poll_bytes, head, key, request_to, response_of, stored};
+use crate::support::{get, head, key, poll_bytes, request_to, response_of, stored};
 use bytes::Bytes;
 use proptest::prelude::*;
 use std::sync::Arc;

@@ -6,7 +6,9 @@ use std::task::{Context, Poll};
 use tollgate_cache::rules::{
     FreshState, Freshness, StoreDecision, freshness, request_policy, store_decision,
 };
-use tollgate_cache::{Body, CacheKey, FillAborted, FillPiece, FillReader, CacheReason, Policy, StoredHead, StoredObject};
+use tollgate_cache::{
+    Body, CacheKey, CacheReason, FillAborted, FillPiece, FillReader, Policy, StoredHead, StoredObject,
+};
 use tollgate_http::{Method, Request, Response, Url, date};
 
 /// The next bytes of a fill, from wherever they are.

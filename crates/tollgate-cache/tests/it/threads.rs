@@ -1,7 +1,7 @@
 //! Shared fetches across threads, with a park/unpark executor.
 
 use crate::fill::{follow, lead, limits, shared_head};
-use crate::support::{get, poll_bytes, key};
+use crate::support::{get, key, poll_bytes};
 use bytes::Bytes;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -106,11 +106,7 @@ impl Patched {
         }
     }
 
-    fn join(
-        around: &Around,
-        range: Range<u64>,
-        fill: impl FnOnce(Range<u64>) -> FillBody,
-    ) -> ResponseBody {
+    fn join(around: &Around, range: Range<u64>, fill: impl FnOnce(Range<u64>) -> FillBody) -> ResponseBody {
         let fetched = |range: Range<u64>| ResponseBody::Fill(fill(range));
         patched(&around.body, &around.missing, range, fetched)
     }

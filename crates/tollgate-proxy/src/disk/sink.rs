@@ -92,7 +92,9 @@ impl DiskSink {
     /// No more of the body will come: what came is found from now on, as a part of the object. Returns when it is, or
     /// cannot be.
     pub(crate) async fn keep(self) {
-        let DiskSink { key, head, writer: Some(writer), place: Some(place), purges, .. } = self else { return };
+        let DiskSink { key, head, writer: Some(writer), place: Some(place), purges, .. } = self else {
+            return;
+        };
         let wanted = key.clone();
         let holds = move |old: &StoredHead| {
             old.mark().judged() <= purges.newest() && purges.judge(&wanted, old.mark()) == Standing::Untouched

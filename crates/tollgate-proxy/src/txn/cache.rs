@@ -88,7 +88,9 @@ impl Use {
     /// A part is not refreshed behind the scenes: that would fetch the whole.
     fn for_object(self, object: &StoredObject, freshness: &Freshness) -> Use {
         match (self, freshness.state) {
-            (Use::ServeAndRefresh, FreshState::Stale(stale)) if object.head().is_part() => Use::Validate(stale),
+            (Use::ServeAndRefresh, FreshState::Stale(stale)) if object.head().is_part() => {
+                Use::Validate(stale)
+            }
             (other, _) => other,
         }
     }
@@ -405,7 +407,8 @@ impl<S: ClientStream> Exchange<'_, S> {
         let shares = head.matches_by(&self.txn.client_request.headers, &self.cache.policy.negotiation)
             && !engine.store.is_overtaken(key, &head);
         let range = self.range_of(&head).filter(|_| shares)?;
-        (range.start <= follower.total_bytes().saturating_add(limits::RANGE_AWAITED_BYTES)).then_some(follower)
+        (range.start <= follower.total_bytes().saturating_add(limits::RANGE_AWAITED_BYTES))
+            .then_some(follower)
     }
 
     /// The one range of the whole with this header that the request asks for.

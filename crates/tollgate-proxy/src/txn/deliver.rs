@@ -428,7 +428,9 @@ impl<S: ClientStream> Exchange<'_, S> {
             }
             (_, Some(range)) => {
                 (response.status, response.reason) = (206, None);
-                response.headers.set(names::CONTENT_RANGE, content_range(&range, length.unwrap_or(range.end)));
+                response
+                    .headers
+                    .set(names::CONTENT_RANGE, content_range(&range, length.unwrap_or(range.end)));
                 length = Some(range.end - range.start);
                 ResponseBody::Fill(FillBody::part(reader, range))
             }

@@ -45,7 +45,8 @@ impl<S: ClientStream> Exchange<'_, S> {
             let gap = part::gap(&self.txn.client_request, &object, self.cache.policy.several_ranges);
             self.cache.gap = gap.map(|gap| Box::new((Arc::clone(&object), gap)));
         }
-        if may_be_joined && is_fresh && !self.cache.request.has_range && part::missing_tail(&object).is_some() {
+        if may_be_joined && is_fresh && !self.cache.request.has_range && part::missing_tail(&object).is_some()
+        {
             self.cache.completing = Some(object);
         }
         Ok(plan)
@@ -157,7 +158,11 @@ impl<S: ClientStream> Exchange<'_, S> {
 }
 
 /// Makes a response one with several ranges of its body; gives the lines around them.
-pub(super) fn frame_ranges(response: &mut Response, ranges: &[std::ops::Range<u64>], complete: u64) -> Multipart {
+pub(super) fn frame_ranges(
+    response: &mut Response,
+    ranges: &[std::ops::Range<u64>],
+    complete: u64,
+) -> Multipart {
     (response.status, response.reason) = (206, None);
     let content_type = response.headers.get(names::CONTENT_TYPE);
     let frame = Multipart::new(content_type, ranges, complete, random_boundary());

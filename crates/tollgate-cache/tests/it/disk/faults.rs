@@ -20,7 +20,7 @@ struct Allowed {
 
 /// Small ones, and large ones of every form.
 fn body_of(step: usize) -> Vec<u8> {
-    body(step, if step % 3 == 0 { 5_000 + step / 3 % 4 } else { 600 })
+    body(step, if step.is_multiple_of(3) { 5_000 + step / 3 % 4 } else { 600 })
 }
 
 /// Puts, removals, syncs and look-ups; more than a lap of the log.
