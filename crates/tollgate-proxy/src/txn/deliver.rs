@@ -279,7 +279,9 @@ impl<S: ClientStream> Exchange<'_, S> {
         }
         let mut head = head;
         let mut length = answer.length;
-        let mut place = part::place_of(&head).map(|(first, complete)| WrittenPart { first, complete });
+        let mut place = part::place_of(&head)
+            .filter(|_| self.cache.policy.store_parts)
+            .map(|(first, complete)| WrittenPart { first, complete });
         if self.txn.has_response_transforms() && !self.txn.cache_untransformed {
             let transforms = self.txn.take_response_transforms();
             let (body, transformed_length) = transformed(Box::new(answer.body), length, transforms);

@@ -39,13 +39,18 @@ impl<S: ClientStream> Exchange<'_, S> {
         let plan = self.missed().await?;
         let may_be_joined = !self.txn.has_response_transforms()
             && self.txn.client_request.method == Method::Get
-            && matches!(plan, Plan::Fetch(Some(_)));
+            && !matches!(plan, Plan::Fetch(None));
         let is_refused = freshness.reason == CacheReason::ClientNoCache && self.is_fetched_anew();
         if may_be_joined && !is_refused {
             let gap = part::gap(&self.txn.client_request, &object, self.cache.policy.several_ranges);
             self.cache.gap = gap.map(|gap| Box::new((Arc::clone(&object), gap)));
         }
-        if may_be_joined && is_fresh && !self.cache.request.has_range && part::missing_tail(&object).is_some()
+        let is_leader = matches!(plan, Plan::Fetch(_));
+        if may_be_joined
+            && is_leader
+            && is_fresh
+            && !self.cache.request.has_range
+            && part::missing_tail(&object).is_some()
         {
             self.cache.completing = Some(object);
         }

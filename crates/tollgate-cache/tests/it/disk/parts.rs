@@ -9,6 +9,8 @@ use std::sync::Arc;
 use tollgate_cache::disk::{
     Device, DiskStore, DiskStoreOptions, MemoryDevice, StripeOptions, StripePlace, WrittenPart,
 };
+use tollgate_cache::part::{self, Gap, Misfit};
+use tollgate_cache::policy::SeveralRanges;
 use tollgate_cache::{CacheKey, Policy, StoredHead, StoredMeta, StoredObject};
 use tollgate_http::{Method, Request, Response};
 
@@ -256,4 +258,91 @@ fn a_part_that_is_found_out_is_not_found_any_more() {
     store.load(&key()).expect("a good device")[0].body().on_disk().expect("a part").forget();
     assert_eq!(found(&store), None);
     assert!(!store.may_have(&key()));
+}
+
+/// An object with the bytes 0 to 999 and 3000 to 3999.
+fn in_two_parts() -> StoredObject {
+    let device = Arc::new(MemoryDevice::new(vec![0; 1 << 20]));
+    let store = open(&device, 1 << 20);
+    keep(&store, 1, 0..1000, "\"%\"");
+    keep(&store, 1, 3000..4000, "\"%\"");
+    store.load(&key()).expect("a good device").remove(0)
+}
+
+fn gap_for(object: &StoredObject, fields: support::Fields<'_>) -> Option<Gap> {
+    part::gap(&support::get(fields), object, SeveralRanges::Answer)
+}
+
+#[test]
+fn what_is_missing_is_asked_for_from_the_first_to_the_last_byte() {
+    let object = in_two_parts();
+    let missing = |fields: support::Fields<'_>| gap_for(&object, fields).map(|gap| gap.missing);
+    assert_eq!(missing(&[]), Some(1000..WHOLE));
+    for (range, wanted) in [
+        ("bytes=500-1499", Some(1000..1500)),
+        ("bytes=0-4999", Some(1000..WHOLE)),
+        ("bytes=2000-3500", Some(2000..3000)),
+        ("bytes=500-3500", Some(1000..3000)),
+        ("bytes=3500-", Some(4000..WHOLE)),
+        ("bytes=-1500", Some(4000..WHOLE)),
+        ("bytes=0-9,900-1000", Some(1000..1001)),
+        ("bytes=990-1009,3990-4009", Some(1000..4010)),
+        // Nothing of it is there, all of it, or there is no such byte.
+        ("bytes=1000-2999", None),
+        ("bytes=-10", None),
+        ("bytes=0-999", None),
+        ("bytes=5000-", None),
+        ("bytes=0-9,3000-3001", None),
+        ("pages=1-2", None),
+    ] {
+        assert_eq!(missing(&[("Range", range)]), wanted, "{range}");
+    }
+    // Another version is wanted: the whole, if it is not this one.
+    assert_eq!(missing(&[("Range", "bytes=0-9"), ("If-Range", "\"7\"")]), Some(1000..WHOLE));
+    assert_eq!(missing(&[("Range", "bytes=900-1000"), ("If-Range", "\"1\"")]), Some(1000..1001));
+}
+
+#[test]
+fn ranges_are_answered_only_by_bytes_that_are_there() {
+    let object = in_two_parts();
+    let is_answered = |range: &str| {
+        part::answer(&support::get(&[("Range", range)]), &object, SeveralRanges::Answer).is_some()
+    };
+    assert!(
+        ["bytes=0-999", "bytes=3000-3999", "bytes=5-5", "bytes=0-1,3998-3999"].into_iter().all(is_answered)
+    );
+    assert!(
+        !["bytes=0-1000", "bytes=2999-3000", "bytes=0-", "bytes=-1", "bytes=0-1,1000-1000"]
+            .into_iter()
+            .any(is_answered)
+    );
+    assert!(part::answer(&support::get(&[]), &object, SeveralRanges::Answer).is_none());
+}
+
+#[test]
+fn a_gap_is_filled_only_by_the_bytes_asked_for_of_the_same_version() {
+    let object = in_two_parts();
+    let gap = gap_for(&object, &[("Range", "bytes=500-1499")]).expect("a gap");
+    let fill = |status, fields: &str| {
+        let response = support::response_of(status, fields);
+        part::filled(&object, &gap, &response, support::T0, Policy::default().set_cookie)
+    };
+    let whole = fill(206, "ETag: \"1\"\nContent-Range: bytes 1000-1499/5000\nContent-Length: 500\nA: b");
+    let whole = whole.expect("it fits");
+    assert_eq!((whole.status, whole.headers.get("A")), (200, Some(&b"b"[..])));
+    assert_eq!(whole.headers.get("Content-Length"), Some(&b"5000"[..]));
+    assert!(whole.headers.get("Content-Range").is_none());
+    for (fields, misfit) in [
+        ("ETag: \"2\"\nContent-Range: bytes 1000-1499/5000", Misfit::Version),
+        ("ETag: W/\"1\"\nContent-Range: bytes 1000-1499/5000", Misfit::Version),
+        ("Content-Range: bytes 1000-1499/5000", Misfit::Version),
+        ("ETag: \"1\"\nContent-Range: bytes 1000-1499/5001", Misfit::Version),
+        ("ETag: \"1\"\nContent-Range: bytes 1000-1498/5000", Misfit::Bytes),
+        ("ETag: \"1\"\nContent-Range: bytes 999-1499/5000", Misfit::Bytes),
+        ("ETag: \"1\"\nContent-Range: bytes 1000-1499/5000\nContent-Length: 499", Misfit::Bytes),
+        ("ETag: \"1\"\nContent-Range: bytes 1000-1499/*", Misfit::Bytes),
+        ("ETag: \"1\"", Misfit::Bytes),
+    ] {
+        assert_eq!(fill(206, fields).expect_err(fields), misfit, "{fields}");
+    }
 }
