@@ -72,13 +72,14 @@ impl DiskBody {
         first..behind.max(first)
     }
 
-    /// The bytes of `range` that fragment `number` holds. Reads the device.
+    /// The bytes of `range` that fragment `number` holds. Reads the device. What cannot be read has the object forgotten.
     ///
     /// # Errors
     /// Read errors; `Gone` if newer objects lie there now; `Corrupt`.
     pub fn read(&self, number: usize, range: &Range<u64>) -> Result<Bytes, DiskError> {
         let extent = self.extents.get(number).ok_or(DiskError::Gone)?;
-        let bytes = self.stripe.fragment(self.key, extent.number, extent.at)?;
+        let bytes = self.stripe.fragment(self.key, extent.number, extent.at);
+        let bytes = bytes.inspect_err(|_| self.forget())?;
         let own = extent.range();
         let from = range.start.clamp(own.start, own.end) - own.start;
         let to = range.end.clamp(own.start, own.end) - own.start;
@@ -86,8 +87,8 @@ impl DiskBody {
         Ok(bytes.slice((skip + from) as usize..(skip + to.max(from)) as usize))
     }
 
-    /// Has the object not be found any more: it turned out to be out of date. Memory only: after a crash it may be
-    /// found, and found out, again.
+    /// Has the object not be found any more: it turned out to be out of date, or damaged. Memory only: after a crash it
+    /// may be found, and found out, again.
     pub fn forget(&self) {
         self.stripe.index.remove_at(self.key, self.lsn, self.stripe.window());
     }

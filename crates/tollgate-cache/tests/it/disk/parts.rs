@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 use tollgate_cache::disk::{
-    Device, DiskStore, DiskStoreOptions, MemoryDevice, StripeOptions, StripePlace, WrittenPart,
+    Device, DiskError, DiskStore, DiskStoreOptions, MemoryDevice, StripeOptions, StripePlace, WrittenPart,
 };
 use tollgate_cache::part::{self, Gap, Misfit};
 use tollgate_cache::policy::SeveralRanges;
@@ -271,6 +271,23 @@ fn in_two_parts() -> StoredObject {
 
 fn gap_for(object: &StoredObject, fields: support::Fields<'_>) -> Option<Gap> {
     part::gap(&support::get(fields), object, SeveralRanges::Answer)
+}
+
+#[test]
+fn an_object_with_a_damaged_fragment_is_not_found_again() {
+    let device = Arc::new(MemoryDevice::new(vec![0; 1 << 20]));
+    let store = open(&device, 1 << 20);
+    keep(&store, 1, 0..1000, "\"%\"");
+    assert!(store.sync().is_empty());
+    let mut image = device.image();
+    let fragment = bytes(1, 0..100);
+    let at = image.windows(100).position(|window| window == fragment).expect("it is on the disk");
+    image[at + 50] ^= 1;
+    let store = open(&Arc::new(MemoryDevice::new(image)), 1 << 20);
+    let object = store.load(&key()).expect("a good device").remove(0);
+    let body = object.body().on_disk().expect("a part");
+    assert!(matches!(body.read(0, &(0..10)), Err(DiskError::Corrupt)));
+    assert!(store.load(&key()).expect("a good device").is_empty());
 }
 
 #[test]
