@@ -62,6 +62,11 @@ impl DiskBody {
         holes(self.extents.iter().map(Extent::range), wanted)
     }
 
+    /// Whether nothing is missing.
+    pub fn is_complete(&self) -> bool {
+        self.is_in_a_row || extent::are_complete(&self.extents, self.complete)
+    }
+
     /// The numbers of the fragments that hold bytes of `range`.
     pub fn fragments_of(&self, range: &Range<u64>) -> Range<usize> {
         if range.is_empty() {

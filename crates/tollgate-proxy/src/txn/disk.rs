@@ -99,11 +99,9 @@ impl<S: ClientStream> Exchange<'_, S> {
         // A part that cannot be joined with others is for memory.
         let writer = self.cache.disk.take().filter(|_| !head.is_part() || place.is_some())?;
         let engine = &self.thread.engine;
-        let store = Arc::clone(engine.disk.store()?);
         let key = self.cache.key.clone()?;
         let most = u64::try_from(self.txn.records.int(ids::CACHE_MAX_DOC_SIZE)).unwrap_or(0);
-        let purges = Arc::clone(engine.store.purges());
-        let sink = DiskSink::new(store, key, Arc::clone(head), *writer, purges, most).at(place);
+        let sink = DiskSink::new(Arc::clone(engine), key, Arc::clone(head), *writer, most).at(place);
         Some(if head.is_part() { sink.of_part() } else { sink })
     }
 

@@ -129,6 +129,9 @@ pub(super) async fn pump(
         let next = next_piece(&mut body, &mut writer, behind.is_some()).await;
         match next {
             Next::Piece(piece) if length.is_some_and(|n| writer.total_bytes() + piece.len() as u64 > n) => {
+                if let Some(sink) = sink {
+                    sink.discard();
+                }
                 writer.abort(AbortReason::OriginBodyAborted);
                 thread.metrics.inc(Metric::CacheStoreAborts);
                 return Filled::Aborted;

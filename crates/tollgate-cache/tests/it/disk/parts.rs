@@ -291,6 +291,13 @@ fn an_object_with_a_damaged_fragment_is_not_found_again() {
 }
 
 #[test]
+fn an_object_with_holes_is_a_part_whatever_header_it_is_given() {
+    let object = in_two_parts();
+    let whole = StoredObject::new(Arc::new(head(1, "\"%\"")), object.body().clone());
+    assert!(whole.head().is_part());
+}
+
+#[test]
 fn what_is_missing_is_asked_for_from_the_first_to_the_last_byte() {
     let object = in_two_parts();
     let missing = |fields: support::Fields<'_>| gap_for(&object, fields).map(|gap| gap.missing);
