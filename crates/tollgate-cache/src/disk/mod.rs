@@ -9,9 +9,8 @@
 //! Invariants: memory holds at most 16 bytes for each object the disk was sized for; nothing is served whose checksum
 //! does not hold or whose key is another one; after a crash the store has what its log had up to some moment.
 //!
-//! An object that is not there whole says so: its extents have holes, and its header is that of a part.
 //! An object is a *document* (whole key, alternates' header, small body) with, if it is large, *fragments* written
-//! before it. The way in: `append`; the way out: `read`; the way back after a stop: `recover`.
+//! before it; one that is not there whole has the header of a part, and extents with holes. The way in: `append`; the way out: `read`; the way back after a stop: `recover`.
 
 mod append;
 mod body;
