@@ -6,6 +6,7 @@
 //! same strong validator (RFC 9110 §15.3.7.3) and the length that their `Content-Range` says. Of a part whose length
 //! contradicts its `Content-Range`, the first position and the bytes that came count.
 
+use crate::disk::WrittenPart;
 use crate::object::{Body, StoredHead, StoredObject};
 use crate::policy::{SetCookiePolicy, SeveralRanges};
 use crate::range::{self, RangeAnswer, RangeSpec, Ranges};
@@ -250,21 +251,23 @@ fn whole_of(
 
 /// Where the body of this response belongs in its whole, and how long that is, if it may be kept in parts: it has a
 /// strong validator, and says its length.
-pub fn place_of(head: &StoredHead) -> Option<(u64, u64)> {
+pub fn place_of(head: &StoredHead) -> Option<WrittenPart> {
     strong_validator(head)?;
     let length = framing::content_length(head.headers()).ok().flatten();
     match head.status() {
-        200 => length.map(|complete| (0, complete)),
+        200 => length.map(|complete| WrittenPart { first: 0, complete }),
         206 => {
             let part = Part::of(head.headers())?;
-            length.is_none_or(|n| n == part.len()).then_some((part.first, part.complete))
+            let place = WrittenPart { first: part.first, complete: part.complete };
+            length.is_none_or(|n| n == part.len()).then_some(place)
         }
         _ => None,
     }
 }
 
-/// The part in memory that the beginning of a body makes, which belongs at byte `first` of the whole.
-pub fn cut_off(head: &StoredHead, chunks: &[Bytes], first: u64, complete: u64) -> Option<StoredObject> {
+/// The part in memory that the beginning of a body makes, if it may be kept.
+pub fn cut_off(head: &StoredHead, chunks: &[Bytes]) -> Option<StoredObject> {
+    let WrittenPart { first, complete } = place_of(head)?;
     let body = Body::from_chunks(chunks);
     if body.is_empty() || body.len() >= complete {
         return None;

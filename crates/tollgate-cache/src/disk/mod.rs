@@ -10,7 +10,8 @@
 //! does not hold or whose key is another one; after a crash the store has what its log had up to some moment.
 //!
 //! An object is a *document* (whole key, alternates' header, small body) with, if it is large, *fragments* written
-//! before it; one that is not there whole has the header of a part, and extents with holes. The way in: `append`; the way out: `read`; the way back after a stop: `recover`.
+//! before it; one that is not there whole has the header of a part, and extents with holes. The way in: `append`; the
+//! way out: `read`; the way back after a stop: `recover`.
 
 mod append;
 mod body;

@@ -17,13 +17,12 @@ use crate::limits;
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
-use tollgate_cache::disk::WrittenPart;
 use tollgate_cache::range::content_range;
 use tollgate_cache::rules::{self, LifetimeSource, Preconditions, Stale};
 use tollgate_cache::vary::variant_hash;
 use tollgate_cache::{
     AbortReason, CacheKey, FillFollower, FillWriter, FollowerStart, StoreDecision, StoredHead, StoredMeta,
-    StoredObject, Unshareable, part,
+    StoredObject, Unshareable,
 };
 use tollgate_config::ids;
 use tollgate_event::{clock, timer};
@@ -279,9 +278,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         }
         let mut head = head;
         let mut length = answer.length;
-        let mut place = part::place_of(&head)
-            .filter(|_| self.cache.policy.store_parts)
-            .map(|(first, complete)| WrittenPart { first, complete });
+        let mut is_kept_in_part = self.cache.policy.store_parts;
         if self.txn.has_response_transforms() && !self.txn.cache_untransformed {
             let transforms = self.txn.take_response_transforms();
             let (body, transformed_length) = transformed(Box::new(answer.body), length, transforms);
@@ -289,9 +286,9 @@ impl<S: ClientStream> Exchange<'_, S> {
             set_length(&mut answer.response, length);
             head = self.new_head(&answer.response, *head.meta());
             // The origin's ranges are not those of what is stored.
-            place = None;
+            is_kept_in_part = false;
         }
-        let sink = self.disk_sink(&head, place);
+        let sink = self.disk_sink(&head, is_kept_in_part);
         if let Some(spill) = sink.as_ref().and_then(DiskSink::spill) {
             writer.spill_to(spill);
         }
@@ -306,7 +303,7 @@ impl<S: ClientStream> Exchange<'_, S> {
             thread,
             key,
             Arc::clone(&head),
-            Arriving { body: answer.body, length, place },
+            Arriving { body: answer.body, length, is_kept_in_part },
             writer,
             sink,
             may_go_on,

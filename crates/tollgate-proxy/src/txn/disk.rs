@@ -11,6 +11,7 @@ use crate::client::ClientStream;
 use crate::disk::{self, DiskSink};
 use std::sync::Arc;
 use tollgate_cache::disk::{DiskWriter, WrittenPart};
+use tollgate_cache::part;
 use tollgate_cache::purge::Standing;
 use tollgate_cache::{CacheKey, InsertError, Lookup, StoredHead, StoredObject};
 use tollgate_config::ids;
@@ -89,9 +90,16 @@ impl<S: ClientStream> Exchange<'_, S> {
         self.thread.engine.disk.store()?.writer(self.cache.key.as_ref()?).map(Box::new)
     }
 
-    /// What writes the response to the disk while it is delivered. `place`: where its body belongs in the whole, if it
-    /// may be kept in part.
-    pub(super) fn disk_sink(
+    /// What writes the response to the disk while it is delivered. `is_kept_in_part`: what comes of it is kept if that
+    /// is not all.
+    pub(super) fn disk_sink(&mut self, head: &Arc<StoredHead>, is_kept_in_part: bool) -> Option<DiskSink> {
+        self.cache.disk.as_ref()?;
+        let place = if is_kept_in_part { part::place_of(head) } else { None };
+        self.disk_sink_at(head, place)
+    }
+
+    /// The same. `place`: where the body belongs in the whole, if it may be kept in part.
+    pub(super) fn disk_sink_at(
         &mut self,
         head: &Arc<StoredHead>,
         place: Option<WrittenPart>,

@@ -60,7 +60,7 @@ impl<S: ClientStream> Exchange<'_, S> {
                 let parts = Parts { stored: Arc::clone(stored), gap, whole };
                 let place = WrittenPart { first: parts.gap.missing.start, complete: parts.gap.complete };
                 let filling = self.head_of_filled(&parts.whole, &answer).zip(writer).map(|(head, writer)| {
-                    let sink = self.disk_sink(&head, Some(place)).map(DiskSink::of_part);
+                    let sink = self.disk_sink_at(&head, Some(place)).map(DiskSink::of_part);
                     Filling { head, writer, sink: sink.filter(DiskSink::is_writing) }
                 });
                 let is_kept = filling.as_ref().is_some_and(|filling| filling.sink.is_some());
@@ -114,7 +114,7 @@ impl<S: ClientStream> Exchange<'_, S> {
             Rc::clone(&self.thread),
             self.cache.key.clone(),
             Arc::clone(&head),
-            Arriving { body: answer.body, length: Some(length), place: None },
+            Arriving { body: answer.body, length: Some(length), is_kept_in_part: false },
             writer,
             sink,
             move |received| may_fill_behind(received, Some(length), threshold),

@@ -15,7 +15,6 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
-use tollgate_cache::disk::WrittenPart;
 use tollgate_cache::{AbortReason, CacheKey, FillWriter, StoredHead, StoredObject, part};
 use tollgate_obs::metrics::Metric;
 use tollgate_obs::outcome::TransactionEnd;
@@ -93,8 +92,8 @@ pub(super) fn may_fill_behind(received: u64, length: Option<u64>, threshold: f64
 pub(super) struct Arriving {
     pub(super) body: ResponseBody,
     pub(super) length: Option<u64>,
-    /// Where it belongs in the whole, if what comes of it may be kept without the rest.
-    pub(super) place: Option<WrittenPart>,
+    /// What comes of it may be kept without the rest.
+    pub(super) is_kept_in_part: bool,
 }
 
 /// Reads the body into the fill until its end, and stores the object.
@@ -102,7 +101,7 @@ pub(super) async fn pump(
     thread: Rc<EngineThread>,
     key: Option<CacheKey>,
     head: Arc<StoredHead>,
-    Arriving { mut body, length, place }: Arriving,
+    Arriving { mut body, length, is_kept_in_part }: Arriving,
     mut writer: FillWriter,
     mut sink: Option<DiskSink>,
     may_go_on: impl Fn(u64) -> bool,
@@ -117,7 +116,7 @@ pub(super) async fn pump(
             if length != Some(received) {
                 let is_of_use = !writer.has_overflowed() || sink.as_ref().is_some_and(DiskSink::is_writing);
                 if !is_of_use || !may_go_on(received) {
-                    keep(&thread, key.as_ref(), sink, &writer, place).await;
+                    keep(&thread, key.as_ref().filter(|_| is_kept_in_part), sink, &writer).await;
                     writer.abort(AbortReason::NoReaders);
                     thread.metrics.inc(Metric::CacheStoreAborts);
                     return Filled::NotStored;
@@ -153,7 +152,7 @@ pub(super) async fn pump(
             Next::Readers => {}
             Next::End if length.is_none_or(|n| n == writer.total_bytes()) => break,
             Next::End | Next::Fault => {
-                keep(&thread, key.as_ref(), sink, &writer, place).await;
+                keep(&thread, key.as_ref().filter(|_| is_kept_in_part), sink, &writer).await;
                 writer.abort(AbortReason::OriginBodyAborted);
                 thread.metrics.inc(Metric::CacheStoreAborts);
                 return Filled::Aborted;
@@ -188,20 +187,14 @@ fn store(thread: &EngineThread, key: &CacheKey, object: &Arc<StoredObject>) -> b
 }
 
 /// The body will not come to its end: what came may be of use. It is found before the readers know.
-async fn keep(
-    thread: &EngineThread,
-    key: Option<&CacheKey>,
-    sink: Option<DiskSink>,
-    writer: &FillWriter,
-    place: Option<WrittenPart>,
-) {
+async fn keep(thread: &EngineThread, key: Option<&CacheKey>, sink: Option<DiskSink>, writer: &FillWriter) {
     if let Some(sink) = sink {
         return sink.keep().await;
     }
-    let (Some(key), Some(WrittenPart { first, complete })) = (key, place) else { return };
-    if thread.engine.disk.store().is_none()
+    if let Some(key) = key
+        && thread.engine.disk.store().is_none()
         && let Some((head, chunks)) = writer.so_far()
-        && let Some(object) = part::cut_off(&head, &chunks, first, complete)
+        && let Some(object) = part::cut_off(&head, &chunks)
     {
         store(thread, key, &Arc::new(object));
     }
