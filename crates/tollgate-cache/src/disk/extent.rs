@@ -69,6 +69,16 @@ pub(super) fn laid_over(new: &[Extent], old: &[Extent]) -> Vec<Extent> {
     all
 }
 
+/// As many of the extents as `most`, those written last.
+pub(super) fn newest(mut extents: Vec<Extent>, most: usize) -> Vec<Extent> {
+    if extents.len() > most {
+        extents.sort_unstable_by_key(|extent| std::cmp::Reverse(extent.at.lsn));
+        extents.truncate(most);
+        extents.sort_unstable_by_key(|extent| extent.start);
+    }
+    extents
+}
+
 /// The bytes that the extents have, touching ones joined.
 pub(super) fn held(extents: &[Extent]) -> Ranges {
     let mut held = Ranges::new();
@@ -154,6 +164,13 @@ mod tests {
             let all = laid_over(&new, &old);
             prop_assert_eq!(&bytes(&all, 0), &wanted);
             prop_assert!(are_sound(&all, 1000));
+        }
+
+        #[test]
+        fn of_too_many_extents_those_written_last_stay_in_order(extents in extents(), most in 0..8usize) {
+            let kept = newest(extents.clone(), most);
+            let behind = extents.len().saturating_sub(most);
+            prop_assert_eq!(&kept[..], &extents[behind..]);
         }
 
         #[test]

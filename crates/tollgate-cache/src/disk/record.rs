@@ -140,7 +140,7 @@ const DOCUMENT_PREFIX_BYTES: usize = 24;
 /// Bytes of an entry of the list of fragments.
 const FRAGMENT_BYTES: usize = 12;
 /// Bytes of an entry of the list of extents.
-const EXTENT_BYTES: usize = 32;
+pub(super) const EXTENT_BYTES: usize = 32;
 
 /// Where the body of a document is that is not in it.
 #[derive(Clone, Copy, Debug)]

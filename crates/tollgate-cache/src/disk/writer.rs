@@ -8,8 +8,9 @@
 
 use super::append::{NewBody, NewDocument};
 use super::codec::encode_head;
-use super::extent::{are_complete, laid_over};
+use super::extent::{are_complete, laid_over, newest};
 use super::read::Document;
+use super::record::EXTENT_BYTES;
 use super::spill::Spill;
 use super::store::DiskStore;
 use super::stripe::{Stripe, Ticket};
@@ -19,6 +20,9 @@ use crate::object::{StoredHead, StoredObject};
 use crate::part;
 use bytes::Bytes;
 use std::sync::Arc;
+
+/// LIMIT: places in the log that an object is put together from: the list is written with each new one. The oldest go.
+const MOST_EXTENTS: usize = 8192;
 
 /// Writes one object. [`Self::push`] only gathers; the other methods block.
 pub struct DiskWriter {
@@ -136,6 +140,9 @@ impl DiskWriter {
                 extents = laid_over(&extents, &document.extents);
             }
         }
+        // A list that is too long for a record would cost all of it.
+        let room = self.stripe.max_payload_bytes() / 2 / EXTENT_BYTES;
+        extents = newest(extents, room.clamp(1, MOST_EXTENTS));
         let head = match are_complete(&extents, complete) {
             true => part::head_of_whole(head, complete),
             false => part::head_of_part(head),

@@ -210,6 +210,19 @@ fn parts_are_joined_only_by_a_strong_validator() {
 }
 
 #[test]
+fn of_very_many_small_parts_the_newest_stay() {
+    let device = Arc::new(MemoryDevice::new(vec![0; 4 << 20]));
+    let store = open(&device, 4 << 20);
+    for number in 0..600 {
+        keep(&store, 1, number * 8..number * 8 + 4, "\"%\"");
+    }
+    let (_, is_whole, held) = found(&store).expect("a part");
+    // Half of a buffer of 16 KiB has room for so many.
+    assert!(!is_whole && (250..=256).contains(&held.len()), "{}", held.len());
+    assert_eq!(held.last(), Some(&(599 * 8, 599 * 8 + 4)));
+}
+
+#[test]
 fn what_was_purged_is_not_joined() {
     let device = Arc::new(MemoryDevice::new(vec![0; 1 << 20]));
     let store = open(&device, 1 << 20);
