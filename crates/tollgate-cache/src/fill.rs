@@ -108,7 +108,7 @@ impl Collapser {
         }
         let fill = Arc::new(Fill::new(self.limits));
         table.insert(key.clone(), Arc::clone(&fill));
-        Role::Leader(FillWriter::new(fill, Some((self.clone(), key.clone()))))
+        Role::Leader(FillWriter::joined(fill, (self.clone(), key.clone())))
     }
 
     /// Joins the fetch of `key` if one is under way.
@@ -119,7 +119,7 @@ impl Collapser {
 
     /// A fill of its own that no other transaction can join.
     pub fn alone(&self) -> FillWriter {
-        FillWriter::new(Arc::new(Fill::new(self.limits)), None)
+        FillWriter::alone(self.limits)
     }
 
     /// Whether a fetch of `key` is under way.

@@ -63,7 +63,7 @@ impl CacheKey {
         CacheKey { bytes: Arc::from(bytes), hash }
     }
 
-    fn of_bytes(bytes: &[u8]) -> CacheKey {
+    pub(crate) fn of_bytes(bytes: &[u8]) -> CacheKey {
         CacheKey { bytes: Arc::from(bytes), hash: hash_of(bytes) }
     }
 

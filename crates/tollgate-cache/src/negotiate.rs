@@ -1,13 +1,22 @@
-//! Whether a stored response is one that the request accepts (RFC 9110 §12), for those who want that besides `Vary`.
+//! Whether a stored response is one that the request accepts (RFC 9110 §12), for those who want that besides `Vary`, and
+//! which of several the request likes best.
 //!
 //! Responsible for: `Accept`, `Accept-Charset`, `Accept-Encoding` and `Accept-Language` against the fields of the
-//! stored response, and when that is asked at all (`proxy.config.http.cache.ignore_accept*_mismatch`).
+//! stored response, when that is asked at all (`proxy.config.http.cache.ignore_accept*_mismatch`), and the choice among
+//! alternates that may all be served.
 //! Not responsible for: `Vary` itself ([`crate::vary`]).
-//! Invariants: a field that `Vary` names is not judged here, because its value is the same as when the response was
-//! chosen; without `Vary` nothing is judged, unless a record says so.
+//! Invariants: a field that `Vary` names does not make a response unacceptable, because its value is the same as when
+//! the response was chosen; without `Vary` nothing is judged, unless a record says so; weights never decide whether
+//! something may be served, only what is served first; nothing is weighed where there is no choice.
 
+use crate::object::StoredHead;
 use crate::vary::{Selecting, Weighted};
 use tollgate_http::{HeaderBlock, Known, list, names};
+
+/// Thousandths: a perfect weight.
+const WHOLE: u16 = 1000;
+/// Of a coding that the request does not name, but does not refuse either.
+const LEAST: u16 = 1;
 
 /// What becomes of a stored response that a request does not accept by one of its fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,18 +74,136 @@ impl Negotiation {
         (self.encoding == Mismatch::Ignore).then_some(names::ACCEPT_ENCODING)
     }
 
-    /// Whether a request with these fields accepts a response with the fields `stored`.
-    pub(crate) fn accepts(&self, request: &HeaderBlock, stored: &HeaderBlock, selecting: &Selecting) -> bool {
-        let is_heeded = |mismatch, name| match mismatch {
-            Mismatch::Heed => !selecting.names(name),
-            Mismatch::Ignore => false,
-            Mismatch::IgnoreWithoutVary => !selecting.is_empty() && !selecting.names(name),
-        };
-        (!is_heeded(self.accept, names::ACCEPT) || accepts_type(request, stored))
-            && (!is_heeded(self.charset, names::ACCEPT_CHARSET) || accepts_charset(request, stored))
-            && (!is_heeded(self.encoding, names::ACCEPT_ENCODING) || accepts_encoding(request, stored))
-            && (!is_heeded(self.language, names::ACCEPT_LANGUAGE) || accepts_language(request, stored))
+    /// Whether a request with these fields accepts the stored response.
+    // ATS: what was stored for a request without Accept-Encoding is good for the next one without it, whatever its coding.
+    pub(crate) fn accepts(&self, request: &HeaderBlock, head: &StoredHead) -> bool {
+        let (stored, selecting) = (head.headers(), head.selecting());
+        let is_heeded = |mismatch, name| is_heeded(mismatch, name, selecting);
+        (!is_heeded(self.accept, names::ACCEPT) || type_weight(request, stored) > 0)
+            && (!is_heeded(self.charset, names::ACCEPT_CHARSET) || charset_weight(request, stored) > 0)
+            && (!is_heeded(self.encoding, names::ACCEPT_ENCODING)
+                || encoding_weight(request, stored) > 0
+                || head.heeded().is_as_unasked(request))
+            && (!is_heeded(self.language, names::ACCEPT_LANGUAGE) || language_weight(request, stored) > 0)
     }
+
+    /// By which fields a response with these selecting fields is judged.
+    pub(crate) fn heeded(&self, selecting: &Selecting) -> Heeded {
+        let bit = |bit, mismatch, name| if is_heeded(mismatch, name, selecting) { bit } else { 0 };
+        Heeded(
+            bit(Heeded::TYPE, self.accept, names::ACCEPT)
+                | bit(Heeded::TYPE, self.charset, names::ACCEPT_CHARSET)
+                | bit(Heeded::ENCODING, self.encoding, names::ACCEPT_ENCODING)
+                | bit(Heeded::LANGUAGE, self.language, names::ACCEPT_LANGUAGE),
+        )
+    }
+}
+
+fn is_heeded(mismatch: Mismatch, name: Known, selecting: &Selecting) -> bool {
+    match mismatch {
+        Mismatch::Heed => !selecting.names(name),
+        Mismatch::Ignore => false,
+        Mismatch::IgnoreWithoutVary => !selecting.is_empty() && !selecting.names(name),
+    }
+}
+
+/// By what, besides `Vary`, a stored response was chosen: one that differs in that is another alternate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Heeded(u8);
+
+impl Heeded {
+    const TYPE: u8 = 1;
+    const ENCODING: u8 = 2;
+    const LANGUAGE: u8 = 4;
+    const HANDLERS: u8 = 8;
+    const CODING_UNASKED: u8 = 16;
+
+    /// What these bits say.
+    pub(crate) const fn of_bits(bits: u8) -> Heeded {
+        Heeded(bits & 31)
+    }
+
+    pub(crate) const fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// Besides, handlers have refused another alternate.
+    #[must_use]
+    pub(crate) fn by_handlers(self, have_refused: bool) -> Heeded {
+        if have_refused { Heeded(self.0 | Heeded::HANDLERS) } else { self }
+    }
+
+    /// Besides, whether the request has said nothing of codings.
+    #[must_use]
+    pub(crate) fn for_request(self, request: &HeaderBlock) -> Heeded {
+        if request.has(names::ACCEPT_ENCODING) { self } else { Heeded(self.0 | Heeded::CODING_UNASKED) }
+    }
+
+    /// Both.
+    #[must_use]
+    pub(crate) const fn and(self, other: Heeded) -> Heeded {
+        Heeded(self.0 | other.0)
+    }
+
+    fn is_as_unasked(self, request: &HeaderBlock) -> bool {
+        self.0 & Heeded::CODING_UNASKED != 0 && !request.has(names::ACCEPT_ENCODING)
+    }
+
+    /// Whether `Vary` alone decides.
+    pub(crate) fn is_nothing(self) -> bool {
+        self.0 & !Heeded::CODING_UNASKED == 0
+    }
+
+    /// Whether responses with these fields are different alternates though `Vary` does not tell them apart.
+    pub(crate) fn tells_apart(self, one: &HeaderBlock, other: &HeaderBlock) -> bool {
+        let differs = |bit, name| self.0 & bit != 0 && one.get_all(name).ne(other.get_all(name));
+        self.0 & Heeded::HANDLERS != 0
+            || differs(Heeded::TYPE, names::CONTENT_TYPE)
+            || differs(Heeded::ENCODING, names::CONTENT_ENCODING)
+            || differs(Heeded::LANGUAGE, names::CONTENT_LANGUAGE)
+    }
+}
+
+/// How well a stored response suits a request by its `Accept` fields: the product of four weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Preference(u64);
+
+impl Preference {
+    /// Of a response with the fields `stored` for a request with the fields `request`.
+    // RFC 9111 §4.1: "that mechanism MAY be used to choose a preferred response".
+    pub fn of(request: &HeaderBlock, stored: &HeaderBlock) -> Preference {
+        let weights: [fn(&HeaderBlock, &HeaderBlock) -> u16; 4] =
+            [type_weight, charset_weight, encoding_weight, language_weight];
+        Preference(weights.iter().map(|weight| u64::from(weight(request, stored))).product())
+    }
+
+    /// From 0 to 1.
+    pub fn quality(self) -> f32 {
+        self.0 as f32 / u64::from(WHOLE).pow(4) as f32
+    }
+}
+
+/// Of `alternates`, newest first, that may all be served, the one that the request likes best; of equals that with the
+/// latest `Date` (RFC 9111 §4.1).
+pub(crate) fn best<'a, T>(
+    mut alternates: impl Iterator<Item = T>,
+    head: impl Fn(&T) -> &'a StoredHead,
+    request: &HeaderBlock,
+) -> Option<T> {
+    let first = alternates.next()?;
+    let Some(second) = alternates.next() else { return Some(first) };
+    let rank = |object: &T| {
+        let head = head(object);
+        (Preference::of(request, head.headers()), head.meta().date)
+    };
+    let mut best = (rank(&first), first);
+    for other in std::iter::once(second).chain(alternates) {
+        let rank = rank(&other);
+        if rank > best.0 {
+            best = (rank, other);
+        }
+    }
+    Some(best.1)
 }
 
 fn wishes(request: &HeaderBlock, name: Known) -> impl Iterator<Item = Weighted<'_>> {
@@ -89,11 +216,11 @@ fn weight<'a>(wishes: impl Iterator<Item = Weighted<'a>>, fits: impl Fn(&[u8]) -
 }
 
 /// RFC 9110 §12.5.1: the most precise range that fits counts.
-fn accepts_type(request: &HeaderBlock, stored: &HeaderBlock) -> bool {
-    let Some(content) = stored.get(names::CONTENT_TYPE) else { return true };
+fn type_weight(request: &HeaderBlock, stored: &HeaderBlock) -> u16 {
+    let Some(content) = stored.get(names::CONTENT_TYPE) else { return WHOLE };
     let media_type = list::parameters(content).next().unwrap_or_default();
     if media_type.is_empty() || !request.has(names::ACCEPT) {
-        return true;
+        return WHOLE;
     }
     let whole_type = |token: &[u8]| {
         let of_type = token.strip_suffix(b"*").filter(|start| start.ends_with(b"/"));
@@ -105,14 +232,14 @@ fn accepts_type(request: &HeaderBlock, stored: &HeaderBlock) -> bool {
     weight(wishes(), |token| token.eq_ignore_ascii_case(media_type))
         .or_else(|| weight(wishes(), whole_type))
         .or_else(|| weight(wishes(), |token| matches!(token, b"*" | b"*/*")))
-        .is_some_and(|weight| weight > 0)
+        .unwrap_or(0)
 }
 
 /// RFC 9110 §12.5.2; UTF-8, which is what counts if nothing is said, is accepted unless it is refused.
-fn accepts_charset(request: &HeaderBlock, stored: &HeaderBlock) -> bool {
-    let Some(content) = stored.get(names::CONTENT_TYPE) else { return true };
+fn charset_weight(request: &HeaderBlock, stored: &HeaderBlock) -> u16 {
+    let Some(content) = stored.get(names::CONTENT_TYPE) else { return WHOLE };
     if !request.has(names::ACCEPT_CHARSET) {
-        return true;
+        return WHOLE;
     }
     let named = list::parameters(content).skip(1).find_map(|parameter| {
         let (name, value) = parameter.split_at_checked(8)?;
@@ -126,12 +253,12 @@ fn accepts_charset(request: &HeaderBlock, stored: &HeaderBlock) -> bool {
     let wishes = || wishes(request, names::ACCEPT_CHARSET);
     weight(wishes(), |token| token.eq_ignore_ascii_case(charset))
         .or_else(|| weight(wishes(), |token| token == b"*"))
-        .map_or(charset.eq_ignore_ascii_case(b"utf-8"), |weight| weight > 0)
+        .unwrap_or(if charset.eq_ignore_ascii_case(b"utf-8") { WHOLE } else { 0 })
 }
 
 /// RFC 9110 §12.5.3: every coding must be accepted. No coding is, unless it is refused.
 // ATS: a request without the field accepts no coding, since clients that know none do not say so.
-fn accepts_encoding(request: &HeaderBlock, stored: &HeaderBlock) -> bool {
+fn encoding_weight(request: &HeaderBlock, stored: &HeaderBlock) -> u16 {
     let wishes = || wishes(request, names::ACCEPT_ENCODING);
     let weight_of = |coding: &[u8]| {
         let coding = without_x(coding);
@@ -139,11 +266,12 @@ fn accepts_encoding(request: &HeaderBlock, stored: &HeaderBlock) -> bool {
             .or_else(|| weight(wishes(), |token| token == b"*"))
     };
     let is_identity = |coding: &&[u8]| coding.eq_ignore_ascii_case(b"identity");
-    let mut codings = stored.list(names::CONTENT_ENCODING).filter(|coding| !is_identity(coding)).peekable();
-    if codings.peek().is_none() {
-        return weight_of(b"identity").is_none_or(|weight| weight > 0);
-    }
-    codings.all(|coding| weight_of(coding).is_some_and(|weight| weight > 0))
+    let codings = stored.list(names::CONTENT_ENCODING).filter(|coding| !is_identity(coding));
+    let of_codings = codings.map(|coding| weight_of(coding).unwrap_or(0)).min();
+    of_codings.unwrap_or_else(|| {
+        let unnamed = if request.has(names::ACCEPT_ENCODING) { LEAST } else { WHOLE };
+        weight_of(b"identity").unwrap_or(unnamed)
+    })
 }
 
 /// RFC 9110 §8.4.1: `x-gzip` is `gzip`, `x-compress` is `compress`.
@@ -156,10 +284,10 @@ fn without_x(coding: &[u8]) -> &[u8] {
 
 /// RFC 9110 §12.5.4: of the languages that the response is in, each that the request mentions must be accepted, and one
 /// must be.
-fn accepts_language(request: &HeaderBlock, stored: &HeaderBlock) -> bool {
+fn language_weight(request: &HeaderBlock, stored: &HeaderBlock) -> u16 {
     let mut languages = stored.list(names::CONTENT_LANGUAGE).peekable();
     if languages.peek().is_none() || !request.has(names::ACCEPT_LANGUAGE) {
-        return true;
+        return WHOLE;
     }
     let wishes = || wishes(request, names::ACCEPT_LANGUAGE);
     let least = languages
@@ -169,7 +297,7 @@ fn accepts_language(request: &HeaderBlock, stored: &HeaderBlock) -> bool {
             longest.map(|wish| wish.weight)
         })
         .min();
-    least.or_else(|| weight(wishes(), |token| token == b"*")).is_some_and(|weight| weight > 0)
+    least.or_else(|| weight(wishes(), |token| token == b"*")).unwrap_or(0)
 }
 
 /// RFC 4647 §3.3.1: the tag is the range, or the range and more subtags.

@@ -7,7 +7,7 @@
 
 use crate::disk::DiskBody;
 use crate::key::CacheKey;
-use crate::negotiate::Negotiation;
+use crate::negotiate::{Heeded, Negotiation};
 use crate::policy::SetCookiePolicy;
 use crate::purge::{Born, Mark, Standing};
 use crate::rules::{StoredMeta, merge_304, stored_headers};
@@ -28,6 +28,9 @@ pub struct StoredHead {
     reason: Option<Bytes>,
     headers: HeaderBlock,
     selecting: Selecting,
+    heeded: Heeded,
+    /// Seconds; 0: not at all.
+    pinned_for: u32,
     /// Holds for the fields of a later 304 too.
     set_cookie: SetCookiePolicy,
     mark: Mark,
@@ -46,9 +49,31 @@ impl StoredHead {
             reason: response.reason.as_deref().map(Bytes::copy_from_slice),
             headers: stored_headers(&response.headers, meta.response_time, set_cookie),
             selecting: Selecting::of(&request.headers, &response.headers),
+            heeded: Heeded::default().for_request(&request.headers),
+            pinned_for: 0,
             set_cookie,
             mark: Mark::default(),
         }
+    }
+
+    /// Says that it was fetched by a request whose preferences, and handlers, count besides `Vary`.
+    #[must_use]
+    pub fn chosen_by(mut self, negotiation: &Negotiation, handlers_have_refused: bool) -> StoredHead {
+        let heeded = negotiation.heeded(&self.selecting).by_handlers(handlers_have_refused);
+        self.heeded = self.heeded.and(heeded);
+        self
+    }
+
+    /// Says that it is not to be evicted for so many seconds after it came.
+    #[must_use]
+    pub fn pinned_for(mut self, seconds: u32) -> StoredHead {
+        self.pinned_for = seconds;
+        self
+    }
+
+    /// Until when it is not to be evicted, seconds since 1970; `None`: it is not pinned.
+    pub fn pinned_until(&self) -> Option<i64> {
+        (self.pinned_for > 0).then(|| self.meta.response_time.saturating_add(i64::from(self.pinned_for)))
     }
 
     /// Says under which key it will be stored and when it was asked for, so that purges after that hit it. Its tags
@@ -98,6 +123,8 @@ impl StoredHead {
             reason: self.reason.clone(),
             headers,
             selecting,
+            heeded: self.heeded,
+            pinned_for: self.pinned_for,
             set_cookie: self.set_cookie,
             mark: Mark::default(),
         }
@@ -115,10 +142,11 @@ impl StoredHead {
         meta: StoredMeta,
         reason: Option<Bytes>,
         headers: HeaderBlock,
-        selecting: Selecting,
+        (selecting, heeded): (Selecting, Heeded),
         set_cookie: SetCookiePolicy,
     ) -> StoredHead {
-        StoredHead { meta, reason, headers, selecting, set_cookie, mark: Mark::default() }
+        let mark = Mark::default();
+        StoredHead { meta, reason, headers, selecting, heeded, pinned_for: 0, set_cookie, mark }
     }
 
     /// What becomes of `Set-Cookie` in a later 304.
@@ -156,6 +184,25 @@ impl StoredHead {
         &self.selecting
     }
 
+    /// What it was chosen by besides the selecting fields.
+    pub(crate) fn heeded(&self) -> Heeded {
+        self.heeded
+    }
+
+    /// Whether `older` need not be kept beside this one: it is the same variant, or no request would get it any more.
+    pub fn replaces(&self, older: &StoredHead) -> bool {
+        if self.selecting.is_empty() && self.heeded.is_nothing() {
+            return true;
+        }
+        self.is_same_variant(older)
+    }
+
+    /// Whether both were chosen by the same, so that there is no choice between them.
+    pub fn is_same_variant(&self, older: &StoredHead) -> bool {
+        self.selecting.same_variant(&older.selecting)
+            && !self.heeded.tells_apart(&self.headers, &older.headers)
+    }
+
     /// Whether a request with these fields may be answered by this response (RFC 9111 §4.1).
     pub fn matches(&self, request: &HeaderBlock) -> bool {
         self.matches_by(request, &Negotiation::default())
@@ -168,7 +215,12 @@ impl StoredHead {
             return true;
         }
         self.selecting.matches_but(request, stored, negotiation.ignored_in_vary())
-            && negotiation.accepts(request, stored, &self.selecting)
+            && negotiation.accepts(request, self)
+    }
+
+    /// Whether a request with these fields accepts this response, whatever `Vary` says.
+    pub fn is_accepted_by(&self, request: &HeaderBlock, negotiation: &Negotiation) -> bool {
+        negotiation.accepts(request, self)
     }
 
     fn memory_bytes(&self) -> usize {

@@ -362,7 +362,7 @@ pub fn completed(
 /// What is stored of `new`, a part that has just come, beside the `alternates` of its key: `None` if the whole is
 /// there, the two joined if they touch, else `new` itself.
 pub fn to_store(alternates: &[Arc<StoredObject>], new: &Arc<StoredObject>) -> Option<Arc<StoredObject>> {
-    let same = |old: &&Arc<StoredObject>| old.head().selecting().same_variant(new.head().selecting());
+    let same = |old: &&Arc<StoredObject>| new.head().is_same_variant(old.head());
     match alternates.iter().find(same) {
         Some(old) if !old.head().is_part() => None,
         Some(old) => Some(joined(old, new).map_or_else(|| Arc::clone(new), Arc::new)),

@@ -169,6 +169,8 @@ pub struct Policy {
     pub revalidate_after: Option<u32>,
     /// A rule's `ttl-in-cache`: stored and fresh for so long, whatever origin and client say, seconds.
     pub ttl_in_cache: Option<u32>,
+    /// A rule's `pin-in-cache`, if `cache.permit.pinning` lets it count: what is stored is not evicted for so many seconds.
+    pub pin_in_cache: u32,
     /// `http.cache.range.lookup`: range requests are looked up.
     pub range_lookup: bool,
     /// `http.cache.range.write`: the whole object, come in answer to a range request, is stored.
@@ -207,6 +209,7 @@ impl Default for Policy {
             normalize_ae: NormalizeAe::Gzip,
             revalidate_after: None,
             ttl_in_cache: None,
+            pin_in_cache: 0,
             range_lookup: true,
             range_write: true,
             negotiation: Negotiation::default(),

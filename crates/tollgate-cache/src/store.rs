@@ -1,7 +1,8 @@
 //! The RAM tier: objects by key, shared by all threads.
 //!
 //! Responsible for: finding the alternate that matches a request, keeping the bytes within the budget, choosing
-//! what goes (`shard`: S3-FIFO, so that a scan does not push out what is used), letting go of what was purged.
+//! what goes (`shard`: S3-FIFO, so that a scan does not push out what is used; not what is pinned), letting go of what was
+//! purged.
 //! Not responsible for: freshness, whether a response may be stored (`rules`), what was purged (`purge`).
 //! Invariants: the objects of all shards together never exceed the budget; a look-up does not allocate and holds
 //! one shard's lock while it compares one key; objects are freed, and judged by purges, outside the locks; what was
@@ -17,7 +18,7 @@ use parking_lot::Mutex;
 use shard::Shard;
 use smallvec::SmallVec;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use tollgate_http::Request;
 
 /// Number of shards; a power of two.
@@ -45,11 +46,18 @@ pub struct RamStoreSettings {
     pub cutoff_bytes: u64,
     /// `proxy.config.cache.limits.http.max_alts`: alternates per key; at least 1.
     pub max_alternates: usize,
+    /// `proxy.config.tollgate.cache.pinned_share`: the part of the budget that pinned keys may fill.
+    pub pinned_percent: u8,
 }
 
 impl Default for RamStoreSettings {
     fn default() -> Self {
-        RamStoreSettings { budget_bytes: 256 << 20, cutoff_bytes: 4 << 20, max_alternates: 5 }
+        RamStoreSettings {
+            budget_bytes: 256 << 20,
+            cutoff_bytes: 4 << 20,
+            max_alternates: 5,
+            pinned_percent: 50,
+        }
     }
 }
 
@@ -85,6 +93,8 @@ pub struct StoreStats {
     pub objects: u64,
     /// Bytes they take, overhead included.
     pub bytes: u64,
+    /// Of these, bytes that are pinned, with all alternates of their keys.
+    pub pinned_bytes: u64,
     /// Objects put in since the start.
     pub inserts: u64,
     /// Objects pushed out for lack of room since the start.
@@ -109,6 +119,7 @@ pub struct Sweep {
 struct Slot {
     shard: Mutex<Shard>,
     bytes: AtomicU64,
+    pinned: AtomicU64,
 }
 
 /// The shared RAM tier.
@@ -116,6 +127,10 @@ pub struct RamStore {
     slots: Box<[Slot]>,
     settings: RamStoreSettings,
     bytes: AtomicU64,
+    /// Of these, of keys that are pinned.
+    pinned: AtomicU64,
+    /// The latest arrival of an object stored: what counts as now for pins, which matter when something is stored.
+    latest: AtomicI64,
     objects: AtomicU64,
     inserts: AtomicU64,
     evictions: AtomicU64,
@@ -136,11 +151,17 @@ impl RamStore {
     pub fn with_purges(settings: RamStoreSettings, purges: Arc<Purges>) -> RamStore {
         let max_alternates = settings.max_alternates.max(1);
         let share = settings.budget_bytes / SHARDS as u64;
-        let slot = || Slot { shard: Mutex::new(Shard::new(max_alternates, share)), bytes: AtomicU64::new(0) };
+        let slot = || Slot {
+            shard: Mutex::new(Shard::new(max_alternates, share)),
+            bytes: AtomicU64::new(0),
+            pinned: AtomicU64::new(0),
+        };
         RamStore {
             slots: std::iter::repeat_with(slot).take(SHARDS).collect(),
             settings,
             bytes: AtomicU64::new(0),
+            pinned: AtomicU64::new(0),
+            latest: AtomicI64::new(i64::MIN),
             objects: AtomicU64::new(0),
             inserts: AtomicU64::new(0),
             evictions: AtomicU64::new(0),
@@ -245,7 +266,11 @@ impl RamStore {
                 self.release(cost, 1);
                 return self.refuse(InsertError::Purged);
             }
+            let is_pinned = self.may_pin(&object, cost);
             let added = shard.insert(key, object, cost, &mut gone);
+            if is_pinned {
+                shard.pin(key);
+            }
             self.settle(slot, &shard);
             added
         };
@@ -266,7 +291,11 @@ impl RamStore {
         let slot = self.slot(key);
         let replaced = {
             let mut shard = slot.shard.lock();
+            let is_pinned = self.may_pin(&new, cost);
             let replaced = shard.replace(key, old, new, cost, &mut gone);
+            if replaced.is_some() && is_pinned {
+                shard.pin(key);
+            }
             self.settle(slot, &shard);
             replaced
         };
@@ -347,6 +376,7 @@ impl RamStore {
         StoreStats {
             objects: self.objects.load(Ordering::Relaxed),
             bytes: self.bytes.load(Ordering::Relaxed),
+            pinned_bytes: self.pinned.load(Ordering::Relaxed),
             inserts: self.inserts.load(Ordering::Relaxed),
             evictions: self.evictions.load(Ordering::Relaxed),
             refusals: self.refusals.load(Ordering::Relaxed),
@@ -367,9 +397,17 @@ impl RamStore {
         (key.hash64() >> 40) as usize % SHARDS
     }
 
+    /// Whether the object wants to be pinned, still, and there is room for that.
+    fn may_pin(&self, object: &StoredObject, cost: u64) -> bool {
+        let room = self.settings.budget_bytes / 100 * u64::from(self.settings.pinned_percent);
+        object.head().pinned_until().is_some_and(|until| until > self.latest.load(Ordering::Relaxed))
+            && self.pinned.load(Ordering::Relaxed).saturating_add(cost) <= room
+    }
+
     /// Checks the size limits and reserves room, evicting as needed. The reservation counts as one object.
     fn admit(&self, key: &CacheKey, object: &StoredObject) -> Result<u64, InsertError> {
         let cost = (object.memory_bytes() + shard::entry_bytes(key)) as u64;
+        self.latest.fetch_max(object.head().meta().response_time, Ordering::Relaxed);
         let refusal = if self.settings.cutoff_bytes != 0 && cost > self.settings.cutoff_bytes {
             Some(InsertError::OverCutoff)
         } else if cost > self.settings.budget_bytes || !self.reserve(cost, self.slot_number(key)) {
@@ -417,7 +455,7 @@ impl RamStore {
         let mut gone = Evicted::new();
         let freed = {
             let mut shard = slot.shard.lock();
-            let freed = shard.evict(&mut gone);
+            let freed = shard.evict(self.latest.load(Ordering::Relaxed), &mut gone);
             self.settle(slot, &shard);
             freed
         };
@@ -428,6 +466,12 @@ impl RamStore {
 
     fn settle(&self, slot: &Slot, shard: &Shard) {
         slot.bytes.store(shard.bytes(), Ordering::Relaxed);
+        let (pinned, before) = (shard.pinned_bytes(), slot.pinned.load(Ordering::Relaxed));
+        if pinned != before {
+            slot.pinned.store(pinned, Ordering::Relaxed);
+            // Wraps around where it is less than before.
+            self.pinned.fetch_add(pinned.wrapping_sub(before), Ordering::Relaxed);
+        }
     }
 
     fn give_back(&self, reserved: u64, added: i64, replaced: u64) {

@@ -18,6 +18,7 @@ use crate::ip::IpRange;
 #[derive(Clone, Debug, Default)]
 pub struct CacheConfig {
     lines: Vec<Line>,
+    first_pin: Option<u32>,
 }
 
 /// What is asked of a request.
@@ -60,6 +61,8 @@ pub struct Treatment {
     pub revalidate_after: Option<u32>,
     /// How long the object is stored and fresh, whatever the origin says, seconds.
     pub ttl_in_cache: Option<u32>,
+    /// How long the object is not evicted, seconds.
+    pub pin_in_cache: Option<u32>,
 }
 
 #[derive(Clone, Debug)]
@@ -100,7 +103,7 @@ enum Directive {
     IgnoreNoCache,
     IgnoreClientNoCache,
     IgnoreServerNoCache,
-    PinInCache,
+    PinInCache(u32),
     Revalidate(u32),
     TtlInCache(u32),
 }
@@ -117,9 +120,8 @@ impl CacheConfig {
             }
             match Line::parse(line) {
                 Ok(line) => {
-                    if line.directive == Directive::PinInCache {
-                        let message = "pin-in-cache has no effect: objects are not pinned";
-                        problems.push(Problem::warning(&file, number, message));
+                    if let (Directive::PinInCache(_), None) = (line.directive, config.first_pin) {
+                        config.first_pin = Some(number);
                     }
                     config.lines.push(line);
                 }
@@ -127,6 +129,11 @@ impl CacheConfig {
             }
         }
         (config, problems)
+    }
+
+    /// The line of the first `pin-in-cache`.
+    pub fn first_pin(&self) -> Option<u32> {
+        self.first_pin
     }
 
     /// Whether there are no rules.
@@ -164,7 +171,9 @@ impl Said {
             }
             Directive::IgnoreClientNoCache => treatment.ignore_client_no_cache = true,
             Directive::IgnoreServerNoCache => treatment.ignore_server_no_cache = true,
-            Directive::PinInCache => {}
+            Directive::PinInCache(seconds) => {
+                treatment.pin_in_cache.get_or_insert(seconds);
+            }
             Directive::Revalidate(seconds) => {
                 treatment.revalidate_after.get_or_insert(seconds);
             }
@@ -349,7 +358,7 @@ impl Directive {
             },
             "revalidate" => Directive::Revalidate(time()?),
             "ttl-in-cache" => Directive::TtlInCache(time()?),
-            "pin-in-cache" => time().map(|_| Directive::PinInCache)?,
+            "pin-in-cache" => Directive::PinInCache(time()?),
             _ => return Ok(None),
         }))
     }
@@ -524,8 +533,15 @@ mod tests {
                 "{problem}"
             );
         }
-        let (_, problems) = CacheConfig::parse("cache.config", "dest_domain=. pin-in-cache=1h");
-        assert!(problems.len() == 1 && !problems[0].is_error());
+    }
+
+    #[test]
+    fn the_first_line_that_fits_says_how_long_an_object_is_pinned() {
+        let text = "# pins\ndest_domain=. scheme=https pin-in-cache=5h\ndest_domain=. pin-in-cache=1h\n\
+                    dest_domain=. pin-in-cache=2h";
+        assert_eq!(config(text).first_pin(), Some(2));
+        assert_eq!(of(text, &request()).pin_in_cache, Some(3600));
+        assert_eq!(config("dest_domain=. revalidate=1h").first_pin(), None);
     }
 
     proptest! {

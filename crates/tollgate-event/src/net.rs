@@ -9,16 +9,17 @@
 use crate::pool;
 use crate::sys;
 use crate::timer::Watch;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use std::cell::Cell;
 use std::future::poll_fn;
 use std::io::{self, ErrorKind, IoSlice};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::AsRawFd;
-use std::pin::{Pin, pin};
-use std::task::{Context, Poll, ready};
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWrite};
+use tokio::io::{AsyncWrite, Interest};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 /// Most bytes given to the kernel in one call: what fits into one packet of the largest size. More at once is sent in
@@ -31,24 +32,42 @@ pub struct Conn {
     /// `None` after [`Conn::close`].
     stream: Option<TcpStream>,
     watch: Watch,
+    /// Of each wait; zero: none; [`UNTIL_DUE`]: what the watch is set to holds for all.
+    limit: Cell<Duration>,
+    /// The watch is set for the wait under way. It is set when a wait begins: most operations need none.
+    is_set: Cell<bool>,
     deadline: Option<Watch>,
 }
 
+/// A limit that progress does not put off.
+const UNTIL_DUE: Duration = Duration::MAX;
+
 impl Conn {
     fn new(stream: TcpStream) -> Conn {
-        Conn { stream: Some(stream), watch: Watch::new(), deadline: None }
+        let (limit, is_set) = (Cell::default(), Cell::new(false));
+        Conn { stream: Some(stream), watch: Watch::new(), limit, is_set, deadline: None }
     }
 
-    /// Limits each following wait (for bytes, for room to write) to `limit` from now, or takes the limit away if it
-    /// is zero. To limit inactivity, set it again before each operation.
+    /// Limits each following wait (for bytes, for room to write) to `limit` from when it begins; zero takes the limit
+    /// away. What is read or written ends a wait.
     pub fn set_timeout(&self, limit: Duration) {
-        self.watch.set(limit);
+        self.limit.set(limit);
+        self.is_set.set(false);
     }
 
     /// As [`Self::set_timeout`], for a wait that the process may cut short with
-    /// [`expire_idle`](crate::timer::expire_idle): the connection is idle.
+    /// [`expire_idle`](crate::timer::expire_idle): the connection is idle. The first wait's limit runs from now on.
     pub fn set_idle_timeout(&self, limit: Duration) {
+        self.limit.set(limit);
+        self.is_set.set(true);
         self.watch.set_idle(limit);
+    }
+
+    /// Limits all following waits together to `limit` from now, in the place of the limit on each.
+    pub fn set_only_deadline(&self, limit: Duration) {
+        self.limit.set(UNTIL_DUE);
+        self.is_set.set(true);
+        self.watch.set(limit);
     }
 
     /// Limits all waits together to `limit` from now, beside the limit on each; zero takes it away.
@@ -73,16 +92,24 @@ impl Conn {
 
     /// Reads once. `Ok(empty)` is the end of the stream.
     pub fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
-        // Most polls find nothing: they do not touch the buffer.
-        match &self.stream {
-            None => return Poll::Ready(Err(ErrorKind::NotConnected.into())),
-            Some(stream) if stream.poll_read_ready(cx).is_pending() => return self.poll_timeout(cx),
-            Some(_) => {}
+        let Some(stream) = &self.stream else { return Poll::Ready(Err(ErrorKind::NotConnected.into())) };
+        loop {
+            // Most polls find nothing: they do not touch the buffer.
+            let Poll::Ready(readiness) = stream.poll_read_ready(cx) else { return self.poll_timeout(cx) };
+            readiness?;
+            let read = pool::with_read_buffer(|buffer| {
+                let read = once(stream, Interest::READABLE, || {
+                    let room = buffer.spare_capacity_mut().len();
+                    let n = sys::receive(stream, buffer)?;
+                    Ok((n, n > 0 && n < room))
+                });
+                read.map(|result| result.map(|_| pool::take_filled(buffer)))
+            });
+            if let Some(result) = read {
+                self.progressed();
+                return Poll::Ready(result);
+            }
         }
-        pool::with_read_buffer(|buffer| {
-            ready!(self.poll_fill(cx, buffer))?;
-            Poll::Ready(Ok(pool::take_filled(buffer)))
-        })
     }
 
     /// Reads once. `Ok(empty)` is the end of the stream.
@@ -90,15 +117,14 @@ impl Conn {
         poll_fn(|cx| self.poll_read(cx)).await
     }
 
-    fn poll_fill(&mut self, cx: &mut Context<'_>, buffer: &mut BytesMut) -> Poll<io::Result<()>> {
-        let Some(stream) = &mut self.stream else { return Poll::Ready(Err(ErrorKind::NotConnected.into())) };
-        match pin!(stream.read_buf(buffer)).poll(cx) {
-            Poll::Ready(result) => Poll::Ready(result.map(|_| ())),
-            Poll::Pending => self.poll_timeout(cx),
-        }
+    fn progressed(&self) {
+        self.is_set.set(self.limit.get() == UNTIL_DUE);
     }
 
     fn poll_timeout<T>(&self, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
+        if !self.is_set.replace(true) {
+            self.watch.set(self.limit.get());
+        }
         let expired = self.watch.poll_expired(cx).is_ready()
             || self.deadline.as_ref().is_some_and(|d| d.poll_expired(cx).is_ready());
         if expired { Poll::Ready(Err(ErrorKind::TimedOut.into())) } else { Poll::Pending }
@@ -125,15 +151,18 @@ impl Conn {
                 room -= left.len();
             }
         }
-        let Some(stream) = &mut self.stream else { return Poll::Ready(Err(ErrorKind::NotConnected.into())) };
-        let stream = Pin::new(stream);
-        let result = match &slices[..count] {
-            [one] => stream.poll_write(cx, one),
-            several => stream.poll_write_vectored(cx, several),
-        };
-        match result {
-            Poll::Ready(result) => Poll::Ready(result),
-            Poll::Pending => self.poll_timeout(cx),
+        let Some(stream) = &self.stream else { return Poll::Ready(Err(ErrorKind::NotConnected.into())) };
+        loop {
+            let Poll::Ready(readiness) = stream.poll_write_ready(cx) else { return self.poll_timeout(cx) };
+            readiness?;
+            let written = once(stream, Interest::WRITABLE, || {
+                let n = sys::send(stream, &slices[..count])?;
+                Ok((n, n > 0 && n < SEND_BYTES - room))
+            });
+            if let Some(result) = written {
+                self.progressed();
+                return Poll::Ready(result);
+            }
         }
     }
 
@@ -183,6 +212,28 @@ impl Conn {
     /// The local address.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.stream()?.local_addr()
+    }
+}
+
+/// One call of the system on a connection that is said to be ready. `call` tells how many bytes went and whether that
+/// used up what was ready, so that the next call waits for news. `None`: nothing was ready after all.
+fn once(
+    stream: &TcpStream,
+    interest: Interest,
+    call: impl FnOnce() -> io::Result<(usize, bool)>,
+) -> Option<io::Result<usize>> {
+    let mut moved = None;
+    let result = stream.try_io(interest, || {
+        let (n, used_up) = call()?;
+        moved = Some(n);
+        // The answer that takes the readiness away.
+        if used_up { Err(ErrorKind::WouldBlock.into()) } else { Ok(()) }
+    });
+    match (moved, result) {
+        (Some(n), _) => Some(Ok(n)),
+        (None, Err(e)) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => None,
+        (None, Err(e)) => Some(Err(e)),
+        (None, Ok(())) => Some(Ok(0)),
     }
 }
 

@@ -8,6 +8,10 @@ use std::cell::RefCell;
 
 /// Bytes one read can deliver.
 pub const READ_BYTES: usize = 128 * 1024;
+/// Reads up to this size are copied into a chunk that they share with others; see [`take_filled`].
+const SMALL_BYTES: usize = 512;
+/// Size of such a chunk.
+const CHUNK_BYTES: usize = 4 * 1024;
 /// Reads up to this size are copied out exactly; larger ones are handed over without copying.
 const COPY_BYTES: usize = 16 * 1024;
 /// LIMIT: vectors kept for reuse per thread, and their largest size.
@@ -16,6 +20,7 @@ const KEPT_BYTES: usize = 64 * 1024;
 
 thread_local! {
     static READ: RefCell<BytesMut> = RefCell::new(BytesMut::new());
+    static CHUNK: RefCell<BytesMut> = RefCell::new(BytesMut::new());
     static VECS: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -28,9 +33,23 @@ pub(crate) fn with_read_buffer<R>(fill: impl FnOnce(&mut BytesMut) -> R) -> R {
     })
 }
 
-/// Takes what was read out of the buffer: copied if small, handed over if large.
+/// Takes what was read out of the buffer. Large reads are handed over, others copied: small ones, heads mostly, one
+/// behind the other into a chunk, which costs neither an allocation for each nor another for sharing it. Who keeps such
+/// a piece for long copies it, for it keeps the whole chunk.
 pub(crate) fn take_filled(buffer: &mut BytesMut) -> Bytes {
-    if buffer.len() <= COPY_BYTES { Bytes::copy_from_slice(buffer) } else { buffer.split().freeze() }
+    match buffer.len() {
+        0 => Bytes::new(),
+        n if n <= SMALL_BYTES => CHUNK.with_borrow_mut(|chunk| {
+            if chunk.capacity() < n {
+                // Takes the old memory again if nobody holds a piece of it any more.
+                chunk.reserve(CHUNK_BYTES);
+            }
+            chunk.extend_from_slice(buffer);
+            chunk.split().freeze()
+        }),
+        n if n <= COPY_BYTES => Bytes::copy_from_slice(buffer),
+        _ => buffer.split().freeze(),
+    }
 }
 
 /// An empty byte vector, returned to the thread when dropped.
@@ -71,5 +90,30 @@ impl Drop for ScratchVec {
                 vecs.push(vec);
             }
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_keep_their_bytes_whatever_their_size_and_whoever_is_dropped() {
+        let sizes =
+            [0, 1, SMALL_BYTES - 1, SMALL_BYTES, SMALL_BYTES + 1, COPY_BYTES, COPY_BYTES + 1, READ_BYTES];
+        let mut kept = Vec::new();
+        for round in 0..100u8 {
+            for (number, size) in sizes.into_iter().enumerate() {
+                let text = vec![round ^ number as u8; size];
+                let piece = with_read_buffer(|buffer| {
+                    buffer.extend_from_slice(&text);
+                    take_filled(buffer)
+                });
+                kept.push((text, piece));
+            }
+            // Some go early, so that chunks are used again.
+            kept.swap_remove(usize::from(round) % kept.len());
+            assert!(kept.iter().all(|(text, piece)| piece == text));
+        }
     }
 }

@@ -4,11 +4,13 @@
 //! Invariants: the only module of this crate with `unsafe`; every use says why it is sound.
 #![expect(unsafe_code, reason = "an allocator is unsafe by its trait, and so are calls of C")]
 
+use bytes::BytesMut;
 use libmimalloc_sys as mi;
+use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags};
 use std::alloc::{GlobalAlloc, Layout};
 use std::ffi::c_int;
-use std::io;
-use std::os::fd::AsRawFd;
+use std::io::{self, IoSlice};
+use std::os::fd::{AsFd, AsRawFd};
 
 /// `TCP_DEFER_ACCEPT`: how long a listening socket keeps a connection back until bytes have come; 0: not at all.
 pub(crate) fn set_defer_accept(socket: &impl AsRawFd, seconds: u16) -> io::Result<()> {
@@ -25,6 +27,27 @@ pub(crate) fn set_defer_accept(socket: &impl AsRawFd, seconds: u16) -> io::Resul
         )
     };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Reads once into the room behind the bytes of `buffer` (`recv`). By a call of its own: the C library's is a point at
+/// which threads can be cancelled, which costs as much as reading a small message.
+pub(crate) fn receive(socket: &impl AsFd, buffer: &mut BytesMut) -> io::Result<usize> {
+    let ((filled, _), _) = rustix::net::recv(socket, buffer.spare_capacity_mut(), RecvFlags::empty())?;
+    let n = filled.len();
+    // SAFETY: the kernel has written `n` bytes behind those that were there.
+    unsafe { buffer.set_len(buffer.len() + n) };
+    Ok(n)
+}
+
+/// Writes once (`send`, `sendmsg`). A peer that is gone is an error, not a signal.
+pub(crate) fn send(socket: &impl AsFd, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+    let sent = match parts {
+        [one] => rustix::net::send(socket, one, SendFlags::NOSIGNAL),
+        several => {
+            rustix::net::sendmsg(socket, several, &mut SendAncillaryBuffer::default(), SendFlags::NOSIGNAL)
+        }
+    };
+    Ok(sent?)
 }
 
 /// Seconds since 1970 at the kernel's last tick (`CLOCK_REALTIME_COARSE`).

@@ -8,6 +8,7 @@
 
 use crate::names::{FieldName, Known, is_token_byte};
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 /// Index of "not a well-known name" in a slot.
 const OTHER: u8 = u8::MAX;
@@ -71,9 +72,30 @@ pub enum InvalidField {
 #[derive(Debug, Default)]
 pub struct HeaderBlock {
     received: Bytes,
-    arena: Vec<Vec<u8>>,
+    /// Most blocks need no more than one chunk.
+    arena: SmallVec<[Vec<u8>; 1]>,
     slots: Vec<Slot>,
-    present: u128,
+    present: Present,
+}
+
+/// A set of well-known names, by [`Known::bit`]. In two words, so that the block needs no more alignment than they do.
+#[derive(Clone, Copy, Debug, Default)]
+struct Present([u64; 2]);
+
+impl Present {
+    fn of(bits: u128) -> Present {
+        Present([bits as u64, (bits >> 64) as u64])
+    }
+
+    #[inline]
+    fn bits(self) -> u128 {
+        u128::from(self.0[0]) | u128::from(self.0[1]) << 64
+    }
+
+    #[inline]
+    fn add(&mut self, bits: u128) {
+        *self = Present::of(self.bits() | bits);
+    }
 }
 
 impl Clone for HeaderBlock {
@@ -120,7 +142,7 @@ impl HeaderBlock {
             canonical: false,
             on_wire,
         });
-        self.present |= known.map_or(0, Known::bit);
+        self.present.add(known.map_or(0, Known::bit));
     }
 
     /// Number of fields (lines).
@@ -142,13 +164,13 @@ impl HeaderBlock {
     /// Whether a well-known field is present: one bit test.
     #[inline]
     pub fn has(&self, name: Known) -> bool {
-        self.present & name.bit() != 0
+        self.present.bits() & name.bit() != 0
     }
 
     /// Whether any of these well-known fields is present: one test of bits.
     #[inline]
     pub fn has_any(&self, names: &[Known]) -> bool {
-        self.present & names.iter().fold(0, |set, name| set | name.bit()) != 0
+        self.present.bits() & names.iter().fold(0, |set, name| set | name.bit()) != 0
     }
 
     /// Whether any field of that name is present.
@@ -211,7 +233,7 @@ impl HeaderBlock {
     /// §5.5), non-token bytes in the name by `_`. Use [`Self::try_append`] for input that should be refused.
     pub fn append<'n>(&mut self, name: impl Into<FieldName<'n>>, value: impl AsRef<[u8]>) {
         let slot = self.make_slot(name.into(), value.as_ref());
-        self.present |= Known::from_index(slot.known).map_or(0, Known::bit);
+        self.present.add(Known::from_index(slot.known).map_or(0, Known::bit));
         self.slots.push(slot);
     }
 
@@ -260,7 +282,7 @@ impl HeaderBlock {
             at = self.position(name, i);
         }
         if let FieldName::Known(known) = name {
-            self.present &= !known.bit();
+            self.present = Present::of(self.present.bits() & !known.bit());
         }
         before - self.slots.len()
     }
@@ -269,8 +291,8 @@ impl HeaderBlock {
     pub fn retain(&mut self, mut keep: impl FnMut(Field<'_>) -> bool) {
         let mut slots = std::mem::take(&mut self.slots);
         slots.retain(|slot| keep(self.field(slot)));
-        self.present =
-            slots.iter().filter_map(|s| Known::from_index(s.known)).fold(0, |set, k| set | k.bit());
+        let known = slots.iter().filter_map(|s| Known::from_index(s.known));
+        self.present = Present::of(known.fold(0, |set, k| set | k.bit()));
         self.slots = slots;
     }
 
@@ -303,7 +325,7 @@ impl HeaderBlock {
                 on_wire: self.name_bytes(slot).first() != Some(&b'@'),
             });
         }
-        HeaderBlock { received: bytes.into(), arena: Vec::new(), slots, present: self.present }
+        HeaderBlock { received: bytes.into(), arena: SmallVec::new(), slots, present: self.present }
     }
 
     /// Appends the fields as `Name: value CRLF`, internal (`@`) ones left out.

@@ -207,7 +207,8 @@ impl TransactionHook {
     }
 }
 
-/// SELECT_ALT: quality of one stored alternate (TS_HTTP_SELECT_ALT_HOOK). Global, synchronous.
+/// SELECT_ALT: quality of one stored alternate (TS_HTTP_SELECT_ALT_HOOK). Global, synchronous; the oldest alternate comes
+/// first.
 #[derive(Clone, Copy, Debug)]
 pub struct SelectAlt;
 
@@ -218,10 +219,19 @@ pub struct Alternate<'a> {
     pub transaction_id: u64,
     /// The client's request.
     pub client_request: &'a tollgate_http::Request,
+    /// The request that the response was stored for, as far as it is kept: URL, and the fields that `Vary` names.
+    pub cached_request: &'a tollgate_http::Request,
     /// The stored response header.
     pub cached_response: &'a tollgate_http::Response,
-    /// The quality, 0 to 1; the highest wins, 0 is never served. Handlers may change it.
+    /// Whether `Vary` lets this request have it.
+    pub matches_vary: bool,
+    /// What the request's Accept, Accept-Charset, Accept-Encoding and Accept-Language say of it, 0 to 1.
+    pub preference: f32,
+    /// What handlers say of it, 0 to 1; they may change it. The greatest product with `preference` wins, of equals the
+    /// latest `Date`. 0 is never served.
     pub quality: std::cell::Cell<f32>,
+    /// Handlers may have `Vary` count for nothing: they answer for it that the client is served well.
+    pub ignores_vary: std::cell::Cell<bool>,
 }
 
 impl HookPoint for SelectAlt {
@@ -229,7 +239,7 @@ impl HookPoint for SelectAlt {
     type Output<'a> = ();
     const NAME: &'static str = "SELECT_ALT";
     const MODE: Mode = Mode::Void;
-    const DOC: &'static str = "Once per stored alternate that fits the request, before one is chosen.";
+    const DOC: &'static str = "Once per stored alternate that the request accepts, before one is chosen.";
 }
 
 /// ACCESS_CHECK: may this client make this request? In httpd's manner (access_checker), RUN_ALL.

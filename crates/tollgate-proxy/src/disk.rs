@@ -20,10 +20,10 @@ use crate::thread::EngineThread;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use tollgate_cache::CacheKey;
 use tollgate_cache::disk::{DiskError, DiskStats, DiskStore, Journal};
 use tollgate_cache::purge::journal::Entry;
-use tollgate_cache::purge::{self, Purge, Purges};
+use tollgate_cache::purge::{self, Purge, Purges, Standing};
+use tollgate_cache::{CacheKey, StoredObject};
 use tollgate_config::storage::Storage;
 use tollgate_config::{Problem, Records};
 use tollgate_event::{clock, spawn_local, task};
@@ -74,6 +74,15 @@ impl Disk {
         }
     }
 
+    /// Takes what was forgotten out of the journal.
+    pub(crate) fn write_anew(&self, all: &Purges) {
+        let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(journal) = &mut *journal else { return };
+        if let Err(error) = rewrite(journal, all) {
+            tracing::warn!("purges that were forgotten are still written down: {error}");
+        }
+    }
+
     /// Takes up the purges of earlier processes, and writes down those of this one.
     fn open_journal(&self, path: &Path, all: &Purges) -> Result<(), DiskError> {
         let (mut journal, records) = Journal::open(path)?;
@@ -96,6 +105,7 @@ impl Disk {
             (Metric::CacheDiskReadErrors, now.read_errors, before.read_errors),
             (Metric::CacheDiskWriteErrors, now.write_errors, before.write_errors),
             (Metric::CacheDiskBacklogRefusals, now.backlog_refusals, before.backlog_refusals),
+            (Metric::CacheDiskEvacuated, now.evacuated, before.evacuated),
         ] {
             metrics.add(metric, now.saturating_sub(before));
         }
@@ -178,6 +188,25 @@ pub(crate) async fn make_removal_last(engine: &Arc<Engine>, key: &CacheKey, what
     }
 }
 
+/// Makes what lies on the disk under the key stale; returns when that would survive a failure of the machine. Tells how
+/// many objects there are.
+pub(crate) async fn soften(engine: &Arc<Engine>, key: &CacheKey) -> usize {
+    let Some(store) = engine.disk.store().cloned() else { return 0 };
+    let (engine, key, now) = (Arc::clone(engine), key.clone(), clock::unix_seconds());
+    let work = move || {
+        let purges = engine.store.purges();
+        store.soften(&key, now, |object| purges.judge(&key, object.head().mark()) == Standing::Gone)
+    };
+    match task::run(work).await {
+        Some(Ok(softened)) => softened,
+        Some(Err(error)) => {
+            tracing::error!("what was purged softly is removed from the disk: {error}");
+            0
+        }
+        None => 0,
+    }
+}
+
 /// Returns when a purge of many objects would survive a failure of the machine.
 pub(crate) async fn make_purge_last(engine: &Arc<Engine>, purge: Purge) {
     if engine.disk.store().is_none() {
@@ -189,6 +218,17 @@ pub(crate) async fn make_purge_last(engine: &Arc<Engine>, purge: Purge) {
             "a purge is not written down and will not hold after a restart: the process is ending"
         );
     }
+}
+
+/// An object was hit: writes it anew, when there is time, if it would be overwritten soon.
+pub(crate) fn evacuate_behind(store: &Arc<DiskStore>, key: &CacheKey, object: &Arc<StoredObject>) {
+    let Some(evacuation) = store.evacuation(key, object) else { return };
+    let store = Arc::clone(store);
+    spawn_local(async move {
+        if let Some(Err(error)) = task::run(move || store.evacuate(&evacuation)).await {
+            tracing::warn!("an object in use is not written anew: {error}");
+        }
+    });
 }
 
 /// Every second: buffers are written, and indexes now and then.

@@ -172,6 +172,7 @@ impl Engine {
         let (stats, purges) = (self.store.stats(), self.store.purges().stats());
         self.metrics.set(Metric::CacheObjects, stats.objects as i64);
         self.metrics.set(Metric::CacheBytesUsed, stats.bytes as i64);
+        self.metrics.set(Metric::CacheBytesPinned, stats.pinned_bytes as i64);
         self.metrics.set(Metric::CacheBans, purges.bans as i64);
         self.metrics.set(Metric::CachePurgedTags, purges.tags as i64);
         let mut published = self.published.lock().unwrap_or_else(PoisonError::into_inner);
@@ -247,11 +248,9 @@ impl Engine {
         self.store.remove(key) + on_disk
     }
 
-    /// Makes what is stored under `key` stale. Tells how many objects there are.
+    /// Makes what memory has under `key` stale. Tells how many objects there are.
     pub(crate) fn soften(&self, key: &CacheKey) -> usize {
-        // On a disk there is no half way: what only lies there is gone.
-        let on_disk = self.disk.store().map_or(0, |store| store.remove(key));
-        self.store.soften(key, tollgate_event::clock::unix_seconds()) + on_disk
+        self.store.soften(key, tollgate_event::clock::unix_seconds())
     }
 }
 
@@ -281,6 +280,7 @@ fn store_settings(records: &Records) -> RamStoreSettings {
             bytes(ids::CACHE_RAM_CACHE_SIZE)
         },
         cutoff_bytes: bytes(ids::CACHE_RAM_CACHE_CUTOFF),
+        pinned_percent: u8::try_from(records.int(ids::TOLLGATE_CACHE_PINNED_SHARE)).unwrap_or(0),
         // LIMIT: "no limit" is the greatest that can be set.
         max_alternates: match records.int(ids::CACHE_LIMITS_HTTP_MAX_ALTS) {
             0 => 1024,

@@ -57,6 +57,7 @@ pub fn of(r: &TxnRecords) -> Policy {
         },
         revalidate_after: None,
         ttl_in_cache: None,
+        pin_in_cache: 0,
         range_lookup: r.flag(ids::HTTP_CACHE_RANGE_LOOKUP),
         range_write: r.flag(ids::HTTP_CACHE_RANGE_WRITE),
         negotiation: Negotiation {

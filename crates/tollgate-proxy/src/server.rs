@@ -38,9 +38,8 @@ pub async fn serve(engine: Arc<Engine>, index: usize, listeners: ListenerSet, dr
     while !(thread.is_draining() && (thread.sessions() == 0 || drained_for >= drain_limit)) {
         timer::sleep(tick).await;
         ticks += 1;
-        // With disks no purge may be forgotten: there are objects that a sweep through memory does not judge.
-        if let Some(sweeper) = sweeper.as_mut().filter(|_| thread.engine.disk.store().is_none()) {
-            sweeper.tick(&thread.engine.store);
+        if let Some(sweeper) = &mut sweeper {
+            sweeper.tick(&thread.engine);
         }
         if ticks.is_multiple_of(10) {
             every_second(&thread);

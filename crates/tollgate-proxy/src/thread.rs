@@ -27,7 +27,11 @@ pub(crate) struct EngineThread {
     index: u64,
     next_id: Cell<u64>,
     sessions: Cell<usize>,
+    hits: Cell<u32>,
 }
+
+/// Of so many hits in memory one is looked at more closely.
+const HITS_PER_SAMPLE: u32 = 64;
 
 const DNS_PORT: u16 = 53;
 
@@ -58,6 +62,7 @@ impl EngineThread {
             index: index as u64,
             next_id: Cell::new(0),
             sessions: Cell::new(0),
+            hits: Cell::new(0),
             engine,
         })
     }
@@ -84,6 +89,13 @@ impl EngineThread {
 
     pub(crate) fn is_draining(&self) -> bool {
         self.engine.draining.load(Ordering::Relaxed)
+    }
+
+    /// Counts a hit in memory; whether it is one of the sample.
+    #[inline]
+    pub(crate) fn samples_hit(&self) -> bool {
+        self.hits.set(self.hits.get().wrapping_add(1));
+        self.hits.get().is_multiple_of(HITS_PER_SAMPLE)
     }
 
     /// Sessions running on this thread.

@@ -1,7 +1,7 @@
 //! HTTP/1 on one connection, either side.
 //!
 //! Responsible for: reading message heads and bodies off a connection, keeping what was read too far, counting
-//! bytes, restarting the inactivity limit on progress.
+//! bytes.
 //! Not responsible for: what a message means; who closes when.
 //! Invariants: bytes after a message stay for the next one; memory per connection is bounded by one read plus the
 //! head limit; [`BodyReader::poll_next`] loses nothing when it is not polled again.
@@ -24,9 +24,6 @@ use tollgate_plugin::BodyError;
 pub(crate) struct Wire {
     conn: Conn,
     unread: Bytes,
-    limit: Duration,
-    /// A read has been waited for since the last one.
-    waiting: bool,
     /// Bytes read from the peer.
     pub(crate) received: u64,
     /// Bytes written to the peer.
@@ -48,21 +45,16 @@ pub(crate) enum HeadReadError {
 
 impl Wire {
     pub(crate) fn new(conn: Conn) -> Wire {
-        Wire { conn, unread: Bytes::new(), limit: Duration::ZERO, waiting: false, received: 0, sent: 0 }
+        Wire { conn, unread: Bytes::new(), received: 0, sent: 0 }
     }
 
     /// Limits each wait from now on to `limit` without progress; zero: no limit.
     pub(crate) fn set_limit(&mut self, limit: Duration) {
-        self.limit = limit;
-        self.waiting = false;
         self.conn.set_timeout(limit);
     }
 
     /// Limits the wait for the next message; the process may cut it short when it wants to be rid of idle connections.
     pub(crate) fn set_idle_limit(&mut self, limit: Duration) {
-        self.limit = limit;
-        // The limit runs from here on, whenever the wait begins.
-        self.waiting = true;
         self.conn.set_idle_timeout(limit);
     }
 
@@ -79,8 +71,7 @@ impl Wire {
 
     /// Limits everything from now on to one absolute deadline, whatever the progress.
     pub(crate) fn set_deadline(&mut self, limit: Duration) {
-        self.conn.set_timeout(limit);
-        self.limit = Duration::MAX;
+        self.conn.set_only_deadline(limit);
     }
 
     pub(crate) fn conn(&self) -> &Conn {
@@ -110,23 +101,9 @@ impl Wire {
         std::mem::take(&mut self.unread)
     }
 
-    fn progressed(&self) {
-        if self.limit != Duration::MAX {
-            self.conn.set_timeout(self.limit);
-        }
-    }
-
     pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
-        let mut poll = self.conn.poll_read(cx);
-        if !self.waiting && is_timeout(&poll) {
-            // The time went by while nobody waited for bytes, on a slow client say: the wait begins now.
-            self.progressed();
-            poll = self.conn.poll_read(cx);
-        }
-        self.waiting = poll.is_pending();
-        let bytes = ready!(poll)?;
+        let bytes = ready!(self.conn.poll_read(cx))?;
         self.received += bytes.len() as u64;
-        self.progressed();
         Poll::Ready(Ok(bytes))
     }
 
@@ -245,7 +222,6 @@ impl Wire {
             }
             done += n;
             self.sent += n as u64;
-            self.progressed();
         }
         Ok(())
     }
@@ -264,17 +240,12 @@ impl Wire {
     ) -> Poll<io::Result<usize>> {
         let n = ready!(self.conn.poll_write_parts(cx, parts, done))?;
         self.sent += n as u64;
-        self.progressed();
         Poll::Ready(Ok(n))
     }
 
     pub(crate) async fn shutdown_write(&mut self) -> io::Result<()> {
         self.conn.shutdown_write().await
     }
-}
-
-fn is_timeout<T>(poll: &Poll<io::Result<T>>) -> bool {
-    matches!(poll, Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::TimedOut)
 }
 
 fn read_error(error: &io::Error, partial: bool) -> HeadReadError {

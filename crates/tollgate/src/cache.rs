@@ -128,6 +128,8 @@ pub(crate) fn stat(server: &Server) -> Value {
             ("disk_write_errors", disk.write_errors),
             ("disk_corrupt", disk.corrupt),
             ("disk_backlog_refusals", disk.backlog_refusals),
+            ("disk_evacuated", disk.evacuated),
+            ("disk_bytes_evacuated", disk.evacuated_bytes),
             ("disk_stripes", disk.stripes),
             ("disk_stripes_offline", disk.offline),
         ] {

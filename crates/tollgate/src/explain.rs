@@ -42,10 +42,12 @@ pub(crate) fn text(told: &Value) -> String {
         1 => "1 alternate".to_owned(),
         n => format!("{n} alternates"),
     };
-    out.line("stored", &stored);
+    let tier = if told["disk"].is_null() { "" } else { " in memory" };
+    out.line("stored", &format!("{stored}{tier}"));
     for (number, alternate) in alternates.iter().enumerate() {
         out.alternate(number + 1, alternate);
     }
+    out.disk(&told["disk"]);
     out.line("decision", &plain(&told["decision"]));
     out.0
 }
@@ -56,6 +58,33 @@ impl Lines {
     fn line(&mut self, label: &str, value: &str) {
         let written = writeln!(self.0, "{label:<14}{value}");
         debug_assert!(written.is_ok(), "writing to a String does not fail");
+    }
+
+    fn disk(&mut self, told: &Value) {
+        if let Some(why) = told["error"].as_str() {
+            self.line("on disk", &format!("unknown: {why}"));
+        }
+        let Some(alternates) = told["alternates"].as_array() else { return };
+        let stored = match alternates.len() {
+            0 => "nothing".to_owned(),
+            1 => "1 alternate".to_owned(),
+            n => format!("{n} alternates"),
+        };
+        let volume = match told["volume"].as_u64() {
+            Some(0) | None => String::new(),
+            Some(number) => format!(", volume {number}"),
+        };
+        self.line("on disk", &format!("{stored} in stripe {}{volume}", plain(&told["stripe"])));
+        for (number, alternate) in alternates.iter().enumerate() {
+            self.alternate(number + 1, alternate);
+            self.line("    place", &place(&alternate["place"]));
+            if alternate["is_complete"] == false {
+                self.line("", "part of a body");
+            }
+            if alternate["is_purged"] == true {
+                self.line("", "purged: not found any more");
+            }
+        }
     }
 
     fn alternate(&mut self, number: usize, told: &Value) {
@@ -77,6 +106,20 @@ impl Lines {
             self.line("", &format!("stale since a soft purge at {at}"));
         }
     }
+}
+
+fn place(place: &Value) -> String {
+    let fragments = place["fragments"].as_array().map_or(&[][..], Vec::as_slice);
+    let body = match fragments {
+        [] => "with its body".to_owned(),
+        [only] => format!("its body in a fragment at {only}"),
+        [first, .., last] => format!("its body in {} fragments, from {first} to {last}", fragments.len()),
+    };
+    let buffered = if place["is_buffered"] == true { " (waiting to be written)" } else { "" };
+    format!(
+        "byte {}{buffered}, {body}; overwritten after another {} bytes",
+        place["offset"], place["overwritten_after_bytes"]
+    )
 }
 
 fn plain(value: &Value) -> String {

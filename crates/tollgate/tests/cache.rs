@@ -263,3 +263,35 @@ fn explain_tells_why_something_is_stale_another_variant_or_not_stored() {
     let post = text(&["http://www.test/a", "-X", "POST"]);
     assert!(post.contains("no: method"), "{post}");
 }
+
+#[test]
+fn explain_tells_what_lies_on_the_disk_beside_what_is_in_memory() {
+    let server = Server::start_with(&[("storage.config", "cache.db 32M\n")]);
+    let url = "http://www.test/a/1";
+    let explain = || server.json(&["explain", "--json", url]);
+    assert_eq!(explain()["disk"]["alternates"], serde_json::json!([]));
+    server.get("a/1", "");
+    // It is written behind the delivery.
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    let told = loop {
+        let told = explain();
+        if told["disk"]["alternates"][0].is_object() {
+            break told;
+        }
+        assert!(std::time::Instant::now() < deadline, "{told}");
+    };
+    assert_eq!(told["alternates"][0]["is_chosen"], true, "memory comes first");
+    let disk = &told["disk"];
+    assert_eq!((&disk["stripe"], &disk["volume"]), (&"cache.db:0".into(), &0.into()));
+    let object = &disk["alternates"][0];
+    assert_eq!((&object["is_chosen"], &object["is_complete"]), (&false.into(), &true.into()));
+    assert_eq!((&object["body_bytes"], &object["is_purged"]), (&5.into(), &false.into()));
+    assert!(object["place"]["offset"].as_u64().is_some_and(|at| at > 8192 && at < 32 << 20), "{object}");
+    let text = server.done(&["explain", url]);
+    for part in ["1 alternate in memory", "1 alternate in stripe cache.db:0", "with its body"] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    server.done(&["cache", "purge", "--tag", "a"]);
+    assert_eq!(explain()["disk"]["alternates"][0]["is_purged"], true);
+    assert!(server.done(&["explain", url]).contains("purged: not found any more"));
+}

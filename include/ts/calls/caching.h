@@ -39,7 +39,7 @@ void TSHttpTxnTransformedRespCache(TSHttpTxn txn, int on);
 const char *TSHttpTxnCacheDiskPathGet(TSHttpTxn txn, int *length);
 int TSHttpTxnBackgroundFillStarted(TSHttpTxn txn);
 
-/* Alternates, during SELECT_ALT only: the messages, and a quality from 0 to 1. */
+/* Alternates, during SELECT_ALT only: the messages, and a quality from 0 to 1; FLT_MAX: 1, whatever Vary says. */
 TSReturnCode TSHttpAltInfoClientReqGet(TSHttpAltInfo info, TSMBuffer *buffer, TSMLoc *loc);
 TSReturnCode TSHttpAltInfoCachedReqGet(TSHttpAltInfo info, TSMBuffer *buffer, TSMLoc *loc);
 TSReturnCode TSHttpAltInfoCachedRespGet(TSHttpAltInfo info, TSMBuffer *buffer, TSMLoc *loc);

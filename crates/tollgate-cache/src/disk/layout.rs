@@ -20,7 +20,7 @@ use twox_hash::XxHash3_64;
 
 pub(super) const PAGE: u64 = 4096;
 const SUPERBLOCKS_BYTES: u64 = 2 * PAGE;
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const SUPERBLOCK_MAGIC: &[u8; 16] = b"Tollgate stripe\0";
 const INDEX_MAGIC: &[u8; 16] = b"Tollgate index \0";
 /// LIMIT: bytes of one stripe's log: what 32 bits of blocks can tell apart.
@@ -113,9 +113,20 @@ impl Superblock {
         Some(Superblock { geometry, epoch, seed })
     }
 
+    /// Whether a page is a whole superblock of another version of this program.
+    pub(super) fn is_of_another_version(page: &[u8]) -> bool {
+        let version = |content: &[u8]| Input(content.strip_prefix(SUPERBLOCK_MAGIC)?).u32();
+        unsealed(page).and_then(version).is_some_and(|version| version != VERSION)
+    }
+
     /// Whether a page belongs to nobody: zeros, or a superblock whose checksum need not hold.
     pub(super) fn may_be_overwritten(page: &[u8]) -> bool {
-        page.iter().all(|byte| *byte == 0) || page.starts_with(SUPERBLOCK_MAGIC)
+        page.iter().all(|byte| *byte == 0) || Superblock::is_like(page)
+    }
+
+    /// Whether a page begins as a superblock does.
+    pub(super) fn is_like(page: &[u8]) -> bool {
+        page.starts_with(SUPERBLOCK_MAGIC)
     }
 }
 
@@ -129,6 +140,18 @@ pub(super) struct IndexPage {
     pub(super) epoch: u32,
     /// In the footer: of all places. In the header: 0.
     pub(super) checksum: u64,
+    /// What of the index has been judged by which purges.
+    pub(super) judged: Judged,
+}
+
+/// What the log's documents have been judged by, beside what they say themselves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Judged {
+    /// Documents before this position have been judged by the purges up to `number`.
+    pub(super) lsn: u64,
+    pub(super) number: u64,
+    /// Since when places with the marks 1 to 3 are stale; 0: the mark is not used.
+    pub(super) stale_since: [i64; 3],
 }
 
 impl IndexPage {
@@ -138,6 +161,9 @@ impl IndexPage {
         out.extend_from_slice(&self.lsn.to_le_bytes());
         out.extend_from_slice(&self.checksum.to_le_bytes());
         out.extend_from_slice(&self.epoch.to_le_bytes());
+        out.extend_from_slice(&self.judged.lsn.to_le_bytes());
+        out.extend_from_slice(&self.judged.number.to_le_bytes());
+        self.judged.stale_since.iter().for_each(|at| out.extend_from_slice(&at.to_le_bytes()));
         sealed(out)
     }
 
@@ -147,7 +173,12 @@ impl IndexPage {
             return None;
         }
         let (serial, lsn, checksum) = (input.u64()?, input.u64()?, input.u64()?);
-        Some(IndexPage { serial, lsn, checksum, epoch: input.u32()? })
+        let epoch = input.u32()?;
+        let mut judged = Judged { lsn: input.u64()?, number: input.u64()?, ..Judged::default() };
+        for at in &mut judged.stale_since {
+            *at = input.u64()?.cast_signed();
+        }
+        Some(IndexPage { serial, lsn, checksum, epoch, judged })
     }
 }
 

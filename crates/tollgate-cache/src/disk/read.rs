@@ -39,6 +39,10 @@ pub struct Document {
     pub extents: Vec<Extent>,
     /// Whether it was put together: then it may have holes.
     pub is_assembly: bool,
+    /// It was judged by the purges up to this number, at least.
+    pub judged: u64,
+    /// Since when it is stale by them, seconds since 1970, if its header does not say so.
+    pub stale_since: Option<i64>,
 }
 
 impl Stripe {
@@ -101,7 +105,10 @@ impl Stripe {
             self.forget_at(key, found.lsn);
             return Ok(None);
         }
+        let (judged, stale_since) = self.judged_of(found);
         Ok(Some(Document {
+            judged,
+            stale_since,
             lsn: found.lsn,
             meta: payload.meta,
             body_len: payload.body_len,
@@ -182,7 +189,7 @@ impl Stripe {
     }
 
     /// Bytes of the log from the tail or the device.
-    fn bytes_at(&self, lsn: u64, len: u64, patience: Patience) -> Result<Vec<u8>, DiskError> {
+    pub(super) fn bytes_at(&self, lsn: u64, len: u64, patience: Patience) -> Result<Vec<u8>, DiskError> {
         {
             let tail = self.tail.read();
             if lsn >= tail.start {
@@ -216,11 +223,11 @@ impl Stripe {
     }
 
     /// What was read is not what was written: overwritten meanwhile, or damaged.
-    fn not_as_written(&self, lsn: u64) -> DiskError {
+    pub(super) fn not_as_written(&self, lsn: u64) -> DiskError {
         if self.window().holds(lsn) { self.corrupt() } else { DiskError::Gone }
     }
 
-    fn corrupt(&self) -> DiskError {
+    pub(super) fn corrupt(&self) -> DiskError {
         self.counters.corrupt.fetch_add(1, Ordering::Relaxed);
         DiskError::Corrupt
     }

@@ -7,6 +7,7 @@
 
 use super::extent::{self, Extent};
 use bytes::Bytes;
+use std::ops::Range;
 use twox_hash::XxHash3_64;
 
 /// Unit of positions in the log, bytes.
@@ -144,24 +145,24 @@ pub(super) const EXTENT_BYTES: usize = 32;
 
 /// Where the body of a document is that is not in it.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Whereabouts<'a> {
+pub(super) enum Places<'a> {
     Fragments(&'a [FragmentRef]),
     Extents(&'a [Extent]),
 }
 
-impl Whereabouts<'_> {
+impl Places<'_> {
     pub(super) fn count(&self) -> usize {
         match self {
-            Whereabouts::Fragments(list) => list.len(),
-            Whereabouts::Extents(list) => list.len(),
+            Places::Fragments(list) => list.len(),
+            Places::Extents(list) => list.len(),
         }
     }
 
     /// Positions of the fragments.
     pub(super) fn positions(&self) -> impl Iterator<Item = u64> {
         let (fragments, extents): (&[FragmentRef], &[Extent]) = match self {
-            Whereabouts::Fragments(list) => (list, &[]),
-            Whereabouts::Extents(list) => (&[], list),
+            Places::Fragments(list) => (list, &[]),
+            Places::Extents(list) => (&[], list),
         };
         fragments.iter().map(|at| at.lsn).chain(extents.iter().map(|extent| extent.at.lsn))
     }
@@ -173,7 +174,7 @@ pub(super) fn document_front(
     meta_len: usize,
     body_len: u64,
     replaces: &[u64],
-    body: Whereabouts<'_>,
+    body: Places<'_>,
 ) -> Vec<u8> {
     let lists = replaces.len() * 8 + body.count() * EXTENT_BYTES;
     let mut out = Vec::with_capacity(DOCUMENT_PREFIX_BYTES + lists);
@@ -184,8 +185,8 @@ pub(super) fn document_front(
     out.extend_from_slice(&(body.count() as u32).to_le_bytes());
     replaces.iter().for_each(|lsn| out.extend_from_slice(&lsn.to_le_bytes()));
     match body {
-        Whereabouts::Fragments(list) => list.iter().for_each(|at| put_fragment(&mut out, *at)),
-        Whereabouts::Extents(list) => {
+        Places::Fragments(list) => list.iter().for_each(|at| put_fragment(&mut out, *at)),
+        Places::Extents(list) => {
             for extent in list {
                 put_fragment(&mut out, extent.at);
                 out.extend_from_slice(&extent.number.to_le_bytes());
@@ -210,11 +211,7 @@ impl DocumentPayload {
         let (key_len, meta_len) = (input.u32()? as usize, input.u32()? as usize);
         let body_len = input.u64()?;
         let (replaced, entries) = (input.u32()? as usize, input.u32()? as usize);
-        let entry_bytes = match kind {
-            Kind::Document => FRAGMENT_BYTES,
-            Kind::Assembly => EXTENT_BYTES,
-            _ => return None,
-        };
+        let entry_bytes = entry_bytes(kind)?;
         let lists = replaced.checked_mul(8)?.checked_add(entries.checked_mul(entry_bytes)?)?;
         if lists > input.0.len() {
             return None;
@@ -239,6 +236,28 @@ impl DocumentPayload {
             _ => inline.is_empty() && fragments.iter().map(|f| u64::from(f.len)).sum::<u64>() == body_len,
         };
         adds_up.then_some(DocumentPayload { key, meta, body_len, replaces, fragments, extents, inline })
+    }
+}
+
+/// Where key and meta lie in the payload of a document that begins with `front`.
+pub(super) fn key_and_meta(kind: Kind, front: &[u8]) -> Option<(Range<usize>, Range<usize>)> {
+    let mut input = Input(front.get(..DOCUMENT_PREFIX_BYTES)?);
+    let (key_len, meta_len) = (input.u32()? as usize, input.u32()? as usize);
+    let _body_len = input.u64()?;
+    let (replaced, fragmented) = (input.u32()? as usize, input.u32()? as usize);
+    let entry_bytes = entry_bytes(kind)?;
+    let lists = replaced.checked_mul(8)?.checked_add(fragmented.checked_mul(entry_bytes)?)?;
+    let key = DOCUMENT_PREFIX_BYTES.checked_add(lists)?;
+    let meta = key.checked_add(key_len)?;
+    Some((key..meta, meta..meta.checked_add(meta_len)?))
+}
+
+/// Bytes of an entry of the list that says where the body is; `None` for records without one.
+fn entry_bytes(kind: Kind) -> Option<usize> {
+    match kind {
+        Kind::Document => Some(FRAGMENT_BYTES),
+        Kind::Assembly => Some(EXTENT_BYTES),
+        _ => None,
     }
 }
 
@@ -307,7 +326,7 @@ mod tests {
             body in prop::collection::vec(any::<u8>(), 0..40),
             replaces in prop::collection::vec(any::<u64>(), 0..4),
         ) {
-            let front = document_front(key.len(), meta.len(), body.len() as u64, &replaces, Whereabouts::Fragments(&[]));
+            let front = document_front(key.len(), meta.len(), body.len() as u64, &replaces, Places::Fragments(&[]));
             let payload = Bytes::from([&front[..], &key, &meta, &body].concat());
             let document = DocumentPayload::decode(Kind::Document, &payload).expect("as written");
             prop_assert_eq!((&document.key[..], &document.meta[..]), (&key[..], &meta[..]));

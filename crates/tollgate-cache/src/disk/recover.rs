@@ -8,7 +8,7 @@
 
 use super::device::Device;
 use super::index::Window;
-use super::layout::{Geometry, IndexPage, PAGE, Superblock};
+use super::layout::{Geometry, IndexPage, Judged, PAGE, Superblock};
 use super::record::{BLOCK, DocumentPayload, HEADER_BYTES, Kind, RecordHeader, checksum};
 use super::stripe::{Stripe, Synced};
 use super::{DiskError, StripeOptions};
@@ -24,7 +24,7 @@ pub enum Found {
     New,
     /// With its objects.
     Warm,
-    /// Its size or settings have changed: it begins empty.
+    /// Its size, settings or format have changed: it begins empty.
     Resized,
     /// Its superblocks or both copies of its index are damaged: it begins empty.
     Damaged,
@@ -67,6 +67,7 @@ impl Stripe {
                 return Err(DiskError::Foreign);
             }
             None if pages.iter().flatten().all(|byte| *byte == 0) => Found::New,
+            None if pages.iter().any(|page| Superblock::is_of_another_version(page)) => Found::Resized,
             None => Found::Damaged,
         };
         let epoch = newest.map_or(0, |s| s.epoch);
@@ -86,7 +87,8 @@ impl Stripe {
             Some(page) => {
                 let end = self.replay(page);
                 replayed_bytes = end - page.lsn;
-                self.begin_at(end, Synced { serial: page.serial, lsn: page.lsn, lsn_before: page.lsn });
+                let IndexPage { serial, lsn, judged, .. } = page;
+                self.begin_at(end, Synced { serial, lsn, lsn_before: lsn, judged });
             }
             None => {
                 if found == Found::Warm {
@@ -99,7 +101,7 @@ impl Stripe {
                 self.epoch = self.epoch.max(epoch);
                 // Positions begin with the second lap: there is always one before.
                 let lsn = self.geometry.log_len;
-                self.begin_at(lsn, Synced { serial, lsn, lsn_before: lsn });
+                self.begin_at(lsn, Synced { serial, lsn, lsn_before: lsn, judged: Judged::default() });
             }
         }
         self.epoch = self.epoch.wrapping_add(1);
@@ -114,6 +116,8 @@ impl Stripe {
     }
 
     fn begin_at(&mut self, lsn: u64, synced: Synced) {
+        *self.judged.get_mut() = synced.judged;
+        *self.judged_for_good.get_mut() = synced.judged.number;
         self.has_synced(&mut self.syncing.lock(), synced);
         self.frontier.store(lsn, Ordering::Release);
         self.tail.get_mut().start = lsn;

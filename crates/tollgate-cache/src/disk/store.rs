@@ -7,6 +7,7 @@
 
 use super::body::{DiskBody, Parts};
 use super::device::Device;
+use super::evacuate::Evacuations;
 use super::extent;
 use super::read::{Document, Patience};
 use super::recover::Opened;
@@ -54,6 +55,11 @@ pub struct DiskStoreOptions {
     pub backlog_bytes: u64,
     /// `proxy.config.cache.dir.sync_frequency`: seconds between syncs of the index.
     pub sync_seconds: i64,
+    /// `proxy.config.cache.hit_evacuate_percent`: what is hit within so much of a stripe before the log's head is written
+    /// anew; 0: nothing is.
+    pub evacuate_percent: u8,
+    /// `proxy.config.cache.hit_evacuate_size_limit`: bytes of the largest body that is; 0: no limit.
+    pub evacuate_bytes: u64,
     /// Unpredictable; for stripes that are new.
     pub seed: u64,
     /// `hosting.config`: volumes for hosts, and for all below a domain (with a leading dot).
@@ -70,6 +76,8 @@ impl Default for DiskStoreOptions {
             max_alternates: 5,
             backlog_bytes: 5 << 20,
             sync_seconds: 60,
+            evacuate_percent: 0,
+            evacuate_bytes: 0,
             seed: 0,
             hosts: HashMap::new(),
             other_hosts: Vec::new(),
@@ -104,25 +112,30 @@ pub struct DiskStats {
     pub corrupt: u64,
     /// Objects not written because too many were waiting.
     pub backlog_refusals: u64,
+    /// Objects written anew because they were in use.
+    pub evacuated: u64,
+    /// Bytes of their bodies.
+    pub evacuated_bytes: u64,
 }
 
 /// What became of a stripe, by name.
 pub type StripeOpened = (String, Result<Opened, DiskError>);
 
-struct Member {
-    stripe: Arc<Stripe>,
-    name: String,
-    volume: u32,
+pub(super) struct Member {
+    pub(super) stripe: Arc<Stripe>,
+    pub(super) name: String,
+    pub(super) volume: u32,
     name_hash: u64,
 }
 
 /// All stripes.
 pub struct DiskStore {
-    members: Vec<Member>,
+    pub(super) members: Vec<Member>,
     options: DiskStoreOptions,
     backlog: Arc<AtomicU64>,
     backlog_refusals: AtomicU64,
     synced_at: AtomicI64,
+    pub(super) evacuations: Evacuations,
 }
 
 /// Room for an object that waits to be written; given back when dropped.
@@ -160,6 +173,7 @@ impl DiskStore {
             backlog: Arc::default(),
             backlog_refusals: AtomicU64::new(0),
             synced_at: AtomicI64::new(0),
+            evacuations: Evacuations::default(),
         };
         (store, results)
     }
@@ -196,26 +210,8 @@ impl DiskStore {
 
     fn load_with(&self, key: &CacheKey, patience: Patience) -> Result<Vec<StoredObject>, DiskError> {
         let Some(stripe) = self.stripe_of(key) else { return Ok(Vec::new()) };
-        let stripe_key = stripe.key(key.as_bytes());
-        let mut objects: Vec<StoredObject> = Vec::new();
-        let losses = stripe.losses();
-        for document in stripe.documents_with(stripe_key, patience)? {
-            let Some(head) = decode_head(&document.meta, key) else { continue };
-            let is_shadowed =
-                objects.iter().any(|newer| newer.head().selecting().same_variant(head.selecting()));
-            // What has holes must say so.
-            let is_complete =
-                !document.is_assembly || extent::are_complete(&document.extents, document.body_len);
-            if !is_complete && !head.is_part() {
-                stripe.forget_at(stripe_key, document.lsn);
-                continue;
-            }
-            if !is_shadowed {
-                let body = body_of(stripe, stripe_key.hash, losses, document);
-                objects.push(StoredObject::new(Arc::new(head), body));
-            }
-        }
-        Ok(objects)
+        let located = located(stripe, key, patience)?;
+        Ok(located.into_iter().map(|(_, object)| object).collect())
     }
 
     /// Begins to write an object; `None` if no stripe takes it.
@@ -226,16 +222,23 @@ impl DiskStore {
     /// Room for a complete object of that many bytes to wait for its writing; `None` if too many wait. What is stored
     /// under the key is then forgotten: it is older than what could not be written.
     pub fn reserve(&self, key: &CacheKey, bytes: u64) -> Option<Reservation> {
-        let most = self.options.backlog_bytes.max(bytes);
-        let taken = self.backlog.try_update(Ordering::AcqRel, Ordering::Acquire, |waiting| {
-            waiting.checked_add(bytes).filter(|sum| most == 0 || *sum <= most)
-        });
-        if taken.is_err() {
+        let room = self.room_for(bytes);
+        if room.is_none() {
             self.backlog_refusals.fetch_add(1, Ordering::Relaxed);
             self.remove(key);
-            return None;
         }
-        Some(Reservation { backlog: Arc::clone(&self.backlog), bytes })
+        room
+    }
+
+    pub(super) fn room_for(&self, bytes: u64) -> Option<Reservation> {
+        let most = match self.options.backlog_bytes {
+            0 => u64::MAX,
+            most => most.max(bytes),
+        };
+        let taken = self.backlog.try_update(Ordering::AcqRel, Ordering::Acquire, |waiting| {
+            waiting.checked_add(bytes).filter(|sum| *sum <= most)
+        });
+        taken.is_ok().then(|| Reservation { backlog: Arc::clone(&self.backlog), bytes })
     }
 
     /// Makes the alternates of the key unreachable, and those being written, too; tells how many there were. Memory
@@ -291,7 +294,7 @@ impl DiskStore {
             let unsynced = stripe.unsynced_bytes();
             let most = REPLAYED_BYTES.min(stripe.geometry.log_len / 4);
             let most = most.max(stripe.index.bytes() * LOG_PER_INDEX);
-            if unsynced > 0 && (is_time || unsynced >= most) {
+            if (unsynced > 0 || stripe.has_unsynced_judgement()) && (is_time || unsynced >= most) {
                 stripe.sync()
             } else {
                 stripe.flush().map(|_| ())
@@ -315,6 +318,8 @@ impl DiskStore {
     pub fn stats(&self) -> DiskStats {
         let mut stats = DiskStats {
             backlog_refusals: self.backlog_refusals.load(Ordering::Relaxed),
+            evacuated: self.evacuations.documents.load(Ordering::Relaxed),
+            evacuated_bytes: self.evacuations.bytes.load(Ordering::Relaxed),
             ..DiskStats::default()
         };
         for member in &self.members {
@@ -346,21 +351,24 @@ impl DiskStore {
 
     /// The stripe of a key: of those of its host's volumes the one that wins a draw weighted by size. A stripe that
     /// comes or goes moves no key between the others.
-    fn stripe_of(&self, key: &CacheKey) -> Option<&Arc<Stripe>> {
+    pub(super) fn member_of(&self, key: &CacheKey) -> Option<&Member> {
         let volumes = self.volumes_of(key);
         let allowed = self.members.iter().filter(|m| volumes.is_empty() || volumes.contains(&m.volume));
         let mut allowed = allowed.filter(|member| !member.stripe.is_offline()).peekable();
         let first = allowed.next()?;
         if allowed.peek().is_none() {
-            return Some(&first.stripe);
+            return Some(first);
         }
         let draw = |member: &Member| {
             let hash = XxHash3_64::oneshot_with_seed(member.name_hash, key.as_bytes());
             let uniform = ((hash >> 11) as f64 + 0.5) / (1u64 << 53) as f64;
             -uniform.ln() / member.stripe.geometry.log_len as f64
         };
-        let winner = std::iter::once(first).chain(allowed).min_by(|a, b| draw(a).total_cmp(&draw(b)))?;
-        Some(&winner.stripe)
+        std::iter::once(first).chain(allowed).min_by(|a, b| draw(a).total_cmp(&draw(b)))
+    }
+
+    pub(super) fn stripe_of(&self, key: &CacheKey) -> Option<&Arc<Stripe>> {
+        self.member_of(key).map(|member| &member.stripe)
     }
 
     fn volumes_of(&self, key: &CacheKey) -> &[u32] {
@@ -380,6 +388,34 @@ impl DiskStore {
         }
         &self.options.other_hosts
     }
+}
+
+/// The alternates of a key in a stripe with their positions, newest first.
+pub(super) fn located(
+    stripe: &Arc<Stripe>,
+    key: &CacheKey,
+    patience: Patience,
+) -> Result<Vec<(u64, StoredObject)>, DiskError> {
+    let stripe_key = stripe.key(key.as_bytes());
+    let losses = stripe.losses();
+    let mut objects: Vec<(u64, StoredObject)> = Vec::new();
+    for document in stripe.documents_with(stripe_key, patience)? {
+        let Some(head) = decode_head(&document.meta, key) else { continue };
+        head.mark().was_judged(document.judged, document.stale_since);
+        let is_shadowed = objects.iter().any(|(_, newer)| newer.head().is_same_variant(&head));
+        // What has holes must say so.
+        let is_complete = !document.is_assembly || extent::are_complete(&document.extents, document.body_len);
+        if !is_complete && !head.is_part() {
+            stripe.forget_at(stripe_key, document.lsn);
+            continue;
+        }
+        if !is_shadowed {
+            let lsn = document.lsn;
+            let body = body_of(stripe, stripe_key.hash, losses, document);
+            objects.push((lsn, StoredObject::new(Arc::new(head), body)));
+        }
+    }
+    Ok(objects)
 }
 
 fn body_of(stripe: &Arc<Stripe>, key: u128, losses: u64, document: Document) -> Body {

@@ -11,7 +11,7 @@
 
 use super::device::Device;
 use super::index::{FoundList, Index, Window};
-use super::layout::{Geometry, IndexPage};
+use super::layout::{Geometry, IndexPage, Judged};
 use super::{DiskError, StripeOptions};
 use parking_lot::{Mutex, RwLock};
 use std::hash::Hasher;
@@ -52,6 +52,8 @@ pub(super) struct Synced {
     pub(super) lsn: u64,
     /// That of the copy before.
     pub(super) lsn_before: u64,
+    /// What the copy says of purges.
+    pub(super) judged: Judged,
 }
 
 /// Taken before an object is written; shows whether it may still be published.
@@ -95,6 +97,10 @@ pub struct Stripe {
     /// What `syncing` says of both copies, for those who only look.
     pub(super) synced: AtomicU64,
     pub(super) synced_before: AtomicU64,
+    /// What has been judged by which purges.
+    pub(super) judged: RwLock<Judged>,
+    /// Up to which purge everything has been judged, whichever copy of the index the next start finds.
+    pub(super) judged_for_good: AtomicU64,
     pub(super) stamps: Box<[AtomicU64]>,
     pub(super) counters: Counters,
 }
@@ -121,9 +127,11 @@ impl Stripe {
             losses: AtomicU64::new(0),
             errors_in_a_row: AtomicU32::new(0),
             offline: AtomicBool::new(false),
-            syncing: Mutex::new(Synced { serial: 0, lsn: 0, lsn_before: 0 }),
+            syncing: Mutex::new(Synced { serial: 0, lsn: 0, lsn_before: 0, judged: Judged::default() }),
             synced: AtomicU64::new(0),
             synced_before: AtomicU64::new(0),
+            judged: RwLock::default(),
+            judged_for_good: AtomicU64::new(0),
             stamps: std::iter::repeat_with(|| AtomicU64::new(0)).take(STAMPS).collect(),
             counters: Counters::default(),
             options,
@@ -160,9 +168,14 @@ impl Stripe {
     /// Makes what is stored under the key unreachable, and what is being written under it, too. Memory only: it comes
     /// back after a crash unless [`Self::write_tombstone`] follows. Tells how many documents there were.
     pub fn forget(&self, key: StripeKey<'_>) -> usize {
-        self.stamp(key.hash).fetch_add(1, Ordering::AcqRel);
+        self.stamp_anew(key);
         let window = self.window();
         self.index.remove_before(key.hash, window.frontier, window)
+    }
+
+    /// Spoils what is being written under the key.
+    pub(super) fn stamp_anew(&self, key: StripeKey<'_>) {
+        self.stamp(key.hash).fetch_add(1, Ordering::AcqRel);
     }
 
     /// Changes with each [`Self::forget`] of the key (and sometimes of others).
@@ -215,10 +228,19 @@ impl Stripe {
     pub(super) fn sync_index(&self, synced: &mut Synced, lsn: u64) -> Result<(), DiskError> {
         self.sync_device()?;
         let serial = synced.serial + 1;
-        self.write_index(serial, lsn)?;
+        // What will be replayed from `lsn` on must not count as judged.
+        let judged = Some(*self.judged.read()).filter(|judged| judged.lsn <= lsn).unwrap_or(synced.judged);
+        self.write_index(serial, lsn, judged)?;
         self.sync_device()?;
-        self.has_synced(synced, Synced { serial, lsn, lsn_before: synced.lsn });
+        let judged_before = synced.judged.number;
+        self.has_synced(synced, Synced { serial, lsn, lsn_before: synced.lsn, judged });
+        self.judged_for_good.store(judged.number.min(judged_before), Ordering::Release);
         Ok(())
+    }
+
+    /// Whether syncing would let more purges be forgotten.
+    pub(super) fn has_unsynced_judgement(&self) -> bool {
+        self.judged.read().number > self.judged_for_good.load(Ordering::Acquire)
     }
 
     pub(super) fn has_synced(&self, synced: &mut Synced, now: Synced) {
@@ -227,9 +249,9 @@ impl Stripe {
         *synced = now;
     }
 
-    fn write_index(&self, serial: u64, lsn: u64) -> Result<(), DiskError> {
+    fn write_index(&self, serial: u64, lsn: u64, judged: Judged) -> Result<(), DiskError> {
         let start = self.geometry.index_start(serial);
-        let mut page = IndexPage { serial, lsn, epoch: self.epoch, checksum: 0 };
+        let mut page = IndexPage { serial, lsn, epoch: self.epoch, checksum: 0, judged };
         self.write_device(&page.encode(), start)?;
         let mut at = start + super::layout::PAGE;
         let mut hasher = XxHash3_64::new();

@@ -129,7 +129,8 @@ impl DiskWriter {
         let key = self.stripe.key(self.key.as_bytes());
         let documents = self.stripe.documents(key).unwrap_or_default();
         for (document, old) in self.with_heads(&documents) {
-            if !old.selecting().same_variant(head.selecting()) || !holds(&old) {
+            old.mark().was_judged(document.judged, document.stale_since);
+            if !head.is_same_variant(&old) || !holds(&old) {
                 continue;
             }
             if !old.is_part() {
@@ -162,12 +163,7 @@ impl DiskWriter {
             if body.losses != self.ticket.losses {
                 return Err(DiskError::Superseded);
             }
-            let fragments: Vec<_> = body.extents.iter().map(|extent| extent.at).collect();
-            let body = match body.is_in_a_row {
-                true => NewBody::Fragments(&fragments),
-                false => NewBody::Assembled { extents: &body.extents, complete: body.len() },
-            };
-            return self.publish_alone(object.head(), &body);
+            return self.publish_alone(object.head(), &body.as_new());
         }
         for chunk in object.body().chunks() {
             if self.push(chunk.clone()) {
@@ -196,10 +192,15 @@ impl DiskWriter {
         let meta = encode_head(head);
         let document = NewDocument { meta: &meta, body: *body, replaces: &replaces };
         let written = self.stripe.write_document(key, self.ticket, &document);
-        // What it should have replaced is out of date.
-        written.map(|_| ()).inspect_err(|_| {
+        written.map(|_| ()).inspect_err(|_| self.forget_older())
+    }
+
+    /// What it should have replaced is out of date, unless a purge has seen to that.
+    fn forget_older(&self) {
+        let key = self.stripe.key(self.key.as_bytes());
+        if self.stripe.removals(key) == self.ticket.stamp {
             self.stripe.forget(key);
-        })
+        }
     }
 
     /// Stored alternates that go when this one comes: the same variant, and the oldest above the limit.
@@ -207,8 +208,8 @@ impl DiskWriter {
         let mut kept = 1;
         let mut replaced = Vec::new();
         for document in documents {
-            let is_other = decode_head(&document.meta, &self.key)
-                .is_some_and(|old| !old.selecting().same_variant(head.selecting()));
+            let is_other =
+                decode_head(&document.meta, &self.key).is_some_and(|old| !head.is_same_variant(&old));
             if is_other && kept < self.max_alternates {
                 kept += 1;
             } else {
@@ -235,9 +236,7 @@ impl DiskWriter {
         let key = self.stripe.key(self.key.as_bytes());
         let number = self.spill.count() as u32;
         let written = self.stripe.write_fragment(key, self.ticket, number, data);
-        self.spill.push(written.inspect_err(|_| {
-            self.stripe.forget(key);
-        })?);
+        self.spill.push(written.inspect_err(|_| self.forget_older())?);
         Ok(())
     }
 

@@ -87,6 +87,15 @@ impl Mark {
         });
     }
 
+    /// A tier that outlives the process has found out since the head was written: judged by the purges up to `number`,
+    /// and stale by them.
+    pub(crate) fn was_judged(&self, number: u64, stale_since: Option<i64>) {
+        self.set_judged(number);
+        if let Some(since) = stale_since {
+            self.make_stale(since);
+        }
+    }
+
     /// Several threads may judge at once: the newest number stays.
     pub(super) fn set_judged(&self, number: u64) {
         self.judged.fetch_max(number, Ordering::Release);

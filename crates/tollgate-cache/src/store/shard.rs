@@ -3,13 +3,14 @@
 //! Responsible for: S3-FIFO (Yang et al., SOSP 2023). New keys enter the *small* queue, a tenth of the room. At its
 //! end a key that was hit moves to *main*, others leave and are remembered in *ghost*; a key that
 //! comes back while it is remembered enters main at once. At main's end a key that was hit goes round again. A scan
-//! passes through small only.
+//! passes through small only. Keys that are *pinned* have a queue of their own: they are not evicted until their time is
+//! over, and go to small then.
 //! Not responsible for: locking, the budget over all shards.
 //! Invariants: an entry is in exactly one queue; `bytes` is the sum of the entries' costs.
 
 use super::{Alternates, Evicted, Lookup};
 use crate::key::CacheKey;
-use crate::negotiate::Negotiation;
+use crate::negotiate::{self, Negotiation};
 use crate::object::StoredObject;
 use hashbrown::{HashMap, HashTable};
 use smallvec::SmallVec;
@@ -46,12 +47,24 @@ struct Entry {
     newer: u32,
     older: u32,
     hits: u8,
-    is_main: bool,
+    place: Place,
+}
+
+/// The queue that an entry is in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Small,
+    Main,
+    Pinned,
 }
 
 impl Entry {
     fn cost(&self) -> u64 {
         self.alternates.iter().map(|a| a.cost).sum()
+    }
+
+    fn is_pinned(&self, now: i64) -> bool {
+        self.alternates.iter().any(|a| a.object.head().pinned_until().is_some_and(|until| until > now))
     }
 }
 
@@ -73,6 +86,7 @@ pub(super) struct Shard {
     free: Vec<u32>,
     small: Queue,
     main: Queue,
+    pinned: Queue,
     ghost: Ghost,
     max_alternates: usize,
     small_share: u64,
@@ -86,6 +100,7 @@ impl Shard {
             free: Vec::new(),
             small: Queue::EMPTY,
             main: Queue::EMPTY,
+            pinned: Queue::EMPTY,
             ghost: Ghost::default(),
             max_alternates,
             small_share: share / 10,
@@ -93,7 +108,19 @@ impl Shard {
     }
 
     pub(super) fn bytes(&self) -> u64 {
-        self.small.bytes + self.main.bytes
+        self.small.bytes + self.main.bytes + self.pinned.bytes
+    }
+
+    pub(super) fn pinned_bytes(&self) -> u64 {
+        self.pinned.bytes
+    }
+
+    /// Keeps a key from being evicted as long as one of its alternates says.
+    pub(super) fn pin(&mut self, key: &CacheKey) {
+        if let Some(index) = self.find(key) {
+            self.unlink(index);
+            self.link(index, Place::Pinned);
+        }
     }
 
     pub(super) fn lookup(
@@ -103,8 +130,8 @@ impl Shard {
         negotiation: &Negotiation,
     ) -> Lookup {
         let Some(entry) = self.find(key).and_then(|i| self.entry_mut(i)) else { return Lookup::Miss };
-        let Some(found) = entry.alternates.iter().find(|a| a.object.head().matches_by(request, negotiation))
-        else {
+        let fitting = entry.alternates.iter().filter(|a| a.object.head().matches_by(request, negotiation));
+        let Some(found) = negotiate::best(fitting, |a| a.object.head(), request) else {
             return Lookup::VaryMiss;
         };
         entry.hits = (entry.hits + 1).min(MAX_HITS);
@@ -209,7 +236,8 @@ impl Shard {
     }
 
     /// Removes the key whose turn it is; returns the bytes freed, 0 when there is none.
-    pub(super) fn evict(&mut self, gone: &mut Evicted) -> u64 {
+    pub(super) fn evict(&mut self, now: i64, gone: &mut Evicted) -> u64 {
+        self.unpin(now);
         loop {
             let from_small = self.small.bytes > self.small_share || self.main.oldest == NIL;
             let index = if from_small { self.small.oldest } else { self.main.oldest };
@@ -218,7 +246,7 @@ impl Shard {
             if goes_on {
                 entry.hits = if from_small { 0 } else { entry.hits - 1 };
                 self.unlink(index);
-                self.link(index, true);
+                self.link(index, Place::Main);
                 continue;
             }
             let hash = entry.key.hash64();
@@ -227,6 +255,22 @@ impl Shard {
                 self.ghost.remember(hash, limit);
             }
             return self.take_out(index, gone);
+        }
+    }
+
+    /// Lets go of pinned keys whose time is over: looks at the next one, or at all if there is nothing else.
+    fn unpin(&mut self, now: i64) {
+        let last = self.pinned.newest;
+        loop {
+            let index = self.pinned.oldest;
+            let Some(entry) = self.entry_mut(index) else { return };
+            let place = if entry.is_pinned(now) { Place::Pinned } else { Place::Small };
+            self.unlink(index);
+            self.link(index, place);
+            let has_others = self.main.oldest != NIL || self.small.oldest != NIL;
+            if has_others || index == last {
+                return;
+            }
         }
     }
 
@@ -241,10 +285,10 @@ impl Shard {
     }
 
     fn add_entry(&mut self, key: &CacheKey, alternate: Alternate) {
-        let is_main = self.ghost.forget(key.hash64());
+        let place = if self.ghost.forget(key.hash64()) { Place::Main } else { Place::Small };
         let mut alternates = SmallVec::new();
         alternates.push(alternate);
-        let entry = Entry { key: key.clone(), alternates, newer: NIL, older: NIL, hits: 0, is_main };
+        let entry = Entry { key: key.clone(), alternates, newer: NIL, older: NIL, hits: 0, place };
         let index = match self.free.pop() {
             Some(index) => index,
             None => {
@@ -257,17 +301,15 @@ impl Shard {
         let hash_at =
             |i: &u32| entries.get(*i as usize).and_then(Option::as_ref).map_or(0, |e| e.key.hash64());
         self.table.insert_unique(key.hash64(), index, hash_at);
-        self.link(index, is_main);
+        self.link(index, place);
     }
 
     fn add_alternate(&mut self, index: u32, alternate: Alternate, gone: &mut Evicted) {
         let max = self.max_alternates;
         self.change(index, |entry| {
-            let new = alternate.object.head().selecting().clone();
-            // One that matches every request makes all older ones unreachable.
-            let replaced = |a: &Alternate| new.is_empty() || a.object.head().selecting().same_variant(&new);
+            let new = Arc::clone(&alternate.object);
             entry.alternates.retain(|a| {
-                let keep = !replaced(a);
+                let keep = !new.head().replaces(a.object.head());
                 if !keep {
                     gone.push(Arc::clone(&a.object));
                 }
@@ -282,11 +324,12 @@ impl Shard {
 
     /// Changes an entry and keeps its queue's byte count right.
     fn change(&mut self, index: u32, change: impl FnOnce(&mut Entry)) {
-        let Some(entry) = self.entries.get_mut(index as usize).and_then(Option::as_mut) else { return };
-        let queue = if entry.is_main { &mut self.main } else { &mut self.small };
-        queue.bytes -= entry.cost();
+        let Some(entry) = self.entry_mut(index) else { return };
+        let (place, before) = (entry.place, entry.cost());
         change(entry);
-        queue.bytes += entry.cost();
+        let after = entry.cost();
+        let queue = self.queue(place);
+        queue.bytes = queue.bytes - before + after;
     }
 
     fn take_out(&mut self, index: u32, gone: &mut Evicted) -> u64 {
@@ -301,16 +344,24 @@ impl Shard {
         freed
     }
 
+    fn queue(&mut self, place: Place) -> &mut Queue {
+        match place {
+            Place::Small => &mut self.small,
+            Place::Main => &mut self.main,
+            Place::Pinned => &mut self.pinned,
+        }
+    }
+
     /// Puts an entry at the newest end of a queue.
-    fn link(&mut self, index: u32, is_main: bool) {
-        let newest = if is_main { self.main.newest } else { self.small.newest };
+    fn link(&mut self, index: u32, place: Place) {
+        let newest = self.queue(place).newest;
         let Some(entry) = self.entry_mut(index) else { return };
-        (entry.newer, entry.older, entry.is_main) = (NIL, newest, is_main);
+        (entry.newer, entry.older, entry.place) = (NIL, newest, place);
         let cost = entry.cost();
         if let Some(neighbour) = self.entry_mut(newest) {
             neighbour.newer = index;
         }
-        let queue = if is_main { &mut self.main } else { &mut self.small };
+        let queue = self.queue(place);
         queue.newest = index;
         if queue.oldest == NIL {
             queue.oldest = index;
@@ -320,14 +371,14 @@ impl Shard {
 
     fn unlink(&mut self, index: u32) {
         let Some(entry) = self.entry_mut(index) else { return };
-        let (newer, older, is_main, cost) = (entry.newer, entry.older, entry.is_main, entry.cost());
+        let (newer, older, place, cost) = (entry.newer, entry.older, entry.place, entry.cost());
         if let Some(neighbour) = self.entry_mut(newer) {
             neighbour.older = older;
         }
         if let Some(neighbour) = self.entry_mut(older) {
             neighbour.newer = newer;
         }
-        let queue = if is_main { &mut self.main } else { &mut self.small };
+        let queue = self.queue(place);
         if queue.newest == index {
             queue.newest = older;
         }

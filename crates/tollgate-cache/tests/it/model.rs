@@ -1,6 +1,6 @@
 //! The RAM store against a `BTreeMap`: whatever is done, what is found is what was put in, within the budget.
 
-use crate::support::{get, key, object_for};
+use crate::support::{get, key, object_for, pinned};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -28,12 +28,13 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// A response that varies by `Foo` if the request has one, and answers everyone if not.
+/// A response that varies by `Foo` if the request has one, and answers everyone if not. Each third length is pinned.
 fn make(tag: Option<u8>, len: usize) -> Arc<StoredObject> {
     let value = tag.map(|f| f.to_string());
     let fields: Vec<(&str, &str)> = value.iter().map(|v| ("Foo", v.as_str())).collect();
     let vary = if tag.is_some() { "\nVary: Foo" } else { "" };
-    object_for(&get(&fields), &format!("Cache-Control: max-age=60{vary}"), &vec![7; len])
+    let object = object_for(&get(&fields), &format!("Cache-Control: max-age=60{vary}"), &vec![7; len]);
+    if len.is_multiple_of(3) { pinned(&object, 10) } else { object }
 }
 
 /// Newest first: the variant and its object.
@@ -60,7 +61,7 @@ fn forget_evicted(model: &mut Model, path: u8, store: &RamStore) {
 proptest! {
     #[test]
     fn the_store_behaves_like_a_map_that_forgets(steps in proptest::collection::vec(step(), 1..200)) {
-        let store = RamStore::new(RamStoreSettings { budget_bytes: BUDGET, cutoff_bytes: 8000, max_alternates: 3 });
+        let store = RamStore::new(RamStoreSettings { budget_bytes: BUDGET, cutoff_bytes: 8000, max_alternates: 3, pinned_percent: 30 });
         let mut model = Model::new();
         for step in steps {
             match step {
@@ -118,13 +119,19 @@ proptest! {
         for path in 0u8..20 {
             store.remove(&key(&path.to_string()));
         }
-        prop_assert_eq!((store.stats().bytes, store.stats().objects), (0, 0));
+        let left = store.stats();
+        prop_assert_eq!((left.bytes, left.objects, left.pinned_bytes), (0, 0, 0));
     }
 }
 
 #[test]
 fn threads_never_exceed_the_budget_and_leave_nothing_behind() {
-    let store = RamStore::new(RamStoreSettings { budget_bytes: BUDGET, cutoff_bytes: 0, max_alternates: 2 });
+    let store = RamStore::new(RamStoreSettings {
+        budget_bytes: BUDGET,
+        cutoff_bytes: 0,
+        max_alternates: 2,
+        pinned_percent: 30,
+    });
     std::thread::scope(|scope| {
         for thread in 0..4u64 {
             let store = &store;

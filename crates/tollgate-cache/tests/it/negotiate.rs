@@ -1,13 +1,14 @@
 //! RFC 9110 §12: stored responses that a request does not accept, with the records that have the cache look.
 
-use crate::support::{get, key, object_for};
+use crate::support::{get, key, object_for, response_of};
 use tollgate_cache::negotiate::{Mismatch, Negotiation};
-use tollgate_cache::{Lookup, RamStore, RamStoreSettings, StoredObject};
+use tollgate_cache::{Body, Lookup, Policy, RamStore, RamStoreSettings, StoredObject};
 
 type Fields<'a> = &'a [(&'a str, &'a str)];
 
 fn stored(fields: &str) -> std::sync::Arc<StoredObject> {
-    object_for(&get(&[]), &format!("Cache-Control: max-age=60\n{fields}"), b"")
+    let request = get(&[("Accept-Encoding", "*")]);
+    object_for(&request, &format!("Cache-Control: max-age=60\n{fields}"), b"")
 }
 
 fn all(mismatch: Mismatch) -> Negotiation {
@@ -146,4 +147,116 @@ fn the_records_numbers_mean_what_they_mean_in_traffic_server() {
     assert_eq!([0, 1, 2].map(Mismatch::of), [Heed, Ignore, IgnoreWithoutVary]);
     let default = Negotiation { encoding: IgnoreWithoutVary, ..all(Ignore) };
     assert_eq!(Negotiation::default(), default);
+}
+
+/// Stores a response for each of `stored` (request fields, response fields), with the body's number; tells the number of
+/// the one that the request gets.
+fn chosen(stored: &[(Fields<'_>, &str)], negotiation: &Negotiation, request: Fields<'_>) -> Option<usize> {
+    let store = RamStore::new(RamStoreSettings::default());
+    for (number, (fields, response)) in stored.iter().enumerate() {
+        let (asked, response) =
+            (get(fields), response_of(200, &format!("Cache-Control: max-age=60\n{response}")));
+        let head = crate::support::stored(&asked, &response, &Policy::default()).expect("storable");
+        let head = head.chosen_by(negotiation, false);
+        let body = Body::from_bytes(number.to_string().into());
+        store.insert(&key("/"), StoredObject::new(head.into(), body).into()).expect("room");
+    }
+    match store.lookup_by(&key("/"), &get(request), negotiation) {
+        Lookup::Found(object) => {
+            let body = object.body().chunks().concat();
+            Some(String::from_utf8(body).expect("a number").parse().expect("a number"))
+        }
+        _ => None,
+    }
+}
+
+#[test]
+fn of_several_that_match_the_request_gets_what_it_likes_best() {
+    let en = (&[("Accept-Language", "en")][..], "Vary: Foo\nContent-Language: en");
+    let de = (&[("Accept-Language", "de")][..], "Vary: Foo\nContent-Language: de");
+    let heed = all(Mismatch::Heed);
+    let got = |wish: &str| chosen(&[en, de], &heed, &[("Accept-Language", wish)]);
+    assert_eq!(got("en, de;q=0.5"), Some(0));
+    assert_eq!(got("en;q=0.5, de"), Some(1));
+    assert_eq!(got("en, de"), Some(1), "of equals the newest");
+    assert_eq!(got("fr"), None);
+    let gzip = (&[][..], "Vary: Foo\nContent-Encoding: gzip");
+    let plain = (&[][..], "Vary: Foo");
+    let got = |wish: &str| chosen(&[gzip, plain], &heed, &[("Accept-Encoding", wish)]);
+    assert_eq!(got("gzip"), Some(0), "what is not named is accepted, and liked least");
+    assert_eq!(got("gzip, identity"), Some(1));
+    assert_eq!(got("gzip;q=0.2, identity;q=0.1"), Some(0));
+    assert_eq!(got("br"), Some(1));
+}
+
+#[test]
+fn of_equals_the_latest_date_counts_not_the_order_of_arrival() {
+    let newer = (&[("Foo", "1")][..], "Vary: Foo\nDate: {-1}");
+    let older = (&[("Foo", "1")][..], "Vary: Foo, Bar\nDate: {-9}");
+    let request: Fields<'_> = &[("Foo", "1")];
+    assert_eq!(chosen(&[newer, older], &Negotiation::default(), request), Some(0));
+    assert_eq!(chosen(&[older, newer], &Negotiation::default(), request), Some(1));
+}
+
+#[test]
+fn weights_never_serve_what_vary_does_not_match_nor_refuse_what_it_does() {
+    let en = (&[("Foo", "1")][..], "Vary: Foo\nContent-Language: en");
+    let de = (&[("Foo", "2")][..], "Vary: Foo\nContent-Language: de");
+    let request: Fields<'_> = &[("Foo", "1"), ("Accept-Language", "de")];
+    assert_eq!(chosen(&[en, de], &Negotiation::default(), request), Some(0));
+}
+
+#[test]
+fn alternates_that_only_a_heeded_field_tells_apart_are_kept_beside_each_other() {
+    let en = (&[][..], "Vary: Foo\nContent-Language: en");
+    let de = (&[][..], "Vary: Foo\nContent-Language: de");
+    let wish: Fields<'_> = &[("Accept-Language", "en")];
+    assert_eq!(chosen(&[en, de], &all(Mismatch::Heed), wish), Some(0));
+    assert_eq!(chosen(&[en, de, en], &all(Mismatch::Heed), wish), Some(2), "the same one is replaced");
+    assert_eq!(chosen(&[en, de], &all(Mismatch::IgnoreWithoutVary), wish), Some(0));
+    assert_eq!(chosen(&[en, de], &Negotiation::default(), wish), Some(1), "Vary alone tells them apart");
+    let plain = |fields| (&[][..], fields);
+    let (en, de) = (plain("Content-Language: en"), plain("Content-Language: de"));
+    assert_eq!(chosen(&[en, de], &all(Mismatch::Heed), wish), Some(0));
+    assert_eq!(chosen(&[en, de], &all(Mismatch::IgnoreWithoutVary), wish), Some(1));
+}
+
+/// What is different, and why.
+fn differs_from_traffic_server(row: &[&str]) -> bool {
+    match row {
+        // No coding at all need not be named to be accepted (RFC 9110 §12.5.3).
+        [_, "accept_encoding", "-" | "Foo", "-", _, "br" | "gzip", "served", "fetched"] => true,
+        // Vary: Accept-Encoding holds (RFC 9111 §4.1).
+        ["2", "accept_encoding", "Accept-Encoding", _, _, _, "served", "served"] => row[4] != row[5],
+        _ => false,
+    }
+}
+
+#[test]
+fn mismatches_count_as_in_traffic_server_but_for_what_is_told() {
+    let mut differ = 0;
+    let rows = include_str!("mismatches.txt").lines().filter(|line| !line.starts_with('#'));
+    for line in rows.clone() {
+        let row: Vec<&str> = line.split(" | ").collect();
+        let [number, field, vary, stored, first, second, again, then] = row[..] else { panic!("{line}") };
+        let negotiation = all(Mismatch::of(number.parse().expect("a number")));
+        let (accept, content) = match field {
+            "accept" => ("Accept", "Content-Type"),
+            "accept_language" => ("Accept-Language", "Content-Language"),
+            "accept_charset" => ("Accept-Charset", "Content-Type"),
+            _ => ("Accept-Encoding", "Content-Encoding"),
+        };
+        let with = |value| if value == "-" { get(&[]) } else { get(&[(accept, value)]) };
+        let field_of = |name, value| if value == "-" { String::new() } else { format!("{name}: {value}\n") };
+        let fields = field_of("Vary", vary) + &field_of(content, stored);
+        let object = object_for(&with(first), &format!("Cache-Control: max-age=60\n{fields}"), b"");
+        let got = |request| {
+            let matches = object.head().matches_by(&with(request).headers, &negotiation);
+            if matches { "served" } else { "fetched" }
+        };
+        let is_same = (got(first), got(second)) == (again, then);
+        assert_eq!(is_same, !differs_from_traffic_server(&row), "{line}: {} {}", got(first), got(second));
+        differ += usize::from(!is_same);
+    }
+    assert_eq!((rows.count(), differ), (270, 10));
 }

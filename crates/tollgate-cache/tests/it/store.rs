@@ -1,11 +1,14 @@
 //! The RAM store: alternates, limits, scan resistance.
 
-use crate::support::{get, key, object, object_for};
+use crate::support::{T0, get, key, object, object_for, pinned, response_of};
 use std::sync::Arc;
-use tollgate_cache::{CacheKey, InsertError, Lookup, RamStore, RamStoreSettings, StoredObject};
+use tollgate_cache::{
+    Body, CacheKey, InsertError, Lookup, Policy, RamStore, RamStoreSettings, StoredHead, StoredMeta,
+    StoredObject,
+};
 
 fn store(budget_bytes: u64) -> RamStore {
-    RamStore::new(RamStoreSettings { budget_bytes, cutoff_bytes: 0, max_alternates: 3 })
+    RamStore::new(RamStoreSettings { budget_bytes, cutoff_bytes: 0, max_alternates: 3, pinned_percent: 50 })
 }
 
 fn found(store: &RamStore, key: &CacheKey, request: &[(&str, &str)]) -> Option<Arc<StoredObject>> {
@@ -81,7 +84,12 @@ fn an_update_replaces_only_what_is_still_there() {
 
 #[test]
 fn objects_over_the_limits_are_refused() {
-    let settings = RamStoreSettings { budget_bytes: 100_000, cutoff_bytes: 20_000, max_alternates: 1 };
+    let settings = RamStoreSettings {
+        budget_bytes: 100_000,
+        cutoff_bytes: 20_000,
+        max_alternates: 1,
+        pinned_percent: 50,
+    };
     let big = |len: usize| object("Cache-Control: max-age=60", &vec![0; len]);
     let store = RamStore::new(settings);
     assert_eq!(store.insert(&key("a"), big(20_000)), Err(InsertError::OverCutoff));
@@ -199,4 +207,61 @@ fn the_key_is_the_url_without_user_and_fragment_and_with_host_in_lower_case() {
     assert_ne!(generation, key("http://h.example/a?q"));
     assert_eq!(generation.to_text(), "http://h.example:80/a?q#2");
     assert_ne!(key("http://h.example/").for_variant(1), key("http://h.example/").for_variant(2));
+}
+
+/// An object of 1000 bytes that came `after` seconds.
+fn late(after: i64) -> Arc<StoredObject> {
+    let response = response_of(200, "Cache-Control: max-age=60");
+    let meta = StoredMeta::new(&response, T0 + after, T0 + after);
+    let head = StoredHead::new(&get(&[]), &response, meta, Policy::default().set_cookie);
+    Arc::new(StoredObject::new(Arc::new(head), Body::from_bytes(vec![1; 1000].into())))
+}
+
+/// Stores 300 other objects, which come `after` seconds.
+fn flood(store: &RamStore, after: i64) {
+    for n in 0..300 {
+        store.insert(&key(&format!("flood-{after}-{n}")), late(after)).expect("room");
+    }
+}
+
+#[test]
+fn pinned_objects_stay_until_their_time_is_over() {
+    let store = store(100_000);
+    let pins: Vec<_> = (0..10).map(|n| key(&format!("pin-{n}"))).collect();
+    for key in &pins {
+        store.insert(key, pinned(&late(0), 100)).expect("room");
+    }
+    assert!(store.stats().pinned_bytes >= 10_000);
+    flood(&store, 99);
+    assert!(pins.iter().all(|key| store.contains(key)));
+    flood(&store, 100);
+    flood(&store, 101);
+    assert_eq!(store.stats().pinned_bytes, 0);
+    assert!(pins.iter().all(|key| !store.contains(key)));
+}
+
+#[test]
+fn beyond_their_share_objects_are_not_pinned() {
+    let store = store(100_000);
+    let pins: Vec<_> = (0..80).map(|n| key(&format!("pin-{n}"))).collect();
+    for key in &pins {
+        store.insert(key, pinned(&late(0), 100)).expect("room");
+    }
+    assert!((40_000..=50_000).contains(&store.stats().pinned_bytes), "{:?}", store.stats());
+    flood(&store, 1);
+    let left = pins.iter().filter(|key| store.contains(key)).count();
+    assert!((20..=45).contains(&left), "{left}");
+    assert!(store.stats().bytes <= 100_000);
+}
+
+#[test]
+fn a_pinned_object_can_be_removed_and_replaced() {
+    let store = store(100_000);
+    let key = key("pin");
+    store.insert(&key, pinned(&late(0), 100)).expect("room");
+    store.insert(&key, late(1)).expect("room");
+    flood(&store, 2);
+    assert!(!store.contains(&key), "what replaces it is not pinned");
+    store.insert(&key, pinned(&late(3), 100)).expect("room");
+    assert_eq!((store.remove(&key), store.stats().pinned_bytes), (1, 0));
 }

@@ -110,3 +110,9 @@ pub(crate) fn object_for(request: &Request, fields: &str, body: &[u8]) -> Arc<St
     let head = stored(request, &response_of(200, fields), &Policy::default()).expect("storable");
     Arc::new(StoredObject::new(Arc::new(head), Body::from_bytes(body.to_vec().into())))
 }
+
+/// The object, pinned for so many seconds after it came.
+pub(crate) fn pinned(object: &StoredObject, seconds: u32) -> Arc<StoredObject> {
+    let head = object.head().as_ref().clone().pinned_for(seconds);
+    Arc::new(StoredObject::new(Arc::new(head), object.body().clone()))
+}

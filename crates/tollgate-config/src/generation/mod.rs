@@ -119,7 +119,15 @@ impl Loader<'_> {
         let ip_allow = records.str(ids::CACHE_IP_ALLOW_FILENAME);
         let ip_allow = self.read(ip_allow, Missing::Fine, IpAllow::parse);
         let cache = records.str(ids::CACHE_CONTROL_FILENAME);
-        let cache = self.read(cache, Missing::Fine, CacheConfig::parse);
+        let may_pin = records.flag(ids::CACHE_PERMIT_PINNING);
+        let cache = self.read(cache, Missing::Fine, |name, text| {
+            let (rules, mut problems) = CacheConfig::parse(name, text);
+            if let Some(line) = rules.first_pin().filter(|_| !may_pin) {
+                let message = "pin-in-cache has no effect: proxy.config.cache.permit.pinning is 0";
+                problems.push(Problem::warning(&name.into(), line, message));
+            }
+            (rules, problems)
+        });
         let hosts = self.hosts(&records);
         let storage = self.storage(&records);
         Some(Generation {

@@ -213,6 +213,12 @@ records! {
         "How long after its lifetime an object may be served when the origin cannot be reached.";
     Int HTTP_CACHE_OPEN_WRITE_FAIL_ACTION "proxy.config.http.cache.open_write_fail_action" = 0, between(0, 5), key 80, Dynamic, "",
         "While another request fetches the object: 0, 5 share its answer; 1 502; 2 stale object; 3 502, or stale object; 4 502, also for stale ones.";
+    Int HTTP_CACHE_MAX_OPEN_READ_RETRIES "proxy.config.http.cache.max_open_read_retries" = -1, at_least(-1), key 72, Dynamic, "",
+        "How often more a request waits for what another one fetches (read_while_writer.max_retries times), before it asks the origin itself; -1: as collapse_wait_timeout says.";
+    Int HTTP_CACHE_OPEN_READ_RETRY_TIME "proxy.config.http.cache.open_read_retry_time" = 10, POSITIVE, key 71, Dynamic, "ms",
+        "Pause before each of these, and of those that max_open_write_retries counts.";
+    Int HTTP_CACHE_MAX_OPEN_WRITE_RETRIES "proxy.config.http.cache.max_open_write_retries" = 1, POSITIVE, key 82, Dynamic, "",
+        "Further pauses in which a request waits for what another one fetches; 1, with max_open_read_retries -1: as collapse_wait_timeout says.";
     Int HTTP_CACHE_RANGE_LOOKUP "proxy.config.http.cache.range.lookup" = 1, FLAG, key 62, Dynamic, "",
         "Answer range requests from the cache.";
     Int HTTP_CACHE_RANGE_WRITE "proxy.config.http.cache.range.write" = 1, FLAG, key 73, Dynamic, "",
@@ -263,6 +269,10 @@ records! {
         "Size of the RAM cache; -1: the default.", ours;
     Int CACHE_RAM_CACHE_CUTOFF "proxy.config.cache.ram_cache_cutoff" = 4_194_304, SIZE, no, Restart, "bytes",
         "Largest object kept in the RAM cache; 0: no limit.";
+    Int CACHE_PERMIT_PINNING "proxy.config.cache.permit.pinning" = 0, FLAG, no, Dynamic, "",
+        "Objects are not evicted from the RAM cache for as long as pin-in-cache in cache.config says.";
+    Int TOLLGATE_CACHE_PINNED_SHARE "proxy.config.tollgate.cache.pinned_share" = 50, between(0, 100), no, Restart, "%",
+        "Part of the RAM cache that pinned objects may fill; beyond, objects are stored without being pinned.", ours;
     Int CACHE_MAX_DOC_SIZE "proxy.config.cache.max_doc_size" = 0, SIZE, no, Dynamic, "bytes",
         "Largest object stored; 0: no limit.";
     Int CACHE_LIMITS_HTTP_MAX_ALTS "proxy.config.cache.limits.http.max_alts" = 5, between(0, 1024), no, Restart, "",
@@ -271,6 +281,10 @@ records! {
         "Purges by prefix or expression remembered until all objects have been compared with them; beyond, older objects count as purged.", ours;
     Int TOLLGATE_CACHE_MAX_PURGED_TAGS "proxy.config.tollgate.cache.max_purged_tags" = 65_536, between(1, 100_000_000), no, Restart, "",
         "Purges by tag or group remembered until all objects have been compared with them; beyond, older objects count as purged.", ours;
+    Int CACHE_READ_WHILE_WRITER_MAX_RETRIES "proxy.config.cache.read_while_writer.max_retries" = 10, POSITIVE, no, Dynamic, "",
+        "Pauses in which a request waits for the header of what another one fetches, each time that it does.";
+    Int CACHE_READ_WHILE_WRITER_RETRY_DELAY "proxy.config.cache.read_while_writer_retry.delay" = 50, POSITIVE, no, Dynamic, "ms",
+        "Length of such a pause; twice that from the third on.";
     Int CACHE_SELECT_ALTERNATE "proxy.config.cache.select_alternate" = 1, FLAG, no, Dynamic, "",
         "Compare alternates by the client's Accept headers; 0: take the first.";
 
@@ -286,6 +300,10 @@ records! {
         "Bodies above this size are stored on disks in fragments of it.";
     Int CACHE_AGG_WRITE_BACKLOG "proxy.config.cache.agg_write_backlog" = 5_242_880, SIZE, no, Restart, "bytes",
         "Complete objects that may wait to be written to disks; more are not stored there. 0: no limit.";
+    Int CACHE_HIT_EVACUATE_PERCENT "proxy.config.cache.hit_evacuate_percent" = 10, between(0, 50), no, Restart, "%",
+        "What is hit within so much of a disk before it would be overwritten is written anew; 0: nothing is.", ours;
+    Int CACHE_HIT_EVACUATE_SIZE_LIMIT "proxy.config.cache.hit_evacuate_size_limit" = 4_194_304, SIZE, no, Restart, "bytes",
+        "Larger bodies are not written anew when they are hit; 0: no limit.", ours;
     Int CACHE_DIR_SYNC_FREQUENCY "proxy.config.cache.dir.sync_frequency" = 60, between(1, 86400), no, Restart, "s",
         "Time between writings of a disk's index; a start replays what was stored since.";
     Int CACHE_MAX_DISK_ERRORS "proxy.config.cache.max_disk_errors" = 5, POSITIVE, no, Restart, "",

@@ -178,6 +178,7 @@ metrics! {
     CacheStoreAborts "proxy.process.http.cache_write_aborts" Counter Count "Stores given up before the object was complete.";
     CacheEvictions "proxy.process.cache.evictions" Counter Count "Objects removed to make room.";
     CacheBytesUsed "proxy.process.cache.bytes_used" Gauge Bytes "Bytes held by stored objects now.";
+    CacheBytesPinned "proxy.process.cache.bytes_pinned" Gauge Bytes "Of these, bytes of objects that are pinned.";
     CacheObjects "proxy.process.cache.objects" Gauge Count "Objects stored now.";
     CacheDiskHits "proxy.process.cache.disk.hits" Counter Count "Look-ups that found an object on a disk.";
     CacheDiskStores "proxy.process.cache.disk.stores" Counter Count "Objects and new headers of objects put into the write buffers of disks.";
@@ -187,6 +188,7 @@ metrics! {
     CacheDiskReadErrors "proxy.process.cache.span.errors.read" Counter Count "Reads from disks that failed.";
     CacheDiskWriteErrors "proxy.process.cache.span.errors.write" Counter Count "Writes to disks that failed.";
     CacheDiskBacklogRefusals "proxy.process.cache.write_backlog_failure" Counter Count "Objects not written to disks because too many were waiting.";
+    CacheDiskEvacuated "proxy.process.cache.evacuate.success" Counter Count "Objects on disks written anew because they were in use.";
     CacheDiskObjects "proxy.process.cache.direntries.used" Gauge Count "Objects that can be found on disks now.";
     CacheDiskBytes "proxy.process.cache.bytes_total" Gauge Bytes "Bytes that disks hold for objects.";
     CacheDiskIndexBytes "proxy.process.cache.disk.index_bytes" Gauge Bytes "Memory that the indexes of disks take.";

@@ -23,6 +23,11 @@ struct Examined {
 /// What can be said against the devices without touching what is on them.
 pub fn check(storage: &Storage, dir: &Path) -> Vec<Problem> {
     let (examined, mut problems) = examine(storage, dir);
+    for (device, found) in storage.devices.iter().zip(&examined) {
+        if let Ok(Some(what)) = FileDevice::foreign_content(&found.path) {
+            problems.push(told(device, format!("it holds {what}, which a cache would destroy")));
+        }
+    }
     if problems.is_empty() {
         let (parts, plan_problems) = storage.plan(&sizes(&examined), MAX_STRIPE_BYTES);
         problems.extend(plan_problems);
@@ -75,7 +80,7 @@ pub(super) fn open(records: &Records, storage: &Storage, dir: &Path) -> (Option<
                 let how = match opened.found {
                     Found::New => "new",
                     Found::Warm => "with its objects",
-                    Found::Resized => "empty, because its size or settings have changed",
+                    Found::Resized => "empty, because its size, settings or format have changed",
                     Found::Damaged => "empty, because it was damaged",
                 };
                 tracing::info!(
@@ -133,6 +138,8 @@ fn options(records: &Records, storage: &Storage) -> DiskStoreOptions {
         },
         backlog_bytes: positive(ids::CACHE_AGG_WRITE_BACKLOG),
         sync_seconds: records.int(ids::CACHE_DIR_SYNC_FREQUENCY),
+        evacuate_percent: u8::try_from(records.int(ids::CACHE_HIT_EVACUATE_PERCENT)).unwrap_or(0),
+        evacuate_bytes: positive(ids::CACHE_HIT_EVACUATE_SIZE_LIMIT),
         seed: std::hash::RandomState::new().build_hasher().finish(),
         ..DiskStoreOptions::default()
     };

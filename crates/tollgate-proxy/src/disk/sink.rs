@@ -38,7 +38,8 @@ impl Unfinished {
         let Unfinished { engine, key, head, writer, place } = self;
         let purges = engine.store.purges();
         let holds = |old: &StoredHead| {
-            old.mark().judged() <= purges.newest() && purges.judge(&key, old.mark()) == Standing::Untouched
+            // What only became stale is the same version: the origin has just said so.
+            old.mark().judged() <= purges.newest() && purges.judge(&key, old.mark()) != Standing::Gone
         };
         if let Err(error) = writer.keep(&head, place, holds) {
             report(&key, &error);

@@ -21,12 +21,10 @@ use tollgate_cache::{
 };
 use tollgate_config::ids;
 use tollgate_event::clock;
-use tollgate_hook::run_void;
 use tollgate_http::{HeaderBlock, Method, Response, Url, names};
 use tollgate_obs::metrics::Metric;
 use tollgate_obs::milestones::Milestone;
 use tollgate_obs::outcome::{CacheOutcome, CacheReason, TransactionEnd};
-use tollgate_plugin::hooks::Alternate;
 use tollgate_plugin::{CacheLookup, FetchRequest, TransactionHook};
 
 /// What the cache knows about a transaction.
@@ -64,6 +62,8 @@ pub(crate) struct CacheState {
     pub(crate) disk: Option<Box<DiskWriter>>,
     /// How often a handler had the cache looked up again.
     pub(crate) redone: u8,
+    /// Handlers of SELECT_ALT have refused something.
+    pub(crate) is_refused: bool,
 }
 
 /// What becomes of an object that was found.
@@ -176,10 +176,10 @@ impl<S: ClientStream> Exchange<'_, S> {
             && !self.is_upgrade()
     }
 
-    /// The stored alternate for this request; handlers of SELECT_ALT weigh the ones that fit.
+    /// The stored alternate for this request; handlers of SELECT_ALT weigh what there is.
     pub(super) fn find(&mut self, key: &CacheKey) -> Option<Arc<StoredObject>> {
         let store = &self.thread.engine.store;
-        if self.generation.select_alt.is_empty() || !self.txn.records.flag(ids::CACHE_SELECT_ALTERNATE) {
+        if !self.has_judges() {
             let negotiation = &self.cache.policy.negotiation;
             return match store.lookup_by(key, &self.txn.client_request, negotiation) {
                 Lookup::Found(object) => Some(object),
@@ -191,34 +191,7 @@ impl<S: ClientStream> Exchange<'_, S> {
             };
         }
         let alternates = store.alternates(key);
-        self.choose(alternates)
-    }
-
-    /// Of the alternates that fit the one that handlers of SELECT_ALT like best; of equals the first.
-    pub(super) fn choose(
-        &self,
-        alternates: impl IntoIterator<Item = Arc<StoredObject>>,
-    ) -> Option<Arc<StoredObject>> {
-        let mut best: Option<(f32, Arc<StoredObject>)> = None;
-        for object in alternates {
-            let headers = &self.txn.client_request.headers;
-            if !object.head().matches_by(headers, &self.cache.policy.negotiation) {
-                continue;
-            }
-            let cached = stored_response(object.head());
-            let alternate = Alternate {
-                transaction_id: self.txn.id(),
-                client_request: &self.txn.client_request,
-                cached_response: &cached,
-                quality: std::cell::Cell::new(1.0),
-            };
-            run_void(&self.generation.select_alt, |handler| handler.call(&alternate));
-            let quality = alternate.quality.get().clamp(0.0, 1.0);
-            if quality > 0.0 && best.as_ref().is_none_or(|(q, _)| quality > *q) {
-                best = Some((quality, object));
-            }
-        }
-        best.map(|(_, object)| object)
+        self.choose(&alternates)
     }
 
     pub(super) async fn missed(&mut self) -> Result<Plan, Stop> {
@@ -262,6 +235,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         match self.use_of(status, &freshness).for_object(&object, &freshness) {
             Use::Serve => {
                 self.thread.metrics.inc(Metric::CacheHits);
+                self.note_hit(&object);
                 self.txn.cache_outcome = CacheOutcome::Hit;
                 Ok(Plan::Serve(self.with_plugins_header(object)))
             }
@@ -328,6 +302,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         self.txn.cache_url = Some(url);
         self.txn.cached_response = None;
         (self.cache.forward, self.cache.ttl, self.cache.reason) = (None, None, None);
+        self.cache.is_refused = false;
         true
     }
 
@@ -386,7 +361,7 @@ impl<S: ClientStream> Exchange<'_, S> {
             },
             // Once it has begun, an object is read while it is written, whatever the record says (ATS).
             Role::Follower(follower) if follower.has_header() => Ok(Plan::Follow(follower)),
-            Role::Follower(follower) => match self.instead_of_following()? {
+            Role::Follower(follower) => match self.instead_of_following() {
                 Some(object) => Ok(Plan::Serve(object)),
                 None => Ok(Plan::Follow(follower)),
             },
@@ -421,10 +396,10 @@ impl<S: ClientStream> Exchange<'_, S> {
     }
 
     /// Between the look-up and taking the lead another fetch may have ended: what it stored is served. Not so if a
-    /// handler calls what was found a miss.
+    /// handler calls what was found a miss, or refuses it.
     fn stored_meanwhile(&self, key: &CacheKey) -> Option<Arc<StoredObject>> {
         let was_found = self.cache.ttl.is_some();
-        if self.txn.cache_lookup != Some(CacheLookup::Miss) || was_found {
+        if self.txn.cache_lookup != Some(CacheLookup::Miss) || was_found || self.cache.is_refused {
             return None;
         }
         let negotiation = &self.cache.policy.negotiation;

@@ -13,7 +13,6 @@ use crate::body::{ResponseBody, transformed};
 use crate::client::ClientStream;
 use crate::disk::{self, DiskSink, FillBody, Patched};
 use crate::error_page::ErrorKind;
-use crate::limits;
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -203,7 +202,9 @@ impl<S: ClientStream> Exchange<'_, S> {
 
     /// The head as it is stored under the transaction's key.
     pub(super) fn new_head(&self, response: &Response, meta: StoredMeta) -> Arc<StoredHead> {
-        let head = StoredHead::new(&self.txn.client_request, response, meta, self.cache.policy.set_cookie);
+        let head = StoredHead::new(&self.txn.client_request, response, meta, self.cache.policy.set_cookie)
+            .chosen_by(&self.cache.policy.negotiation, self.cache.is_refused)
+            .pinned_for(self.cache.policy.pin_in_cache);
         Arc::new(self.born(head))
     }
 
@@ -370,8 +371,7 @@ impl<S: ClientStream> Exchange<'_, S> {
 
     async fn follow_one(&mut self, mut follower: FillFollower) -> Result<Followed, Stop> {
         let waiting = self.thread.metrics.hold(Metric::CacheWaiters);
-        let limit = limits::seconds(&self.txn.records, ids::TOLLGATE_HTTP_CACHE_COLLAPSE_WAIT_TIMEOUT);
-        let start = timer::within(limit, poll_fn(|cx| follower.poll_header(cx))).await;
+        let start = timer::within(self.wait_for_other(), poll_fn(|cx| follower.poll_header(cx))).await;
         drop(waiting);
         let head = match start {
             Ok(FollowerStart::Header(head)) => head,
@@ -382,6 +382,9 @@ impl<S: ClientStream> Exchange<'_, S> {
             }
             Err(timer::Elapsed) => {
                 self.thread.metrics.inc(Metric::CacheCollapseTimeouts);
+                if let Some(stop) = self.refused_after_waiting() {
+                    return Err(stop);
+                }
                 return self.fetch_alone().await.map(Followed::Done);
             }
         };

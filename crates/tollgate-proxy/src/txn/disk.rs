@@ -44,11 +44,13 @@ impl<S: ClientStream> Exchange<'_, S> {
         let is_known = |object: &StoredObject| object.head().mark().judged() <= purges.newest();
         let left =
             objects.into_iter().filter(|object| is_known(object) && standing(object) != Standing::Gone);
-        let object = self.choose(left.map(Arc::new))?;
+        let left: Vec<_> = left.map(Arc::new).collect();
+        let object = self.choose(&left)?;
         if store.removals(key) != removals {
             return None;
         }
         self.thread.metrics.inc(Metric::CacheDiskHits);
+        disk::evacuate_behind(&store, key, &object);
         self.cache.forward = None;
         if object.body().on_disk().is_none() {
             self.promote(key, &object);
@@ -70,6 +72,17 @@ impl<S: ClientStream> Exchange<'_, S> {
         ) {
             // One that is too large for memory is served all the same; the store counts the refusal.
             let _: Result<(), InsertError> = store.insert(key, Arc::clone(object));
+        }
+    }
+
+    /// An object in memory was hit: what is used lies on the disk for longer, too.
+    #[inline]
+    pub(super) fn note_hit(&self, object: &Arc<StoredObject>) {
+        if let Some(store) = self.thread.engine.disk.store()
+            && self.thread.samples_hit()
+            && let Some(key) = &self.cache.key
+        {
+            disk::evacuate_behind(store, key, object);
         }
     }
 

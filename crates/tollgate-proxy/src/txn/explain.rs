@@ -9,20 +9,23 @@ use super::{Answer, Exchange, Stop};
 use crate::client::ClientStream;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
+use tollgate_cache::disk::LocatedObject;
 use tollgate_cache::rules::{FreshState, StoredMeta};
-use tollgate_cache::{CacheKey, Freshness, Lookup, StoredObject};
+use tollgate_cache::{CacheKey, Freshness, Lookup, Standing, StoredObject};
+use tollgate_event::task;
 use tollgate_obs::outcome::TransactionEnd;
 use tollgate_plugin::{CacheLookup, LocalResponse};
 
 impl<S: ClientStream> Exchange<'_, S> {
     /// Answers with the explanation.
-    pub(crate) fn explain(&mut self) -> Stop {
+    pub(crate) async fn explain(&mut self) -> Stop {
         self.txn.is_logged = false;
         let mut told = Map::new();
         self.tell_request(&mut told);
         self.prepare_look_up();
         let key = self.key_of(&self.txn.client_request.url);
-        self.tell_look_up(&mut told, &key);
+        let on_disk = self.on_disk(&key).await;
+        self.tell_look_up(&mut told, &key, &on_disk);
         let page = LocalResponse::new(200, "application/json", Value::Object(told).to_string());
         Stop::Answer(Box::new(Answer { page, end: TransactionEnd::LocalResponse, close: false }))
     }
@@ -46,7 +49,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         told.insert("overridden_records".into(), self.txn.records.has_overrides().into());
     }
 
-    fn tell_look_up(&mut self, told: &mut Map<String, Value>, key: &CacheKey) {
+    fn tell_look_up(&mut self, told: &mut Map<String, Value>, key: &CacheKey, on_disk: &OnDisk) {
         self.cache.key = Some(key.clone());
         let wanted = self.cache.request;
         let looks_up = self.is_looked_up();
@@ -69,14 +72,68 @@ impl<S: ClientStream> Exchange<'_, S> {
         told.insert("key_is_set_by_plugin".into(), self.txn.cache_url.is_some().into());
         told.insert("is_being_fetched".into(), self.thread.engine.collapser.is_filling(key).into());
         told.insert("not_shared".into(), self.not_shared(key));
-        let chosen = if looks_up { self.find(key) } else { None };
+        let in_memory = if looks_up { self.find(key) } else { None };
+        let chosen = in_memory.or_else(|| self.chosen_on_disk(on_disk).filter(|_| looks_up));
         let alternates = self.thread.engine.store.alternates(key);
         let alternates = alternates.iter().map(|object| {
             let is_chosen = chosen.as_ref().is_some_and(|chosen| Arc::ptr_eq(chosen, object));
             self.alternate(object, is_chosen)
         });
         told.insert("alternates".into(), alternates.collect());
+        told.insert("disk".into(), self.tell_disk(on_disk, chosen.as_ref()));
         told.insert("decision".into(), self.decision(looks_up, key, chosen.as_deref()).into());
+    }
+
+    /// What the disks have under the key, if there are any.
+    async fn on_disk(&self, key: &CacheKey) -> OnDisk {
+        let Some(store) = self.thread.engine.disk.store().cloned() else { return OnDisk::NoDisks };
+        let wanted = key.clone();
+        let found = match task::run(move || store.whereabouts(&wanted)).await {
+            Some(Ok(Some(found))) => found,
+            Some(Ok(None)) | None => return OnDisk::Unreachable("no disk takes it".into()),
+            Some(Err(error)) => return OnDisk::Unreachable(error.to_string()),
+        };
+        let purges = self.thread.engine.store.purges();
+        let located = found.objects.into_iter().map(|located| {
+            let mark = located.object.head().mark();
+            // As `find_on_disk` has it.
+            let is_known = mark.judged() <= purges.newest();
+            let is_purged = !is_known || purges.judge(key, mark) == Standing::Gone;
+            let LocatedObject { object, offset, fragments, is_buffered, overwritten_after } = located;
+            DiskAlternate {
+                object: Arc::new(object),
+                is_purged,
+                place: json!({
+                    "offset": offset, "fragments": fragments, "is_buffered": is_buffered,
+                    "overwritten_after_bytes": overwritten_after,
+                }),
+            }
+        });
+        OnDisk::Stripe { name: found.stripe, volume: found.volume, alternates: located.collect() }
+    }
+
+    /// The one that would be read from the disk if memory had nothing.
+    fn chosen_on_disk(&self, on_disk: &OnDisk) -> Option<Arc<StoredObject>> {
+        let OnDisk::Stripe { alternates, .. } = on_disk else { return None };
+        let left = alternates.iter().filter(|alternate| !alternate.is_purged);
+        self.choose(left.map(|alternate| Arc::clone(&alternate.object)))
+    }
+
+    fn tell_disk(&self, on_disk: &OnDisk, chosen: Option<&Arc<StoredObject>>) -> Value {
+        let (name, volume, alternates) = match on_disk {
+            OnDisk::NoDisks => return Value::Null,
+            OnDisk::Unreachable(why) => return json!({"error": why}),
+            OnDisk::Stripe { name, volume, alternates } => (name, volume, alternates),
+        };
+        let alternates = alternates.iter().map(|DiskAlternate { object, is_purged, place }| {
+            let is_chosen = chosen.is_some_and(|chosen| Arc::ptr_eq(chosen, object));
+            let mut told = self.alternate(object, is_chosen);
+            told["is_purged"] = (*is_purged).into();
+            told["is_complete"] = (!object.head().is_part()).into();
+            told["place"] = place.clone();
+            told
+        });
+        json!({"stripe": name, "volume": volume, "alternates": alternates.collect::<Value>()})
     }
 
     /// What is remembered of responses that were not stored.
@@ -143,6 +200,20 @@ impl<S: ClientStream> Exchange<'_, S> {
             "lifetime": lifetime(head.meta(), &freshness),
         })
     }
+}
+
+/// What the disks have under a key.
+enum OnDisk {
+    NoDisks,
+    Unreachable(String),
+    Stripe { name: String, volume: u32, alternates: Vec<DiskAlternate> },
+}
+
+struct DiskAlternate {
+    object: Arc<StoredObject>,
+    /// Hit by a purge of many objects: it is there and not found.
+    is_purged: bool,
+    place: Value,
 }
 
 fn status_of(freshness: &Freshness) -> CacheLookup {

@@ -127,7 +127,7 @@ impl<S: ClientStream> Exchange<'_, S> {
                 self.thread.metrics.inc(Metric::DnsHits);
                 addrs
             }
-            None => match self.look_name_up(&host).await {
+            None => match Box::pin(self.look_name_up(&host)).await {
                 Ok(answer) => {
                     if answer.is_cached {
                         self.thread.metrics.inc(Metric::DnsHits);

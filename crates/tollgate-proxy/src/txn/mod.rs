@@ -6,6 +6,7 @@
 //! Invariants: TXN_CLOSE runs exactly once; SEND_RESPONSE_HDR runs at most once; a stage that cannot go on returns a
 //! [`Stop`], which is turned into the one answer or the one abort at a single place.
 
+mod alternates;
 mod cache;
 mod cache_rules;
 mod deliver;
@@ -310,7 +311,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         }
         self.normalize_accept_encoding();
         if self.mode == Mode::Explain {
-            return Err(self.explain());
+            return Err(Box::pin(self.explain()).await);
         }
         self.answer_max_forwards()?;
         // What is rare or large is boxed: the state of a hit stays small.

@@ -73,11 +73,16 @@ impl<S: ClientStream> Exchange<'_, S> {
     async fn purge_url(&self, effect: Effect) -> bool {
         let key = self.key_of(&self.txn.client_request.url);
         let engine = &self.thread.engine;
-        let was_stored = match effect {
-            Effect::Hard => engine.remove(&key),
-            Effect::Soft => engine.soften(&key),
-        } > 0;
-        disk::make_removal_last(engine, &key, Survives::PowerFailure).await;
+        let found = match effect {
+            Effect::Hard => {
+                let found = engine.remove(&key);
+                disk::make_removal_last(engine, &key, Survives::PowerFailure).await;
+                found
+            }
+            // First on the disk: what is read from there meanwhile is then seen to be stale.
+            Effect::Soft => disk::soften(engine, &key).await + engine.soften(&key),
+        };
+        let was_stored = found > 0;
         if was_stored {
             self.thread.metrics.inc(Metric::CacheInvalidations);
         }

@@ -6,7 +6,6 @@ use crate::cont::Cont;
 use crate::fence::{Misuse, fence};
 use crate::message::{Access, BufferId, Loc, messages};
 use crate::slots::{Handle, Kind, Slots, number, pointer};
-use crate::txn::messages::stored_request;
 use parking_lot::Mutex;
 use std::ffi::c_int;
 use std::sync::Arc;
@@ -23,32 +22,41 @@ struct Shown {
     request: (BufferId, Loc),
     cached_request: (BufferId, Loc),
     response: (BufferId, Loc),
-    quality: Mutex<Option<f32>>,
+    said: Mutex<Option<f32>>,
 }
 
 /// Asks a continuation about an alternate.
 pub(super) fn ask(cont: &Cont, alternate: &Alternate<'_>) {
     let request = messages().open_request(alternate.client_request, Access::ReadOnly);
     let response = messages().open_response(alternate.cached_response, Access::ReadOnly);
-    let stored = stored_request(alternate.client_request, alternate.cached_response);
-    let cached_request = messages().open_request(&stored, Access::ReadOnly);
+    let cached_request = messages().open_request(alternate.cached_request, Access::ReadOnly);
     let (Ok(request), Ok(cached_request), Ok(response)) = (request, cached_request, response) else { return };
     let shown = ALTERNATES.insert(|number| {
-        Arc::new(Shown { number, request, cached_request, response, quality: Mutex::new(None) })
+        Arc::new(Shown { number, request, cached_request, response, said: Mutex::new(None) })
     });
     if let Some(shown) = shown {
         let turn = cont.wait();
         cont.call(&turn, EVENT, pointer(shown.number));
         drop(turn);
         drop(ALTERNATES.remove(shown.number));
-        if let Some(quality) = *shown.quality.lock() {
-            alternate.quality.set(quality);
+        if let Some(quality) = *shown.said.lock() {
+            heed(alternate, quality);
         }
     }
     for (id, _) in [request, cached_request, response] {
         // They were opened here; nobody else closes them.
         let _closed: Result<(), crate::message::MessageError> = messages().close(id);
     }
+}
+
+/// What one handler says is multiplied by what others have said. Not a number counts as 0.
+// ATS: the greatest number leaves the quality at 1 and has `Vary` count for nothing.
+fn heed(alternate: &Alternate<'_>, quality: f32) {
+    if quality == f32::MAX {
+        alternate.ignores_vary.set(true);
+    }
+    let quality = if quality.is_nan() { 0.0 } else { quality.clamp(0.0, 1.0) };
+    alternate.quality.set(alternate.quality.get() * quality);
 }
 
 fn find(handle: Handle) -> Result<Arc<Shown>, Misuse> {
@@ -121,12 +129,12 @@ pub unsafe extern "C" fn TSHttpAltInfoCachedRespGet(
     })
 }
 
-/// Says how good the alternate is, from 0 to 1; 0: it is not to be served.
+/// Says how good the alternate is, from 0 to 1; 0: it is not to be served; `FLT_MAX`: 1, and whatever `Vary` says.
 #[unsafe(no_mangle)]
 pub extern "C" fn TSHttpAltInfoQualitySet(info: Handle, quality: f32) {
     fence("TSHttpAltInfoQualitySet", (), || {
         let shown = find(info)?;
-        *shown.quality.lock() = Some(if quality.is_nan() { 0.0 } else { quality.clamp(0.0, 1.0) });
+        *shown.said.lock() = Some(quality);
         Ok::<_, Misuse>(())
     });
 }

@@ -223,9 +223,28 @@ mod tests {
     #[test]
     fn keys_are_those_of_the_servers_own_records() {
         for row in TABLE {
-            let known = tollgate_config::records::find(row.name).and_then(|id| id.def().override_key);
-            assert!(known.is_none_or(|key| i32::from(key) == row.key), "{}", row.name);
+            if let Some(id) = tollgate_config::records::find(row.name) {
+                assert_eq!(id.def().override_key.map(i32::from), Some(row.key), "{}", row.name);
+            }
         }
+        for def in tollgate_config::records::defs() {
+            if let Some(key) = def.override_key {
+                assert_eq!(by_key(key.into()).map(|row| row.name), Some(def.name));
+            }
+        }
+    }
+
+    #[test]
+    fn every_overridable_record_of_caching_is_read() {
+        let is_of_caching = |name: &str| {
+            ["cache.", "negative_"]
+                .iter()
+                .any(|start| name.starts_with(&format!("proxy.config.http.{start}")))
+        };
+        let unknown = |row: &&Overridable| tollgate_config::records::find(row.name).is_none();
+        let names: Vec<&str> =
+            TABLE.iter().filter(|row| is_of_caching(row.name)).filter(unknown).map(|row| row.name).collect();
+        assert_eq!(names, [""; 0]);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! C plugins in the real program.
 
+mod alternates;
 mod debian;
 mod exchange;
 mod loading;

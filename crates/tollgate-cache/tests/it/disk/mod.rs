@@ -1,10 +1,12 @@
 //! The disk tier judged from outside: against a model, on faulty devices, after crashes.
 
+mod block_device;
 mod crash;
 mod device;
 mod faults;
 mod model;
 mod parts;
+mod scan;
 mod store;
 
 use bytes::Bytes;

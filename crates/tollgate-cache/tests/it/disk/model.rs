@@ -112,6 +112,24 @@ fn a_stripe_of_another_size_begins_empty() {
 }
 
 #[test]
+fn a_stripe_of_another_version_begins_empty() {
+    let device = Arc::new(MemoryDevice::new(vec![0; 1 << 20]));
+    let stripe = open(&device, 1 << 20).expect("a new stripe").0;
+    put(&stripe, 1, b"one").expect("a good device");
+    stripe.sync().expect("a good device");
+    let mut image = device.image();
+    // The version, and the checksum over the page.
+    for page in image[..8192].chunks_mut(4096).filter(|page| page[0] != 0) {
+        page[16] = 1;
+        let checksum = twox_hash::XxHash3_64::oneshot(&page[..4088]);
+        page[4088..].copy_from_slice(&checksum.to_le_bytes());
+    }
+    let (stripe, opened) = open(&Arc::new(MemoryDevice::new(image)), 1 << 20).expect("of another version");
+    assert_eq!(opened.found, Found::Resized);
+    assert!(contents(&Arc::new(stripe), KEYS).is_empty());
+}
+
+#[test]
 fn a_file_that_was_cut_off_has_the_objects_before() {
     let bytes = 1usize << 20;
     let device = Arc::new(MemoryDevice::new(vec![0; bytes]));

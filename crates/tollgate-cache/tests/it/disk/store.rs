@@ -208,6 +208,9 @@ fn too_many_waiting_objects_are_refused_and_what_they_would_replace_is_forgotten
     drop(first);
     assert!(store.reserve(&key, 300).is_some());
     assert_eq!(store.stats().backlog_refusals, 1);
+    let (store, _) = open(&devices(1), DiskStoreOptions { backlog_bytes: 0, ..options() });
+    let first = store.reserve(&key, 800);
+    assert!(first.is_some() && store.reserve(&key, 300).is_some(), "0 is no limit");
 }
 
 #[test]
@@ -282,4 +285,88 @@ fn what_can_be_had_at_once_is_what_is_had_by_waiting() {
         }
     }
     assert!(at_once >= 3, "what is in the buffer is had at once");
+}
+
+#[test]
+fn what_is_softened_is_stale_after_a_stop_and_a_new_object_is_not() {
+    let devices = devices(1);
+    let (store, _) = open(&devices, options());
+    let (small, large) = (key("http://h/small"), key("http://h/large"));
+    store_object(&store, &small, &head("a", &[]), &bytes(100));
+    store_object(&store, &small, &head("b", &[]), &bytes(200));
+    store_object(&store, &large, &head("a", &[]), &bytes(100_000));
+    let late = store.writer(&small).expect("a stripe");
+    let written = store.stats().bytes_written;
+    let is_gone = |object: &StoredObject| object.body().len() == 200;
+    assert_eq!(store.soften(&small, 77, is_gone).expect("a good device"), 1);
+    assert_eq!(store.soften(&large, 88, |_| false).expect("a good device"), 1);
+    assert_eq!(store.soften(&key("http://h/other"), 99, |_| false).expect("a good device"), 0);
+    assert!(store.stats().bytes_written < written + 50_000, "large bodies stay where they are");
+    assert!(matches!(late.commit(&head("a", &[])), Err(DiskError::Superseded)));
+    // Softening waits for the device: nothing has to be written at the stop.
+    let (store, _) = open(&devices, options());
+    let found = |key: &CacheKey| -> Vec<(Option<i64>, usize)> {
+        let objects = store.load(key).expect("a good device");
+        objects.iter().map(|o| (o.head().stale_since(), body_of(o).len())).collect()
+    };
+    assert_eq!(found(&small), [(Some(77), 100), (None, 200)]);
+    assert_eq!(found(&large), [(Some(88), 100_000)]);
+    store_object(&store, &small, &head("a", &[]), &bytes(50));
+    assert_eq!(found(&small), [(None, 50), (None, 200)]);
+}
+
+/// Hits an object; whether it was written anew.
+fn hit(store: &DiskStore, key: &CacheKey) -> bool {
+    let Some(object) = store.load(key).expect("a good device").into_iter().next() else { return false };
+    let Some(evacuation) = store.evacuation(key, &Arc::new(object)) else { return false };
+    store.evacuate(&evacuation).expect("a good device")
+}
+
+#[test]
+fn what_is_hit_shortly_before_it_is_overwritten_is_written_anew() {
+    for percent in [0, 20] {
+        let (store, _) = open(&devices(1), DiskStoreOptions { evacuate_percent: percent, ..options() });
+        let (small, large, cold) = (key("http://h/small"), key("http://h/large"), key("http://h/cold"));
+        store_object(&store, &small, &head("a", &[]), &bytes(1_000));
+        store_object(&store, &large, &head("a", &[("X", "y")]), &bytes(60_000));
+        store_object(&store, &cold, &head("a", &[]), &bytes(1_000));
+        assert!(!hit(&store, &small), "its end is far");
+        let mut evacuated = 0;
+        for n in 0..1_000 {
+            store_object(&store, &key(&format!("http://h/{n}")), &head("a", &[]), &bytes(9_000));
+            evacuated += usize::from(hit(&store, &small)) + usize::from(hit(&store, &large));
+        }
+        assert!(!store.may_have(&cold));
+        assert_eq!(store.may_have(&small), percent > 0);
+        assert_eq!(store.stats().evacuated, evacuated as u64);
+        if percent > 0 {
+            assert!((6..40).contains(&evacuated), "{evacuated} times in less than six laps");
+            let objects = store.load(&large).expect("a good device");
+            assert_eq!(body_of(&objects[0]), bytes(60_000));
+            assert_eq!(objects[0].headers().get("X"), Some(&b"y"[..]));
+        } else {
+            assert_eq!(evacuated, 0);
+        }
+    }
+}
+
+#[test]
+fn an_evacuation_is_one_at_a_time_small_enough_and_of_what_is_still_there() {
+    let options = DiskStoreOptions { evacuate_percent: 100, evacuate_bytes: 50_000, ..options() };
+    let (store, _) = open(&devices(1), options);
+    let key = key("http://h/");
+    store_object(&store, &key, &head("a", &[]), &bytes(50_001));
+    let object = || Arc::new(store.load(&key).expect("a good device").remove(0));
+    assert!(store.evacuation(&key, &object()).is_none(), "too large");
+    store_object(&store, &key, &head("a", &[]), &bytes(50_000));
+    let old = object();
+    let first = store.evacuation(&key, &old).expect("small enough");
+    assert!(store.evacuation(&key, &old).is_none(), "it is under way");
+    store_object(&store, &key, &head("a", &[("X-New", "1")]), &bytes(50_000));
+    assert!(!store.evacuate(&first).expect("a good device"), "it was replaced meanwhile");
+    assert_eq!(object().headers().get("X-New"), Some(&b"1"[..]));
+    drop(first);
+    let second = store.evacuation(&key, &object()).expect("the first one is over");
+    store.remove(&key);
+    assert!(!store.evacuate(&second).expect("a good device") && !store.may_have(&key));
 }
