@@ -113,10 +113,11 @@ impl<S: ClientStream> Exchange<'_, S> {
     }
 
     /// The one that would be read from the disk if memory had nothing.
-    fn chosen_on_disk(&self, on_disk: &OnDisk) -> Option<Arc<StoredObject>> {
+    fn chosen_on_disk(&mut self, on_disk: &OnDisk) -> Option<Arc<StoredObject>> {
         let OnDisk::Stripe { alternates, .. } = on_disk else { return None };
         let left = alternates.iter().filter(|alternate| !alternate.is_purged);
-        self.choose(left.map(|alternate| Arc::clone(&alternate.object)))
+        let left: Vec<_> = left.map(|alternate| Arc::clone(&alternate.object)).collect();
+        self.choose(&left)
     }
 
     fn tell_disk(&self, on_disk: &OnDisk, chosen: Option<&Arc<StoredObject>>) -> Value {
