@@ -2,7 +2,7 @@
 //!
 //! Responsible for: who fetches (the leader) and who waits (followers), the header and body chunks on their way from
 //! the writer to all readers, pacing when an object is too large to keep, release of waiters when the answer turns
-//! out not to be shareable.
+//! out not to be shareable. What a disk writer has written may go from memory: readers that lag find it there.
 //! Not responsible for: fetching, deadlines, storing (the caller's closure in [`FillWriter::finish`]).
 //! Entry point: [`Collapser::join`]. A leader looks the store up once more before it asks the origin: the
 //! fetch it missed may just have ended.
@@ -15,7 +15,7 @@ mod state;
 mod writer;
 
 pub use hit_for_miss::{HitForMiss, Unshareable};
-pub use reader::{FillFollower, FillReader, FollowerStart, VaryMismatch};
+pub use reader::{Around, FillFollower, FillPiece, FillReader, FollowerStart, VaryMismatch};
 pub use writer::FillWriter;
 
 use crate::key::CacheKey;
@@ -32,9 +32,10 @@ const SHARDS: usize = 64;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FillLimits {
     /// The largest body that is kept whole while it arrives. A larger one is streamed without being kept: the
-    /// fill *overflows*, takes no new followers, and the writer is paced.
+    /// fill *overflows*. If a disk keeps it, readers find there what memory no longer has; otherwise the fill takes no
+    /// new followers, and the writer is paced.
     pub max_object_bytes: u64,
-    /// After overflow: bytes that may lie ahead of the slowest reader.
+    /// After overflow: bytes that may lie ahead of the slowest reader, in memory.
     pub window_bytes: u64,
 }
 
@@ -108,6 +109,12 @@ impl Collapser {
         let fill = Arc::new(Fill::new(self.limits));
         table.insert(key.clone(), Arc::clone(&fill));
         Role::Leader(FillWriter::joined(fill, (self.clone(), key.clone())))
+    }
+
+    /// Joins the fetch of `key` if one is under way.
+    pub fn follow(&self, key: &CacheKey) -> Option<FillFollower> {
+        let table = self.shard(key).lock();
+        table.get(key).and_then(Fill::attach).map(FillFollower::new)
     }
 
     /// A fill of its own that no other transaction can join.

@@ -70,8 +70,8 @@ mod targeted;
 pub mod vary;
 
 pub use fill::{
-    AbortReason, Collapser, FillAborted, FillFollower, FillLimits, FillReader, FillWriter, FollowerStart,
-    HitForMiss, Role, Unshareable, VaryMismatch,
+    AbortReason, Around, Collapser, FillAborted, FillFollower, FillLimits, FillPiece, FillReader, FillWriter,
+    FollowerStart, HitForMiss, Role, Unshareable, VaryMismatch,
 };
 pub use holdoff::Holdoff;
 pub use key::CacheKey;

@@ -2,7 +2,8 @@
 //!
 //! Responsible for: the immutable object that the store, a fill and many transactions share; its memory size.
 //! Not responsible for: deciding whether it is stored or fresh (`rules`).
-//! Invariants: an object never changes; a 304 makes a new object that shares the body.
+//! Invariants: an object never changes; a 304 makes a new object that shares the body; one whose body has holes is a
+//! part.
 
 use crate::disk::DiskBody;
 use crate::key::CacheKey;
@@ -356,6 +357,12 @@ pub struct StoredObject {
 impl StoredObject {
     /// An object of this head and complete body.
     pub fn new(head: Arc<StoredHead>, body: Body) -> StoredObject {
+        // Whatever its header says, one with holes is a part.
+        let has_holes = body.on_disk().is_some_and(|body| !body.is_complete());
+        let head = match has_holes && !head.is_part() {
+            true => Arc::new(head.with_status(206, head.headers.clone())),
+            false => head,
+        };
         // Two reference counts each for the head and the object.
         let counts = 4 * size_of::<usize>();
         let memory_bytes = size_of::<StoredObject>() + counts + head.memory_bytes() + body.memory_bytes();

@@ -6,13 +6,18 @@
 //! same strong validator (RFC 9110 §15.3.7.3) and the length that their `Content-Range` says. Of a part whose length
 //! contradicts its `Content-Range`, the first position and the bytes that came count.
 
+use crate::disk::WrittenPart;
 use crate::object::{Body, StoredHead, StoredObject};
 use crate::policy::{SetCookiePolicy, SeveralRanges};
-use crate::range::{self, RangeSpec, Ranges};
+use crate::range::{self, RangeAnswer, RangeSpec, Ranges};
 use crate::rules::{EntityTag, merge_304};
+use bytes::Bytes;
 use std::ops::Range;
 use std::sync::Arc;
 use tollgate_http::{HeaderBlock, Method, Request, Response, framing, names};
+
+/// LIMIT: bytes between missing ones that are asked for once more, beyond as many as the request wants.
+const MOST_TOO_MUCH: u64 = 1 << 20;
 
 /// Where the bytes of a part stand, by its `Content-Range`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,6 +99,12 @@ impl PartAnswer {
 /// What `request` gets from a stored part; `None` if it wants other bytes too.
 pub fn answer(request: &Request, stored: &StoredObject, several: SeveralRanges) -> Option<PartAnswer> {
     let (headers, head) = (&request.headers, stored.head());
+    if let Some(body) = stored.body().on_disk() {
+        let wanted = wanted(request, stored, several)?;
+        let is_there = |range: &Range<u64>| body.missing(range.clone()).is_empty();
+        let part = Part { first: 0, end: body.len(), complete: body.len() };
+        return wanted.iter().all(is_there).then_some(PartAnswer { bytes: wanted, part });
+    }
     let part = Part::of(head.headers())?;
     if request.method != Method::Get || !head.is_part() {
         return None;
@@ -130,6 +141,144 @@ fn within(spec: RangeSpec, part: Part, len: u64) -> Option<Range<u64>> {
     (range.start < range.end && range.end <= len).then_some(range)
 }
 
+/// The bytes that a range request wants of a partly stored object; `None` if it is none, or wants something else.
+fn wanted(request: &Request, stored: &StoredObject, several: SeveralRanges) -> Option<Ranges> {
+    if !stored.head().is_part() {
+        return None;
+    }
+    let whole = head_of_whole(stored.head(), stored.body().len());
+    match range::evaluate(request, &whole, stored.body().len(), several) {
+        RangeAnswer::Part(range) => Some(Ranges::from_elem(range, 1)),
+        RangeAnswer::Parts(ranges) => Some(ranges),
+        RangeAnswer::Whole | RangeAnswer::Unsatisfiable => None,
+    }
+}
+
+/// What a partly stored object on the disk lacks to answer a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// The ranges that the request asks for; `None`: the whole.
+    pub wanted: Option<Ranges>,
+    /// From the first to the last of the bytes that are missing.
+    pub missing: Range<u64>,
+    /// Bytes of the whole.
+    pub complete: u64,
+    /// The value of `If-Range`: a strong validator.
+    pub validator: Bytes,
+}
+
+/// What has to be asked for to answer `request` from a partly stored object; `None` if that cannot be done, if nothing
+/// that is stored is wanted, or if it would be much more than the request wants.
+pub fn gap(request: &Request, stored: &StoredObject, several: SeveralRanges) -> Option<Gap> {
+    let body = stored.body().on_disk().filter(|_| stored.head().is_part())?;
+    let validator = Bytes::copy_from_slice(strong_validator(stored.head())?);
+    let complete = body.len();
+    let has_range = request.headers.has(names::RANGE);
+    let wanted = match wanted(request, stored, several) {
+        None if has_range && asks_for_range(request, stored) => return None,
+        wanted => wanted,
+    };
+    let ranges = wanted.clone().unwrap_or_else(|| Ranges::from_elem(0..complete, 1));
+    let holes = || ranges.iter().flat_map(|range| body.missing(range.clone()));
+    let missing = holes().map(|hole| hole.start).min()?..holes().map(|hole| hole.end).max()?;
+    let count = |ranges: Ranges| ranges.iter().map(|range| range.end - range.start).sum::<u64>();
+    let asked = count(ranges.clone());
+    // The origin may answer with the whole: for nothing that is stored that is not risked.
+    if count(holes().collect()) == asked {
+        return None;
+    }
+    let is_too_much = missing.end - missing.start > asked.saturating_add(MOST_TOO_MUCH);
+    (request.method == Method::Get && !is_too_much).then_some(Gap { wanted, missing, complete, validator })
+}
+
+/// Whether the request's `Range` counts for the stored object.
+fn asks_for_range(request: &Request, stored: &StoredObject) -> bool {
+    let headers = &request.headers;
+    !headers.has(names::IF_RANGE) || range::if_range_matches(headers, stored.head())
+}
+
+/// Why a 206 does not fill a gap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Misfit {
+    /// It is of another version, or does not say that it is of the same.
+    Version,
+    /// It has other bytes than were asked for.
+    Bytes,
+}
+
+/// The whole's response, from the header of a partly stored object and the 206 with what it lacks.
+///
+/// # Errors
+/// Why the two are not put together.
+pub fn filled(
+    stored: &StoredObject,
+    gap: &Gap,
+    response: &Response,
+    now: i64,
+    set_cookie: SetCookiePolicy,
+) -> Result<Response, Misfit> {
+    let part = Part::of(&response.headers);
+    if !has_validator(stored.head(), &response.headers) || part.is_some_and(|p| p.complete != gap.complete) {
+        return Err(Misfit::Version);
+    }
+    let length = framing::content_length(&response.headers);
+    let is_asked = |part: Part| {
+        (part.first..part.end) == gap.missing && length.is_ok_and(|l| l.is_none_or(|n| n == part.len()))
+    };
+    if response.status != 206 || !part.is_some_and(is_asked) {
+        return Err(Misfit::Bytes);
+    }
+    Ok(whole_of(stored, response, gap.complete, now, set_cookie))
+}
+
+/// The response that a 206 makes of the header of what is stored.
+fn whole_of(
+    stored: &StoredObject,
+    part: &Response,
+    complete: u64,
+    now: i64,
+    set_cookie: SetCookiePolicy,
+) -> Response {
+    let mut response = Response::new(200);
+    response.headers = merge_304(stored.headers(), &part.headers, now, set_cookie);
+    response.headers.remove(names::CONTENT_RANGE);
+    response.headers.set(names::CONTENT_LENGTH, complete.to_string());
+    if let Some(age) = part.headers.get(names::AGE) {
+        response.headers.append(names::AGE, age);
+    }
+    response
+}
+
+/// Where the body of this response belongs in its whole, and how long that is, if it may be kept in parts: it has a
+/// strong validator, and says its length.
+pub fn place_of(head: &StoredHead) -> Option<WrittenPart> {
+    strong_validator(head)?;
+    let length = framing::content_length(head.headers()).ok().flatten();
+    match head.status() {
+        200 => length.map(|complete| WrittenPart { first: 0, complete }),
+        206 => {
+            let part = Part::of(head.headers())?;
+            let place = WrittenPart { first: part.first, complete: part.complete };
+            length.is_none_or(|n| n == part.len()).then_some(place)
+        }
+        _ => None,
+    }
+}
+
+/// The part in memory that the beginning of a body makes, if it may be kept.
+pub fn cut_off(head: &StoredHead, chunks: &[Bytes]) -> Option<StoredObject> {
+    let WrittenPart { first, complete } = place_of(head)?;
+    let body = Body::from_chunks(chunks);
+    if body.is_empty() || body.len() >= complete {
+        return None;
+    }
+    let mut headers = head.headers().clone();
+    headers.set(names::CONTENT_RANGE, range::content_range(&(first..first + body.len()), complete));
+    headers.set(names::CONTENT_LENGTH, body.len().to_string());
+    let head = head.with_status(206, headers.compact());
+    Some(StoredObject::new(Arc::new(head), body))
+}
+
 /// What is missing behind a part that begins at the first byte.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MissingTail<'a> {
@@ -139,7 +288,7 @@ pub struct MissingTail<'a> {
     pub validator: Option<&'a [u8]>,
 }
 
-/// What has to be asked for to make a stored part whole; `None` if its beginning is missing too.
+/// What has to be asked for to make a part in memory whole; `None` if its beginning is missing too.
 pub fn missing_tail(stored: &StoredObject) -> Option<MissingTail<'_>> {
     let part = exact(stored)?;
     (part.first == 0 && !part.reaches_end())
@@ -169,6 +318,27 @@ fn has_validator(head: &StoredHead, headers: &HeaderBlock) -> bool {
     strong_validator(head).is_some_and(|own| headers.get(name) == Some(own))
 }
 
+/// Whether both are headers of the same representation, without doubt.
+pub(crate) fn is_same_version(one: &StoredHead, other: &StoredHead) -> bool {
+    has_validator(one, other.headers())
+}
+
+/// The header of the whole, of `complete` bytes, that `head` is the header of a part of, or of the whole.
+pub(crate) fn head_of_whole(head: &StoredHead, complete: u64) -> StoredHead {
+    let mut headers = head.headers().clone();
+    headers.remove(names::CONTENT_RANGE);
+    headers.set(names::CONTENT_LENGTH, complete.to_string());
+    head.with_status(200, headers.compact())
+}
+
+/// The header of a part that does not say which one it is.
+pub(crate) fn head_of_part(head: &StoredHead) -> StoredHead {
+    let mut headers = head.headers().clone();
+    headers.remove(names::CONTENT_RANGE);
+    headers.remove(names::CONTENT_LENGTH);
+    head.with_status(206, headers.compact())
+}
+
 /// The complete response that a 206 with the missing tail makes of a stored part; `None` if it does not fit.
 pub fn completed(
     stored: &StoredObject,
@@ -186,14 +356,7 @@ pub fn completed(
     if !fits || !has_validator(stored.head(), &tail.headers) {
         return None;
     }
-    let mut response = Response::new(200);
-    response.headers = merge_304(stored.headers(), &tail.headers, now, set_cookie);
-    response.headers.remove(names::CONTENT_RANGE);
-    response.headers.set(names::CONTENT_LENGTH, own.complete.to_string());
-    if let Some(age) = tail.headers.get(names::AGE) {
-        response.headers.append(names::AGE, age);
-    }
-    Some(response)
+    Some(whole_of(stored, tail, own.complete, now, set_cookie))
 }
 
 /// What is stored of `new`, a part that has just come, beside the `alternates` of its key: `None` if the whole is

@@ -3,14 +3,15 @@
 //! Responsible for: one source for the tunnel, whatever produced the body; chains of plugin transforms.
 //! Invariant: every variant but [`ResponseBody::Plugin`] can be polled, left, and polled again without loss.
 
-use crate::disk::DiskReader;
+use crate::disk::{DiskReader, FillBody, Patched};
 use crate::origin::OriginBody;
 use bytes::Bytes;
+use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use tollgate_cache::StoredObject;
 use tollgate_cache::multipart::{Multipart, MultipartPart};
-use tollgate_cache::{FillReader, StoredObject};
 use tollgate_http::HeaderBlock;
 use tollgate_plugin::{Body, BodyError, BodyTransform, LocalBoxFuture};
 
@@ -31,7 +32,11 @@ pub(crate) enum ResponseBody {
     /// Several ranges of a stored object.
     Ranges(Box<RangesBody>),
     /// A fetch shared with others.
-    Fill(FillReader),
+    Fill(FillBody),
+    /// Bodies one after another.
+    Sequence(VecDeque<ResponseBody>),
+    /// One that cannot be had any more.
+    Lost,
     /// The origin's connection.
     Origin(Box<OriginBody>),
     /// Plugin code.
@@ -55,6 +60,7 @@ impl ResponseBody {
         match self {
             ResponseBody::Plugin(_) => false,
             ResponseBody::Joined { rest, .. } => rest.can_poll(),
+            ResponseBody::Sequence(parts) => parts.iter().all(ResponseBody::can_poll),
             _ => true,
         }
     }
@@ -86,9 +92,15 @@ impl ResponseBody {
                 },
                 ResponseBody::Disk(reader) => return reader.poll_next(cx),
                 ResponseBody::Ranges(body) => return body.poll_next(cx),
-                ResponseBody::Fill(reader) => {
-                    return reader.poll_chunk(cx).map_err(|_| BodyError::Truncated);
-                }
+                ResponseBody::Fill(body) => return body.poll_next(cx),
+                ResponseBody::Sequence(parts) => match parts.front_mut() {
+                    Some(part) => match ready!(part.poll_next(cx))? {
+                        Some(piece) => return Poll::Ready(Ok(Some(piece))),
+                        None => _ = parts.pop_front(),
+                    },
+                    None => return Poll::Ready(Ok(None)),
+                },
+                ResponseBody::Lost => return Poll::Ready(Err(BodyError::Truncated)),
                 ResponseBody::Origin(body) => {
                     let piece = ready!(body.poll_next(cx))?;
                     return Poll::Ready(Ok(piece));
@@ -140,7 +152,7 @@ impl Body for ResponseBody {
 
 /// Ranges of a stored object, one after another, with the lines of their multipart frame.
 pub(crate) struct RangesBody {
-    object: Arc<StoredObject>,
+    source: RangesSource,
     /// Parts that have not begun.
     parts: std::vec::IntoIter<MultipartPart>,
     /// The bytes of the part that has.
@@ -150,15 +162,32 @@ pub(crate) struct RangesBody {
     remaining: u64,
 }
 
+/// Where several ranges come from.
+pub(crate) enum RangesSource {
+    /// A stored object.
+    Stored(Arc<StoredObject>),
+    /// One that is stored in part, and the fetch of what is missing.
+    Patched(Patched),
+}
+
+impl RangesSource {
+    fn part(&self, range: std::ops::Range<u64>) -> ResponseBody {
+        match self {
+            RangesSource::Stored(object) => ResponseBody::part_of(object, range),
+            RangesSource::Patched(patched) => patched.part(range),
+        }
+    }
+}
+
 impl RangesBody {
-    /// `frame`: around ranges of the body of `object`, which begins `offset` bytes behind what the frame counts from.
-    pub(crate) fn new(object: Arc<StoredObject>, frame: Multipart, offset: u64) -> RangesBody {
+    /// `frame`: around ranges of the body of `source`, which begins `offset` bytes behind what the frame counts from.
+    pub(crate) fn new(source: RangesSource, frame: Multipart, offset: u64) -> RangesBody {
         let remaining = frame.len();
         let (mut parts, end) = frame.into_parts();
         for part in &mut parts {
             part.bytes = part.bytes.start.saturating_sub(offset)..part.bytes.end.saturating_sub(offset);
         }
-        RangesBody { object, parts: parts.into_iter(), current: ResponseBody::Empty, end, remaining }
+        RangesBody { source, parts: parts.into_iter(), current: ResponseBody::Empty, end, remaining }
     }
 
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, BodyError>> {
@@ -168,7 +197,7 @@ impl RangesBody {
                 Some(piece) => break piece,
                 None => match self.parts.next() {
                     Some(part) => {
-                        self.current = ResponseBody::part_of(&self.object, part.bytes);
+                        self.current = self.source.part(part.bytes);
                         break part.head;
                     }
                     // Empty once it was sent.

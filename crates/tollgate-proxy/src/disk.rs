@@ -5,13 +5,15 @@
 //! Not responsible for: formats and recovery (`tollgate-cache`), when a transaction asks (`txn`).
 //! Invariants: an event thread never waits for a disk; a fault of a disk costs its objects and nothing else.
 
+mod filling;
 mod open;
 mod reader;
 mod sink;
 
+pub(crate) use filling::{FillBody, Patched, patched};
 pub use open::check;
 pub(crate) use reader::DiskReader;
-pub(crate) use sink::{DiskSink, update};
+pub(crate) use sink::{DiskSink, Unfinished, update};
 
 use crate::engine::Engine;
 use crate::thread::EngineThread;
@@ -37,6 +39,8 @@ pub(crate) struct Disk {
     /// What was purged by tag, prefix or expression.
     journal: Mutex<Option<Journal>>,
     published: Mutex<DiskStats>,
+    /// Bodies that were under way when the event threads ended.
+    unfinished: Mutex<Vec<Unfinished>>,
 }
 
 impl Disk {
@@ -47,6 +51,11 @@ impl Disk {
     /// The store, if it may have something under the key. Memory only.
     pub(crate) fn holder_of(&self, key: &CacheKey) -> Option<&Arc<DiskStore>> {
         self.store().filter(|store| store.may_have(key))
+    }
+
+    /// Keeps what came of a body when the event threads have ended.
+    fn keep_later(&self, unfinished: Unfinished) {
+        self.unfinished.lock().unwrap_or_else(PoisonError::into_inner).push(unfinished);
     }
 
     /// Sees to it that a purge holds after a restart, too. Waits for the disk: purges of many objects are few.
@@ -146,6 +155,9 @@ impl Engine {
 
     /// Writes what the disks do not have yet. Event threads must have ended.
     pub fn close_disk(&self) {
+        let unfinished =
+            std::mem::take(&mut *self.disk.unfinished.lock().unwrap_or_else(PoisonError::into_inner));
+        unfinished.into_iter().for_each(Unfinished::keep);
         if let Some(store) = self.disk.store() {
             store.sync().iter().for_each(|(name, error)| tracing::error!("cache {name}: {error}"));
         }

@@ -15,6 +15,8 @@ pub(crate) const LARGE_READ_BYTES: usize = 8 * 1024;
 pub(crate) const FETCH_DEPTH: u32 = 8;
 /// LIMIT: bytes of a request body kept for buffering (request_buffer_enabled).
 pub(crate) const BUFFERED_BODY_BYTES: usize = 4 * 1024 * 1024;
+/// LIMIT: bytes that a fetch under way may be short of a range for its request to wait for them.
+pub(crate) const RANGE_AWAITED_BYTES: u64 = 1024 * 1024;
 /// LIMIT: look-ups that handlers of CACHE_LOOKUP_COMPLETE may have done again.
 pub(crate) const CACHE_LOOKUPS_REDONE: u8 = 8;
 /// LIMIT: redirects of one request, if plugins name the targets.

@@ -80,6 +80,11 @@ impl<'a> Actor<'a> {
             Step::Send(Sending::Raw(text)) => self.send_raw(text),
             Step::Send(Sending::Message(message)) => self.send_message(message),
             Step::Get(target) => self.send_raw(&format!("GET {target} HTTP/1.1\r\nHost: t.test\r\n\r\n")),
+            Step::SendBody(body) => {
+                let stage = self.stage;
+                let conn = self.conn()?;
+                body.pieces(&|text| stage.expand(text), u64::MAX, 64 * 1024, |part| conn.send(part))
+            }
             Step::Drip(drip) => self.drip(drip),
             Step::Expect(demand) => self.expect(demand),
             Step::ExpectBody(demand) => self.judge_body(demand),

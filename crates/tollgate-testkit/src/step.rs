@@ -22,6 +22,8 @@ pub enum Step {
     /// Sends raw text or a structured message.
     #[serde(deserialize_with = "text_or_map")]
     Send(Sending),
+    /// Sends this much more of a body, without framing: after a message that was cut short with `truncate`.
+    SendBody(Body),
     /// Client: sends a plain GET for this target with `Host: t.test`.
     Get(String),
     /// Sends in small pieces, stopping when the peer answers or is gone.

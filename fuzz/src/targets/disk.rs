@@ -5,7 +5,9 @@
 
 use std::sync::{Arc, OnceLock};
 
-use tollgate_cache::disk::{Device, MemoryDevice, NewBody, NewDocument, Stripe, StripeOptions, decode_head};
+use tollgate_cache::disk::{
+    Device, Extent, MemoryDevice, NewBody, NewDocument, Stripe, StripeOptions, decode_head,
+};
 use twox_hash::XxHash3_64;
 
 /// Numbers that matter.
@@ -15,6 +17,10 @@ const BYTES: u64 = 64 << 10;
 const OPTIONS: StripeOptions =
     StripeOptions { average_object_bytes: 2048, buffer_bytes: 4096, max_errors: 0 };
 const KEYS: u8 = 12;
+/// The key whose body is put together, and the one of whose body only the first fragment is there.
+const ASSEMBLED: u8 = 9;
+const PART: u8 = 10;
+const FRAGMENT_BYTES: usize = 1000;
 /// LIMIT: changes of one input.
 const CHANGES: usize = 16;
 const HEADER_BYTES: usize = 64;
@@ -49,15 +55,23 @@ fn write(stripe: &Stripe, key: u8, body: &[u8]) -> Option<()> {
     let name = [key];
     let key = stripe.key(&name);
     let ticket = stripe.ticket(key);
-    let mut fragments = Vec::new();
-    if body.len() > 1000 {
-        for (number, piece) in body.chunks(1000).enumerate() {
+    let (mut fragments, mut extents) = (Vec::new(), Vec::new());
+    if body.len() > FRAGMENT_BYTES {
+        for (number, piece) in body.chunks(FRAGMENT_BYTES).enumerate() {
             let piece = [piece.to_vec().into()];
-            fragments.push(stripe.write_fragment(key, ticket, number as u32, &piece).ok()?);
+            let at = stripe.write_fragment(key, ticket, number as u32, &piece).ok()?;
+            fragments.push(at);
+            extents.push(Extent::whole(at, number as u32, (number * FRAGMENT_BYTES) as u64));
         }
     }
     let inline = [body.to_vec().into()];
-    let body = if fragments.is_empty() { NewBody::Inline(&inline) } else { NewBody::Fragments(&fragments) };
+    let complete = body.len() as u64;
+    let body = match name[0] {
+        _ if fragments.is_empty() => NewBody::Inline(&inline),
+        ASSEMBLED => NewBody::Assembled { extents: &extents, complete },
+        PART => NewBody::Assembled { extents: &extents[..1], complete },
+        _ => NewBody::Fragments(&fragments),
+    };
     stripe.write_document(key, ticket, &NewDocument { meta: b"", body, replaces: &[] }).ok().map(|_| ())
 }
 
@@ -82,7 +96,8 @@ pub fn image(input: &[u8]) {
     let Some((stripe, _)) = open(&device) else { return };
     for key in 0..KEYS {
         let Some(body) = read(&stripe, key) else { continue };
-        assert!(resealed || body == vec![key; 200 * usize::from(key)], "key {key} has another body");
+        let len = if key == PART { FRAGMENT_BYTES } else { 200 * usize::from(key) };
+        assert!(resealed || body == vec![key; len], "key {key} has another body");
     }
     // It goes on.
     if write(&stripe, 0, b"new").is_some() {
@@ -96,6 +111,13 @@ fn read(stripe: &Arc<Stripe>, key: u8) -> Option<Vec<u8>> {
     // Whatever it is, it must not panic.
     let key = tollgate_cache::CacheKey::for_url(&tollgate_http::Url::origin("/".into(), None), -1);
     drop(decode_head(&document.meta, &key));
+    if document.is_assembly {
+        let mut body = Vec::new();
+        for number in 0..document.extents.len() {
+            body.extend_from_slice(&stripe.document_extent(stripe.key(&name), &document, number).ok()?.1);
+        }
+        return Some(body);
+    }
     if document.fragments.is_empty() {
         return Some(document.inline.to_vec());
     }

@@ -6,7 +6,10 @@
 //! failed are not found any more, and objects that had fragments in it are not published.
 
 use super::DiskError;
-use super::record::{BLOCK, FragmentRef, HEADER_BYTES, Kind, RecordHeader, blocks, checksum, document_front};
+use super::extent::Extent;
+use super::record::{
+    BLOCK, FragmentRef, HEADER_BYTES, Kind, Places, RecordHeader, blocks, checksum, document_front,
+};
 use super::stripe::{Order, Stripe, StripeKey, Ticket};
 use bytes::Bytes;
 use std::sync::atomic::Ordering;
@@ -29,6 +32,13 @@ pub enum NewBody<'a> {
     Inline(&'a [Bytes]),
     /// In fragments written before.
     Fragments(&'a [FragmentRef]),
+    /// In parts of fragments written at different times. There may be holes; the whole has `complete` bytes.
+    Assembled {
+        /// In order, without overlap.
+        extents: &'a [Extent],
+        /// Bytes of the whole.
+        complete: u64,
+    },
 }
 
 struct Draft<'a> {
@@ -101,29 +111,32 @@ impl Stripe {
         document: &NewDocument<'_>,
         instead_of: Option<u64>,
     ) -> Result<u64, DiskError> {
-        let (inline, fragments): (&[Bytes], &[FragmentRef]) = match document.body {
-            NewBody::Inline(pieces) => (pieces, &[]),
-            NewBody::Fragments(fragments) => (&[], fragments),
+        let (inline, body): (&[Bytes], _) = match document.body {
+            NewBody::Inline(pieces) => (pieces, Places::Fragments(&[])),
+            NewBody::Fragments(fragments) => (&[], Places::Fragments(fragments)),
+            NewBody::Assembled { extents, .. } => (&[], Places::Extents(extents)),
         };
-        let inline_len: u64 = inline.iter().map(|piece| piece.len() as u64).sum();
-        let body_len = inline_len + fragments.iter().map(|f| u64::from(f.len)).sum::<u64>();
-        let front =
-            document_front(key.bytes.len(), document.meta.len(), body_len, document.replaces, fragments);
+        let (kind, body_len) = match document.body {
+            NewBody::Inline(pieces) => (Kind::Document, pieces.iter().map(|piece| piece.len() as u64).sum()),
+            NewBody::Fragments(list) => (Kind::Document, list.iter().map(|f| u64::from(f.len)).sum()),
+            NewBody::Assembled { complete, .. } => (Kind::Assembly, complete),
+        };
+        let front = document_front(key.bytes.len(), document.meta.len(), body_len, document.replaces, body);
         let mut parts = vec![&front[..], key.bytes, document.meta];
         parts.extend(inline.iter().map(|piece| &piece[..]));
         let payload: usize = parts.iter().map(|part| part.len()).sum();
         let mut order = self.order.lock();
-        let draft = Draft { kind: Kind::Document, key: key.hash, number: 0, parts: &parts };
+        let draft = Draft { kind, key: key.hash, number: 0, parts: &parts };
         self.make_room(&mut order, payload)?;
         // Only an object with fragments can have lost some.
         let ticket =
-            Ticket { losses: if fragments.is_empty() { self.losses() } else { ticket.losses }, ..ticket };
+            Ticket { losses: if body.count() == 0 { self.losses() } else { ticket.losses }, ..ticket };
         self.check(key, ticket)?;
         let window = self.window();
         // The record itself takes room, too: nothing of the object may lie where it goes.
         let end = super::index::Window { frontier: window.frontier + blocks(payload) * BLOCK, ..window };
         let is_replaced = |old: u64| self.index.find(key.hash, window).iter().all(|found| found.lsn != old);
-        if fragments.iter().any(|f| !end.holds(f.lsn)) || instead_of.is_some_and(is_replaced) {
+        if body.positions().any(|lsn| !end.holds(lsn)) || instead_of.is_some_and(is_replaced) {
             return Err(DiskError::Superseded);
         }
         let lsn = self.append(&mut order, &draft)?;
@@ -188,7 +201,8 @@ impl Stripe {
         if holds { Ok(()) } else { Err(DiskError::Superseded) }
     }
 
-    fn losses(&self) -> u64 {
+    /// Times that a buffer was lost.
+    pub(super) fn losses(&self) -> u64 {
         self.losses.load(Ordering::Acquire)
     }
 

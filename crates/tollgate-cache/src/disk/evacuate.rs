@@ -6,8 +6,8 @@
 //! so; what was judged by purges stays judged.
 
 use super::append::{NewBody, NewDocument};
+use super::extent::Extent;
 use super::read::Patience;
-use super::record::FragmentRef;
 use super::store::{DiskStore, Reservation, located};
 use super::stripe::{Stripe, StripeKey, Ticket};
 use super::{DiskBody, DiskError, encode_head};
@@ -112,13 +112,13 @@ impl Stripe {
         lsn: u64,
         object: &StoredObject,
     ) -> Result<(), DiskError> {
-        let fragments = match object.body().on_disk() {
-            Some(body) => self.copy_fragments(key, ticket, body)?,
-            None => Vec::new(),
-        };
-        let body = match &fragments[..] {
-            [] => NewBody::Inline(object.body().chunks()),
-            fragments => NewBody::Fragments(fragments),
+        let extents;
+        let body = match object.body().on_disk() {
+            Some(body) => {
+                extents = self.copy_extents(key, ticket, body)?;
+                NewBody::Assembled { extents: &extents, complete: body.len() }
+            }
+            None => NewBody::Inline(object.body().chunks()),
         };
         let meta = encode_head(object.head());
         let document = NewDocument { meta: &meta, body, replaces: &[lsn] };
@@ -126,16 +126,17 @@ impl Stripe {
     }
 
     /// One after the other: memory holds one.
-    fn copy_fragments(
+    fn copy_extents(
         &self,
         key: StripeKey<'_>,
         ticket: Ticket,
         body: &DiskBody,
-    ) -> Result<Vec<FragmentRef>, DiskError> {
+    ) -> Result<Vec<Extent>, DiskError> {
         let whole = 0..body.len();
         let copy = |number: usize| {
             let piece = body.read(number, &whole)?;
-            self.write_fragment(key, ticket, number as u32, &[piece])
+            let at = self.write_fragment(key, ticket, number as u32, &[piece])?;
+            Ok(Extent::whole(at, number as u32, body.extents[number].start))
         };
         body.fragments_of(&whole).map(copy).collect()
     }
@@ -143,8 +144,8 @@ impl Stripe {
 
 /// Where the oldest part of an object lies whose document is at `lsn`.
 fn first_of(object: &StoredObject, lsn: u64) -> u64 {
-    let fragments = object.body().on_disk().map_or(&[][..], |body| &body.fragments);
-    fragments.iter().map(|fragment| fragment.lsn).min().unwrap_or(lsn).min(lsn)
+    let body = object.body().on_disk();
+    body.and_then(|body| body.positions().min()).unwrap_or(lsn).min(lsn)
 }
 
 /// Whether both are the same response.

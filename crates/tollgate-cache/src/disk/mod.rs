@@ -10,13 +10,15 @@
 //! does not hold or whose key is another one; after a crash the store has what its log had up to some moment.
 //!
 //! An object is a *document* (whole key, alternates' header, small body) with, if it is large, *fragments* written
-//! before it. The way in: `append`; the way out: `read`; the way back after a stop: `recover`.
+//! before it; one that is not there whole has the header of a part, and extents with holes. The way in: `append`; the
+//! way out: `read`; the way back after a stop: `recover`.
 
 mod append;
 mod body;
 mod codec;
 mod device;
 mod evacuate;
+mod extent;
 mod index;
 mod journal;
 mod layout;
@@ -26,6 +28,7 @@ mod recover;
 mod scan;
 mod signature;
 mod soften;
+mod spill;
 mod store;
 mod stripe;
 mod whereabouts;
@@ -36,16 +39,18 @@ pub use body::DiskBody;
 pub use codec::{decode_head, encode_head};
 pub use device::{Device, FileDevice, MemoryDevice};
 pub use evacuate::Evacuation;
+pub use extent::Extent;
 pub use journal::{Journal, JournalRecord};
 pub use layout::MAX_STRIPE_BYTES;
 pub use read::Document;
 pub use record::FragmentRef;
 pub use recover::{Found, Opened};
 pub use scan::DiskScan;
+pub use spill::{Spill, SpilledPiece};
 pub use store::{DiskStats, DiskStore, DiskStoreOptions, Reservation, StripeOpened, StripePlace};
 pub use stripe::{Stripe, StripeKey, Ticket};
 pub use whereabouts::{LocatedObject, Whereabouts};
-pub use writer::DiskWriter;
+pub use writer::{DiskWriter, WrittenPart};
 
 /// Settings of a stripe. All but `max_errors` shape what is on the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

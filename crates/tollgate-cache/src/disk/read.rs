@@ -5,6 +5,7 @@
 //! only if it says that it is that part of that key's object.
 
 use super::DiskError;
+use super::extent::Extent;
 use super::index::Found;
 use super::record::{BLOCK, DocumentPayload, FragmentRef, HEADER_BYTES, Kind, RecordHeader, checksum};
 use super::stripe::{Stripe, StripeKey};
@@ -32,8 +33,12 @@ pub struct Document {
     pub body_len: u64,
     /// The body, unless it is in fragments.
     pub inline: Bytes,
-    /// Where the body is, if it is large.
+    /// Where the body is, if it is large and was written in one go.
     pub fragments: Vec<FragmentRef>,
+    /// Where the bytes of the body are that are there, if it was put together.
+    pub extents: Vec<Extent>,
+    /// Whether it was put together: then it may have holes.
+    pub is_assembly: bool,
     /// It was judged by the purges up to this number, at least.
     pub judged: u64,
     /// Since when it is stale by them, seconds since 1970, if its header does not say so.
@@ -82,20 +87,23 @@ impl Stripe {
         patience: Patience,
     ) -> Result<Option<Document>, DiskError> {
         let (header, payload) = self.record(found.lsn, found.blocks, patience)?;
-        if header.kind != Kind::Document {
-            return Err(DiskError::Gone);
-        }
-        let payload = DocumentPayload::decode(&payload).ok_or_else(|| self.corrupt())?;
+        let is_assembly = match header.kind {
+            Kind::Document => false,
+            Kind::Assembly => true,
+            _ => return Err(DiskError::Gone),
+        };
+        let mut payload = DocumentPayload::decode(header.kind, &payload).ok_or_else(|| self.corrupt())?;
         if header.key != key.hash || payload.key[..] != *key.bytes {
             return Ok(None);
         }
-        if let Some(first) = payload.fragments.iter().map(|f| f.lsn).min() {
-            // It must not be overwritten while it is read.
-            let margin = payload.body_len.min(self.geometry.log_len / 16);
-            if self.window().left(first) < margin {
-                self.forget_at(key, found.lsn);
-                return Ok(None);
-            }
+        // It must not be overwritten while it is read.
+        let margin = payload.body_len.min(self.geometry.log_len / 16);
+        let window = self.window();
+        let lasts = |at: &FragmentRef| window.left(at.lsn) >= margin.max(1);
+        payload.extents.retain(|extent| lasts(&extent.at));
+        if !payload.fragments.iter().all(lasts) || is_assembly && payload.extents.is_empty() {
+            self.forget_at(key, found.lsn);
+            return Ok(None);
         }
         let (judged, stale_since) = self.judged_of(found);
         Ok(Some(Document {
@@ -106,6 +114,8 @@ impl Stripe {
             body_len: payload.body_len,
             inline: payload.inline,
             fragments: payload.fragments,
+            extents: payload.extents,
+            is_assembly,
         }))
     }
 
@@ -121,6 +131,21 @@ impl Stripe {
     ) -> Result<Bytes, DiskError> {
         let at = document.fragments.get(number).ok_or(DiskError::Gone)?;
         self.fragment(key.hash, number as u32, *at)
+    }
+
+    /// The bytes of part `number` of a body that was put together, and where they begin in it.
+    ///
+    /// # Errors
+    /// As [`Self::document_fragment`].
+    pub fn document_extent(
+        &self,
+        key: StripeKey<'_>,
+        document: &Document,
+        number: usize,
+    ) -> Result<(u64, Bytes), DiskError> {
+        let extent = document.extents.get(number).ok_or(DiskError::Gone)?;
+        let bytes = self.fragment(key.hash, extent.number, extent.at)?;
+        Ok((extent.start, bytes.slice(extent.skip as usize..(extent.skip + extent.len) as usize)))
     }
 
     /// Part `number` of the body of the object whose key has this hash.

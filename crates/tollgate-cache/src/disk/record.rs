@@ -5,6 +5,7 @@
 //! Invariants: a record is taken for one only if its header's checksum holds and it says the position it was found
 //! at; its payload is used only if its own checksum holds. Numbers are little-endian.
 
+use super::extent::{self, Extent};
 use bytes::Bytes;
 use std::ops::Range;
 use twox_hash::XxHash3_64;
@@ -29,13 +30,14 @@ pub(super) enum Kind {
     Pad = 4,
     /// The store was opened here.
     Opened = 5,
+    /// As a document; its fragments come from different times, and some may be missing.
+    Assembly = 6,
 }
 
 impl Kind {
     fn of(number: u8) -> Option<Kind> {
-        [Kind::Document, Kind::Fragment, Kind::Tombstone, Kind::Pad, Kind::Opened]
-            .into_iter()
-            .find(|kind| *kind as u8 == number)
+        let all = [Kind::Document, Kind::Fragment, Kind::Tombstone, Kind::Pad, Kind::Opened, Kind::Assembly];
+        all.into_iter().find(|kind| *kind as u8 == number)
     }
 }
 
@@ -119,8 +121,8 @@ pub struct FragmentRef {
     pub(super) len: u32,
 }
 
-/// The payload of a document. Layout: lengths of key, meta and body; the numbers of entries of both lists; the lists;
-/// key; meta; the body, unless there are fragments.
+/// The payload of a document or an assembly. Layout: lengths of key, meta and body; the numbers of entries of both
+/// lists; the lists; key; meta; the body, unless there are fragments.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct DocumentPayload {
     pub(super) key: Bytes,
@@ -130,10 +132,41 @@ pub(super) struct DocumentPayload {
     pub(super) replaces: Vec<u64>,
     /// Empty if the body stands in the document itself.
     pub(super) fragments: Vec<FragmentRef>,
+    /// Of an assembly: where its body is.
+    pub(super) extents: Vec<Extent>,
     pub(super) inline: Bytes,
 }
 
 const DOCUMENT_PREFIX_BYTES: usize = 24;
+/// Bytes of an entry of the list of fragments.
+const FRAGMENT_BYTES: usize = 12;
+/// Bytes of an entry of the list of extents.
+pub(super) const EXTENT_BYTES: usize = 32;
+
+/// Where the body of a document is that is not in it.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Places<'a> {
+    Fragments(&'a [FragmentRef]),
+    Extents(&'a [Extent]),
+}
+
+impl Places<'_> {
+    pub(super) fn count(&self) -> usize {
+        match self {
+            Places::Fragments(list) => list.len(),
+            Places::Extents(list) => list.len(),
+        }
+    }
+
+    /// Positions of the fragments.
+    pub(super) fn positions(&self) -> impl Iterator<Item = u64> {
+        let (fragments, extents): (&[FragmentRef], &[Extent]) = match self {
+            Places::Fragments(list) => (list, &[]),
+            Places::Extents(list) => (&[], list),
+        };
+        fragments.iter().map(|at| at.lsn).chain(extents.iter().map(|extent| extent.at.lsn))
+    }
+}
 
 /// The front of a document's payload, up to the key.
 pub(super) fn document_front(
@@ -141,60 +174,91 @@ pub(super) fn document_front(
     meta_len: usize,
     body_len: u64,
     replaces: &[u64],
-    fragments: &[FragmentRef],
+    body: Places<'_>,
 ) -> Vec<u8> {
-    let mut out = Vec::with_capacity(DOCUMENT_PREFIX_BYTES + replaces.len() * 8 + fragments.len() * 12);
+    let lists = replaces.len() * 8 + body.count() * EXTENT_BYTES;
+    let mut out = Vec::with_capacity(DOCUMENT_PREFIX_BYTES + lists);
     out.extend_from_slice(&(key_len as u32).to_le_bytes());
     out.extend_from_slice(&(meta_len as u32).to_le_bytes());
     out.extend_from_slice(&body_len.to_le_bytes());
     out.extend_from_slice(&(replaces.len() as u32).to_le_bytes());
-    out.extend_from_slice(&(fragments.len() as u32).to_le_bytes());
+    out.extend_from_slice(&(body.count() as u32).to_le_bytes());
     replaces.iter().for_each(|lsn| out.extend_from_slice(&lsn.to_le_bytes()));
-    for fragment in fragments {
-        out.extend_from_slice(&fragment.lsn.to_le_bytes());
-        out.extend_from_slice(&fragment.len.to_le_bytes());
+    match body {
+        Places::Fragments(list) => list.iter().for_each(|at| put_fragment(&mut out, *at)),
+        Places::Extents(list) => {
+            for extent in list {
+                put_fragment(&mut out, extent.at);
+                out.extend_from_slice(&extent.number.to_le_bytes());
+                out.extend_from_slice(&extent.start.to_le_bytes());
+                out.extend_from_slice(&extent.skip.to_le_bytes());
+                out.extend_from_slice(&extent.len.to_le_bytes());
+            }
+        }
     }
     out
 }
 
+fn put_fragment(out: &mut Vec<u8>, at: FragmentRef) {
+    out.extend_from_slice(&at.lsn.to_le_bytes());
+    out.extend_from_slice(&at.len.to_le_bytes());
+}
+
 impl DocumentPayload {
-    /// The document in `payload`; `None` if the lengths in it do not add up.
-    pub(super) fn decode(payload: &Bytes) -> Option<DocumentPayload> {
+    /// The document or assembly in `payload`; `None` if the lengths in it do not add up, and for other kinds.
+    pub(super) fn decode(kind: Kind, payload: &Bytes) -> Option<DocumentPayload> {
         let mut input = Input(payload);
         let (key_len, meta_len) = (input.u32()? as usize, input.u32()? as usize);
         let body_len = input.u64()?;
-        let (replaced, fragmented) = (input.u32()? as usize, input.u32()? as usize);
-        let lists = replaced.checked_mul(8)?.checked_add(fragmented.checked_mul(12)?)?;
+        let (replaced, entries) = (input.u32()? as usize, input.u32()? as usize);
+        let entry_bytes = entry_bytes(kind)?;
+        let lists = replaced.checked_mul(8)?.checked_add(entries.checked_mul(entry_bytes)?)?;
         if lists > input.0.len() {
             return None;
         }
         let replaces = (0..replaced).map(|_| input.u64()).collect::<Option<Vec<_>>>()?;
-        let fragments = (0..fragmented)
-            .map(|_| Some(FragmentRef { lsn: input.u64()?, len: input.u32()? }))
-            .collect::<Option<Vec<_>>>()?;
+        let (mut fragments, mut extents) = (Vec::new(), Vec::new());
+        for _ in 0..entries {
+            let at = FragmentRef { lsn: input.u64()?, len: input.u32()? };
+            if kind == Kind::Document {
+                fragments.push(at);
+                continue;
+            }
+            let (number, start) = (input.u32()?, input.u64()?);
+            extents.push(Extent { at, number, start, skip: input.u32()?, len: input.u32()? });
+        }
         let key = payload.slice_ref(input.take(key_len)?);
         let meta = payload.slice_ref(input.take(meta_len)?);
         let inline = payload.slice_ref(input.0);
-        let found: u64 = if fragments.is_empty() {
-            inline.len() as u64
-        } else {
-            fragments.iter().map(|f| u64::from(f.len)).sum()
+        let adds_up = match kind {
+            Kind::Assembly => inline.is_empty() && extent::are_sound(&extents, body_len),
+            _ if fragments.is_empty() => inline.len() as u64 == body_len,
+            _ => inline.is_empty() && fragments.iter().map(|f| u64::from(f.len)).sum::<u64>() == body_len,
         };
-        let adds_up = found == body_len && (fragments.is_empty() || inline.is_empty());
-        adds_up.then_some(DocumentPayload { key, meta, body_len, replaces, fragments, inline })
+        adds_up.then_some(DocumentPayload { key, meta, body_len, replaces, fragments, extents, inline })
     }
 }
 
 /// Where key and meta lie in the payload of a document that begins with `front`.
-pub(super) fn key_and_meta(front: &[u8]) -> Option<(Range<usize>, Range<usize>)> {
+pub(super) fn key_and_meta(kind: Kind, front: &[u8]) -> Option<(Range<usize>, Range<usize>)> {
     let mut input = Input(front.get(..DOCUMENT_PREFIX_BYTES)?);
     let (key_len, meta_len) = (input.u32()? as usize, input.u32()? as usize);
     let _body_len = input.u64()?;
     let (replaced, fragmented) = (input.u32()? as usize, input.u32()? as usize);
-    let lists = replaced.checked_mul(8)?.checked_add(fragmented.checked_mul(12)?)?;
+    let entry_bytes = entry_bytes(kind)?;
+    let lists = replaced.checked_mul(8)?.checked_add(fragmented.checked_mul(entry_bytes)?)?;
     let key = DOCUMENT_PREFIX_BYTES.checked_add(lists)?;
     let meta = key.checked_add(key_len)?;
     Some((key..meta, meta..meta.checked_add(meta_len)?))
+}
+
+/// Bytes of an entry of the list that says where the body is; `None` for records without one.
+fn entry_bytes(kind: Kind) -> Option<usize> {
+    match kind {
+        Kind::Document => Some(FRAGMENT_BYTES),
+        Kind::Assembly => Some(EXTENT_BYTES),
+        _ => None,
+    }
 }
 
 /// Reads numbers off the front of bytes.
@@ -262,16 +326,18 @@ mod tests {
             body in prop::collection::vec(any::<u8>(), 0..40),
             replaces in prop::collection::vec(any::<u64>(), 0..4),
         ) {
-            let front = document_front(key.len(), meta.len(), body.len() as u64, &replaces, &[]);
+            let front = document_front(key.len(), meta.len(), body.len() as u64, &replaces, Places::Fragments(&[]));
             let payload = Bytes::from([&front[..], &key, &meta, &body].concat());
-            let document = DocumentPayload::decode(&payload).expect("as written");
+            let document = DocumentPayload::decode(Kind::Document, &payload).expect("as written");
             prop_assert_eq!((&document.key[..], &document.meta[..]), (&key[..], &meta[..]));
             prop_assert_eq!((document.replaces, &document.inline[..]), (replaces, &body[..]));
         }
 
         #[test]
         fn any_bytes_are_a_document_or_not_but_no_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-            let _: Option<DocumentPayload> = DocumentPayload::decode(&bytes.clone().into());
+            for kind in [Kind::Document, Kind::Assembly] {
+                let _: Option<DocumentPayload> = DocumentPayload::decode(kind, &bytes.clone().into());
+            }
             let _: Option<RecordHeader> = RecordHeader::decode(&bytes);
         }
     }

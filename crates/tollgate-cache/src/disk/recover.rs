@@ -195,7 +195,7 @@ impl Stripe {
             };
             let window = Window { lap, frontier: next };
             match header.kind {
-                Kind::Document => self.replay_document(&header, &payload, window),
+                Kind::Document | Kind::Assembly => self.replay_document(&header, &payload, window),
                 Kind::Tombstone => {
                     self.index.remove_before(header.key, lsn, window);
                 }
@@ -211,7 +211,7 @@ impl Stripe {
     }
 
     fn replay_document(&self, header: &RecordHeader, payload: &Bytes, window: Window) {
-        let Some(document) = DocumentPayload::decode(payload) else { return };
+        let Some(document) = DocumentPayload::decode(header.kind, payload) else { return };
         for replaced in document.replaces {
             self.index.remove_at(header.key, replaced, window);
         }

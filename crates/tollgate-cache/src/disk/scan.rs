@@ -187,10 +187,10 @@ impl Stripe {
         let lsn = met.found.lsn;
         let mut bytes = self.front_of(met, met.found.blocks.min(16) * BLOCK)?;
         let header = RecordHeader::decode(&bytes).ok_or_else(|| self.not_as_written(lsn))?;
-        if header.lsn != lsn || header.kind != Kind::Document {
+        if header.lsn != lsn || !matches!(header.kind, Kind::Document | Kind::Assembly) {
             return Err(DiskError::Gone);
         }
-        let spans = bytes.get(HEADER_BYTES..).and_then(key_and_meta);
+        let spans = bytes.get(HEADER_BYTES..).and_then(|front| key_and_meta(header.kind, front));
         let (key, meta) = spans.ok_or_else(|| self.corrupt())?;
         let need = HEADER_BYTES + meta.end;
         if need > bytes.len() && meta.end <= header.len as usize {

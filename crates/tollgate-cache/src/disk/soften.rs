@@ -58,7 +58,7 @@ impl Stripe {
             object.head().mark().make_stale(now);
             let meta = encode_head(object.head());
             let body = match object.body().on_disk() {
-                Some(body) => NewBody::Fragments(&body.fragments),
+                Some(body) => body.as_new(),
                 None => NewBody::Inline(object.body().chunks()),
             };
             let document = NewDocument { meta: &meta, body, replaces: &[*lsn] };

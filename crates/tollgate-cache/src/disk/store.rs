@@ -5,9 +5,10 @@
 //! Invariants: a stripe that fails takes its share of the keys with it and nothing else; [`DiskStore::may_have`] and
 //! [`DiskStore::remove`] touch memory only, everything that reads or writes blocks.
 
-use super::body::DiskBody;
+use super::body::{DiskBody, Parts};
 use super::device::Device;
 use super::evacuate::Evacuations;
+use super::extent;
 use super::read::{Document, Patience};
 use super::recover::Opened;
 use super::stripe::{Counters, Stripe};
@@ -396,23 +397,40 @@ pub(super) fn located(
     patience: Patience,
 ) -> Result<Vec<(u64, StoredObject)>, DiskError> {
     let stripe_key = stripe.key(key.as_bytes());
+    let losses = stripe.losses();
     let mut objects: Vec<(u64, StoredObject)> = Vec::new();
     for document in stripe.documents_with(stripe_key, patience)? {
         let Some(head) = decode_head(&document.meta, key) else { continue };
         head.mark().was_judged(document.judged, document.stale_since);
         let is_shadowed = objects.iter().any(|(_, newer)| newer.head().is_same_variant(&head));
+        // What has holes must say so.
+        let is_complete = !document.is_assembly || extent::are_complete(&document.extents, document.body_len);
+        if !is_complete && !head.is_part() {
+            stripe.forget_at(stripe_key, document.lsn);
+            continue;
+        }
         if !is_shadowed {
             let lsn = document.lsn;
-            let body = body_of(stripe, stripe_key.hash, document);
+            let body = body_of(stripe, stripe_key.hash, losses, document);
             objects.push((lsn, StoredObject::new(Arc::new(head), body)));
         }
     }
     Ok(objects)
 }
 
-fn body_of(stripe: &Arc<Stripe>, key: u128, document: Document) -> Body {
-    if !document.fragments.is_empty() {
-        return Body::from_disk(Arc::new(DiskBody::new(Arc::clone(stripe), key, document.fragments)));
+fn body_of(stripe: &Arc<Stripe>, key: u128, losses: u64, document: Document) -> Body {
+    if document.is_assembly || !document.fragments.is_empty() {
+        let extents =
+            if document.is_assembly { document.extents } else { extent::in_a_row(&document.fragments, 0) };
+        let parts = Parts {
+            key,
+            lsn: document.lsn,
+            losses,
+            extents,
+            complete: document.body_len,
+            is_in_a_row: !document.is_assembly,
+        };
+        return Body::from_disk(Arc::new(DiskBody::new(Arc::clone(stripe), parts)));
     }
     if document.inline.len() < COPIED_BODY_BYTES {
         return Body::from_bytes(document.inline.to_vec().into());

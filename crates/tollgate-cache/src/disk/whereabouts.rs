@@ -54,8 +54,7 @@ impl Stripe {
     fn whereabouts(&self, lsn: u64, object: StoredObject) -> LocatedObject {
         let offset = |lsn: u64| self.base + self.geometry.log_start + lsn % self.geometry.log_len;
         let body = object.body().on_disk();
-        let fragments: Vec<u64> =
-            body.map_or_else(Vec::new, |body| body.fragments.iter().map(|f| f.lsn).collect());
+        let fragments: Vec<u64> = body.map_or_else(Vec::new, |body| body.positions().collect());
         let first = fragments.iter().copied().min().unwrap_or(lsn).min(lsn);
         LocatedObject {
             offset: offset(lsn),

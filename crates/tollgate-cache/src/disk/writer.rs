@@ -1,19 +1,28 @@
 //! One object on its way to the disk.
 //!
-//! Responsible for: cutting a body into fragments as it arrives, publishing the object at its end.
-//! Invariants: memory holds one fragment of the body; nothing is found before the body is complete; dropping the
-//! writer leaves nothing that could be found.
+//! Responsible for: cutting a body into fragments as it arrives, publishing the object at its end, or what there is of
+//! it beside what was there before.
+//! Invariants: memory holds one fragment of the body; nothing is found before the body is complete or kept as a part;
+//! dropping the writer leaves nothing that could be found; bytes of two responses are put together only if both have
+//! the same strong validator.
 
 use super::append::{NewBody, NewDocument};
 use super::codec::encode_head;
-use super::record::FragmentRef;
+use super::extent::{are_complete, laid_over, newest};
+use super::read::Document;
+use super::record::EXTENT_BYTES;
+use super::spill::Spill;
 use super::store::DiskStore;
 use super::stripe::{Stripe, Ticket};
 use super::{DiskError, decode_head};
 use crate::key::CacheKey;
 use crate::object::{StoredHead, StoredObject};
+use crate::part;
 use bytes::Bytes;
 use std::sync::Arc;
+
+/// LIMIT: places in the log that an object is put together from: the list is written with each new one. The oldest go.
+const MOST_EXTENTS: usize = 8192;
 
 /// Writes one object. [`Self::push`] only gathers; the other methods block.
 pub struct DiskWriter {
@@ -24,20 +33,31 @@ pub struct DiskWriter {
     max_alternates: usize,
     pieces: Vec<Bytes>,
     gathered: usize,
-    fragments: Vec<FragmentRef>,
+    spill: Arc<Spill>,
+}
+
+/// Part of an object that has been written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WrittenPart {
+    /// Where it begins in the whole.
+    pub first: u64,
+    /// Bytes of the whole.
+    pub complete: u64,
 }
 
 impl DiskWriter {
     pub(super) fn new(store: &DiskStore, stripe: &Arc<Stripe>, key: &CacheKey) -> DiskWriter {
+        let stripe_key = stripe.key(key.as_bytes());
+        let ticket = stripe.ticket(stripe_key);
         DiskWriter {
-            ticket: stripe.ticket(stripe.key(key.as_bytes())),
+            ticket,
+            spill: Spill::new(stripe, stripe_key.hash, ticket),
             stripe: Arc::clone(stripe),
             key: key.clone(),
             fragment_bytes: store.options().fragment_bytes.min(stripe.max_payload_bytes()).max(1),
             max_alternates: store.options().max_alternates.max(1),
             pieces: Vec::new(),
             gathered: 0,
-            fragments: Vec::new(),
         }
     }
 
@@ -51,6 +71,11 @@ impl DiskWriter {
     /// Bytes gathered and not written.
     pub fn gathered(&self) -> usize {
         self.gathered
+    }
+
+    /// What is written so far, to be read while more is.
+    pub fn spill(&self) -> &Arc<Spill> {
+        &self.spill
     }
 
     /// Writes whole fragments of what was gathered.
@@ -71,15 +96,59 @@ impl DiskWriter {
     /// Those of [`Stripe::write_document`].
     pub fn commit(mut self, head: &StoredHead) -> Result<(), DiskError> {
         self.write()?;
-        if !self.fragments.is_empty() && self.gathered > 0 {
-            let rest = self.cut();
-            self.write_fragment(&rest)?;
+        if !self.spill.is_empty() {
+            self.write_rest()?;
         }
-        let body = match &self.fragments[..] {
+        let fragments = self.spill.fragments();
+        let body = match &fragments[..] {
             [] => NewBody::Inline(&self.pieces),
             fragments => NewBody::Fragments(fragments),
         };
-        self.publish(head, body)
+        self.publish_alone(head, &body)
+    }
+
+    /// Nothing more comes: what was written is found from now on as a part of the object, with what is stored of it
+    /// already; as the whole if nothing is missing. `head`: the header of the whole. A whole that is stored stays, and
+    /// parts of other versions go. `holds`: whether what is stored with this header has not been purged.
+    ///
+    /// # Errors
+    /// Those of [`Self::write`] and [`Stripe::write_document`].
+    pub fn keep(
+        mut self,
+        head: &StoredHead,
+        written: WrittenPart,
+        holds: impl Fn(&StoredHead) -> bool,
+    ) -> Result<(), DiskError> {
+        self.write()?;
+        self.write_rest()?;
+        let WrittenPart { first, complete } = written;
+        let mut extents = self.spill.extents(first);
+        if extents.is_empty() {
+            return Ok(());
+        }
+        let key = self.stripe.key(self.key.as_bytes());
+        let documents = self.stripe.documents(key).unwrap_or_default();
+        for (document, old) in self.with_heads(&documents) {
+            old.mark().was_judged(document.judged, document.stale_since);
+            if !head.is_same_variant(&old) || !holds(&old) {
+                continue;
+            }
+            if !old.is_part() {
+                // It is either the same or to be validated: both are better than a part.
+                return Ok(());
+            }
+            if document.body_len == complete && part::is_same_version(&old, head) {
+                extents = laid_over(&extents, &document.extents);
+            }
+        }
+        // A list that is too long for a record would cost all of it.
+        let room = self.stripe.max_payload_bytes() / 2 / EXTENT_BYTES;
+        extents = newest(extents, room.clamp(1, MOST_EXTENTS));
+        let head = match are_complete(&extents, complete) {
+            true => part::head_of_whole(head, complete),
+            false => part::head_of_part(head),
+        };
+        self.publish(&head, &NewBody::Assembled { extents: &extents, complete }, &documents)
     }
 
     /// Writes an object that is complete: one whose header has changed, too, if its body lies on the disk.
@@ -91,7 +160,10 @@ impl DiskWriter {
             if !Arc::ptr_eq(&body.stripe, &self.stripe) {
                 return Err(DiskError::Gone);
             }
-            return self.publish(object.head(), NewBody::Fragments(&body.fragments));
+            if body.losses != self.ticket.losses {
+                return Err(DiskError::Superseded);
+            }
+            return self.publish_alone(object.head(), &body.as_new());
         }
         for chunk in object.body().chunks() {
             if self.push(chunk.clone()) {
@@ -101,11 +173,24 @@ impl DiskWriter {
         self.commit(object.head())
     }
 
-    fn publish(&self, head: &StoredHead, body: NewBody<'_>) -> Result<(), DiskError> {
+    fn publish_alone(&self, head: &StoredHead, body: &NewBody<'_>) -> Result<(), DiskError> {
         let key = self.stripe.key(self.key.as_bytes());
-        let replaces = self.replaced_by(head);
+        // What cannot be read has been forgotten by the attempt.
+        let documents = self.stripe.documents(key).unwrap_or_default();
+        self.publish(head, body, &documents)
+    }
+
+    /// Publishes the object beside `documents`, those that are stored under the key.
+    fn publish(
+        &self,
+        head: &StoredHead,
+        body: &NewBody<'_>,
+        documents: &[Document],
+    ) -> Result<(), DiskError> {
+        let key = self.stripe.key(self.key.as_bytes());
+        let replaces = self.replaced_by(head, documents);
         let meta = encode_head(head);
-        let document = NewDocument { meta: &meta, body, replaces: &replaces };
+        let document = NewDocument { meta: &meta, body: *body, replaces: &replaces };
         let written = self.stripe.write_document(key, self.ticket, &document);
         written.map(|_| ()).inspect_err(|_| self.forget_older())
     }
@@ -119,10 +204,7 @@ impl DiskWriter {
     }
 
     /// Stored alternates that go when this one comes: the same variant, and the oldest above the limit.
-    fn replaced_by(&self, head: &StoredHead) -> Vec<u64> {
-        let key = self.stripe.key(self.key.as_bytes());
-        // What cannot be read has been forgotten by the attempt.
-        let documents = self.stripe.documents(key).unwrap_or_default();
+    fn replaced_by(&self, head: &StoredHead, documents: &[Document]) -> Vec<u64> {
         let mut kept = 1;
         let mut replaced = Vec::new();
         for document in documents {
@@ -137,11 +219,24 @@ impl DiskWriter {
         replaced
     }
 
+    /// The documents whose headers can be read.
+    fn with_heads<'d>(&self, documents: &'d [Document]) -> impl Iterator<Item = (&'d Document, StoredHead)> {
+        documents.iter().filter_map(|document| Some((document, decode_head(&document.meta, &self.key)?)))
+    }
+
+    fn write_rest(&mut self) -> Result<(), DiskError> {
+        if self.gathered == 0 {
+            return Ok(());
+        }
+        let rest = self.cut();
+        self.write_fragment(&rest)
+    }
+
     fn write_fragment(&mut self, data: &[Bytes]) -> Result<(), DiskError> {
         let key = self.stripe.key(self.key.as_bytes());
-        let number = self.fragments.len() as u32;
+        let number = self.spill.count() as u32;
         let written = self.stripe.write_fragment(key, self.ticket, number, data);
-        self.fragments.push(written.inspect_err(|_| self.forget_older())?);
+        self.spill.push(written.inspect_err(|_| self.forget_older())?);
         Ok(())
     }
 
@@ -168,9 +263,6 @@ impl DiskWriter {
 
 impl std::fmt::Debug for DiskWriter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("DiskWriter")
-            .field("key", &self.key)
-            .field("fragments", &self.fragments.len())
-            .finish()
+        f.debug_struct("DiskWriter").field("key", &self.key).field("spill", &self.spill).finish()
     }
 }

@@ -1,10 +1,12 @@
 //! The reading side of a fill: the leader's own client and the transactions that wait for the same object.
 
-use super::state::{End, Fill, Header};
+use super::state::{End, Fill, Header, Next};
 use super::{AbortReason, FillAborted};
+use crate::disk::{DiskBody, SpilledPiece};
 use crate::negotiate::Negotiation;
 use crate::object::StoredHead;
 use bytes::Bytes;
+use std::ops::Range;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use tollgate_http::HeaderBlock;
@@ -61,6 +63,20 @@ impl FillFollower {
         self.reader.head().is_some()
     }
 
+    /// The header, if it is there, of a fill that has the whole body.
+    pub fn head_of_whole(&self) -> Option<Arc<StoredHead>> {
+        let state = self.reader.fill.lock();
+        match &state.header {
+            Header::Known(head) if state.around.is_none() => Some(Arc::clone(head)),
+            _ => None,
+        }
+    }
+
+    /// Bytes that have come.
+    pub fn total_bytes(&self) -> u64 {
+        self.reader.fill.lock().total_bytes
+    }
+
     /// The body, if a request with these fields may share the response whose header is known by now.
     pub fn into_reader(
         self,
@@ -73,6 +89,24 @@ impl FillFollower {
         };
         if shares { Ok(self.reader) } else { Err(VaryMismatch) }
     }
+}
+
+/// Bytes of a fill's body.
+#[derive(Clone, Debug)]
+pub enum FillPiece {
+    /// Here they are.
+    Memory(Bytes),
+    /// They are on the disk, to be read where that may block.
+    Disk(SpilledPiece),
+}
+
+/// The bytes of a response that were stored before: its fill has only those that were missing.
+#[derive(Debug)]
+pub struct Around {
+    /// What is stored.
+    pub body: Arc<DiskBody>,
+    /// The bytes that the fill has.
+    pub missing: Range<u64>,
 }
 
 /// Reads a fill's body from its first byte. Dropping it detaches it.
@@ -95,20 +129,34 @@ impl FillReader {
         }
     }
 
-    /// The next chunk, `None` after the last one, the error after the last chunk of an aborted fill.
-    pub fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, FillAborted>> {
+    /// What of the whole response is not in this fill; `None`: nothing.
+    pub fn around(&self) -> Option<Arc<Around>> {
+        self.fill.lock().around.clone()
+    }
+
+    /// Another reader of the same fill, at its first byte; `None` if that byte cannot be had any more.
+    pub fn another(&self) -> Option<FillReader> {
+        Fill::attach(&self.fill)
+    }
+
+    /// Goes on from byte `position`, which may not have come yet.
+    pub fn skip_to(&mut self, position: u64) {
+        if let Some(reader) = self.fill.lock().reader_mut(self.number) {
+            reader.go_to(position);
+        }
+    }
+
+    /// The next piece, `None` after the last one, the error after the last piece of an aborted fill.
+    pub fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<FillPiece>, FillAborted>> {
         let (number, limits) = (self.number, self.fill.limits);
         self.fill.change(|state, wakers| {
-            let first = state.first_chunk;
-            let next = state.reader_mut(number).map_or(0, |r| r.next_chunk);
-            let chunk = state.chunks.get(next.saturating_sub(first) as usize).cloned();
-            if let Some(chunk) = chunk {
-                if let Some(reader) = state.reader_mut(number) {
-                    reader.next_chunk += 1;
-                    reader.taken_bytes += chunk.len() as u64;
+            match state.next_of(number) {
+                Next::Piece(piece) => {
+                    state.release_passed(&limits, wakers);
+                    return Poll::Ready(Ok(Some(piece)));
                 }
-                state.release_passed(&limits, wakers);
-                return Poll::Ready(Ok(Some(chunk)));
+                Next::Gone => return Poll::Ready(Err(FillAborted { reason: AbortReason::Cancelled })),
+                Next::Awaited => {}
             }
             match state.end {
                 End::Complete => Poll::Ready(Ok(None)),

@@ -1,9 +1,10 @@
 //! The state of one fill, shared by its writer and its readers.
 //!
-//! Invariants: `first_chunk` is the number of the chunk at the front of `chunks`; no reader is behind it; wakers
+//! Invariants: `chunks` has the bytes from `released_bytes` on; a reader behind that finds its bytes in `spill`; wakers
 //! are taken out under the lock and woken after it.
 
-use super::{AbortReason, FillLimits};
+use super::{AbortReason, Around, FillLimits, FillPiece};
+use crate::disk::Spill;
 use crate::object::StoredHead;
 use bytes::Bytes;
 use parking_lot::{Mutex, MutexGuard};
@@ -20,6 +21,12 @@ pub(super) enum Header {
     Uncacheable,
 }
 
+impl ReaderState {
+    pub(super) fn go_to(&mut self, position: u64) {
+        (self.position, self.next_chunk) = (position, None);
+    }
+}
+
 /// Whether more chunks will come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
@@ -31,10 +38,10 @@ pub(super) enum End {
 /// One attached reader.
 #[derive(Debug, Default)]
 pub(super) struct ReaderState {
-    /// Number of the chunk it takes next.
-    pub(super) next_chunk: u64,
-    /// Bytes it has taken.
-    pub(super) taken_bytes: u64,
+    /// The byte it takes next; it may not have come yet.
+    pub(super) position: u64,
+    /// Number of the chunk that begins there, if it is known.
+    next_chunk: Option<u64>,
     waker: Option<Waker>,
 }
 
@@ -43,10 +50,20 @@ pub(super) struct State {
     pub(super) header: Header,
     pub(super) end: End,
     pub(super) chunks: VecDeque<Bytes>,
-    pub(super) first_chunk: u64,
+    first_chunk: u64,
+    /// Bytes of the chunks that have gone.
+    released_bytes: u64,
     pub(super) total_bytes: u64,
     /// Too large to keep: chunks go once all readers have passed them.
     pub(super) overflowed: bool,
+    /// The bytes that are on a disk.
+    pub(super) spill: Option<Arc<Spill>>,
+    /// All bytes come to `spill`: readers may lag, and begin at any time.
+    pub(super) spills: bool,
+    /// Bytes that may go from memory because they are in `spill`.
+    pub(super) spilled_bytes: u64,
+    /// What of the whole response is not in this fill.
+    pub(super) around: Option<Arc<Around>>,
     pub(super) readers: SmallVec<[Option<ReaderState>; 2]>,
     pub(super) writer_waker: Option<Waker>,
     pub(super) idle_waker: Option<Waker>,
@@ -68,8 +85,13 @@ impl Fill {
             end: End::Open,
             chunks: VecDeque::new(),
             first_chunk: 0,
+            released_bytes: 0,
             total_bytes: 0,
             overflowed: false,
+            spill: None,
+            spills: false,
+            spilled_bytes: 0,
+            around: None,
             readers: SmallVec::new(),
             writer_waker: None,
             idle_waker: None,
@@ -77,12 +99,13 @@ impl Fill {
         Fill { state: Mutex::new(state), limits }
     }
 
-    /// A new reader at the first byte; `None` if that byte is gone or the fill has ended without an object.
+    /// A new reader at the first byte; `None` if that byte cannot be had or the fill has ended without an object.
     pub(super) fn attach(fill: &Arc<Fill>) -> Option<super::FillReader> {
         let mut state = fill.lock();
-        let gone = state.overflowed
-            || matches!(state.header, Header::Uncacheable)
-            || matches!(state.end, End::Aborted(_));
+        // An end leaves what is on the disk where it is.
+        let is_whole = !state.overflowed || state.spills;
+        let gone =
+            !is_whole || matches!(state.header, Header::Uncacheable) || matches!(state.end, End::Aborted(_));
         if gone {
             return None;
         }
@@ -151,15 +174,55 @@ impl State {
         }
     }
 
-    /// After overflow: drops the chunks that every reader has passed and wakes a paced writer that may go on.
+    /// What a reader gets next.
+    pub(super) fn next_of(&mut self, number: usize) -> Next {
+        let Some(reader) = self.readers.get_mut(number).and_then(Option::as_mut) else { return Next::Gone };
+        if reader.position < self.released_bytes {
+            let Some(piece) = self.spill.as_ref().and_then(|spill| spill.piece_at(reader.position)) else {
+                return Next::Gone;
+            };
+            (reader.position, reader.next_chunk) = (reader.position + piece.len(), None);
+            return Next::Piece(FillPiece::Disk(piece));
+        }
+        if let Some(next) = reader.next_chunk {
+            let Some(chunk) = self.chunks.get(next.saturating_sub(self.first_chunk) as usize) else {
+                return Next::Awaited;
+            };
+            reader.position += chunk.len() as u64;
+            reader.next_chunk = Some(next + 1);
+            return Next::Piece(FillPiece::Memory(chunk.clone()));
+        }
+        let mut start = self.released_bytes;
+        for (number, chunk) in (self.first_chunk..).zip(&self.chunks) {
+            let end = start + chunk.len() as u64;
+            if reader.position < end {
+                let piece = chunk.slice((reader.position - start) as usize..);
+                (reader.position, reader.next_chunk) = (end, Some(number + 1));
+                return Next::Piece(FillPiece::Memory(piece));
+            }
+            start = end;
+        }
+        Next::Awaited
+    }
+
+    /// After overflow: drops the chunks that every reader has passed, and those beyond the window that are on the disk;
+    /// wakes a paced writer that may go on.
     pub(super) fn release_passed(&mut self, limits: &FillLimits, wakers: &mut Wakers) {
         if !self.overflowed {
             return;
         }
-        let end = self.first_chunk + self.chunks.len() as u64;
-        let slowest = self.readers.iter().flatten().map(|r| r.next_chunk).min().unwrap_or(end);
-        while self.first_chunk < slowest && self.chunks.pop_front().is_some() {
+        let slowest = self.readers.iter().flatten().map(|r| r.position).min().unwrap_or(u64::MAX);
+        while let Some(chunk) = self.chunks.front() {
+            let end = self.released_bytes + chunk.len() as u64;
+            let is_spilled = end <= self.spilled_bytes;
+            let is_passed = end <= slowest && (is_spilled || !self.spills);
+            let is_too_much = is_spilled && self.total_bytes - self.released_bytes > limits.window_bytes;
+            if !is_passed && !is_too_much {
+                break;
+            }
+            self.chunks.pop_front();
             self.first_chunk += 1;
+            self.released_bytes = end;
         }
         if self.is_ready(limits) {
             wakers.extend(self.writer_waker.take());
@@ -168,9 +231,19 @@ impl State {
 
     /// Whether the writer may append now.
     pub(super) fn is_ready(&self, limits: &FillLimits) -> bool {
-        let slowest = self.readers.iter().flatten().map(|r| r.taken_bytes).min();
-        !self.overflowed || slowest.is_none_or(|taken| self.total_bytes - taken < limits.window_bytes)
+        let slowest = self.readers.iter().flatten().map(|r| r.position).min();
+        let lag = slowest.map_or(0, |position| self.total_bytes.saturating_sub(position));
+        !self.overflowed || self.spills || lag < limits.window_bytes
     }
+}
+
+/// What a reader gets.
+pub(super) enum Next {
+    Piece(FillPiece),
+    /// Nothing yet.
+    Awaited,
+    /// Its bytes are lost.
+    Gone,
 }
 
 /// Keeps the task's waker, without cloning one that is already there.

@@ -1,7 +1,8 @@
 //! The writing side of a fill: the transaction that fetches.
 
 use super::state::{End, Fill, Header, register};
-use super::{AbortReason, Collapser, FillLimits, FillReader};
+use super::{AbortReason, Around, Collapser, FillLimits, FillReader};
+use crate::disk::Spill;
 use crate::key::CacheKey;
 use crate::object::{Body, StoredHead, StoredObject};
 use bytes::Bytes;
@@ -61,11 +62,64 @@ impl FillWriter {
             state.overflowed |= overflows;
             state.release_passed(&limits, wakers);
             state.wake_readers(wakers);
-            overflows
+            overflows && !state.spills
         });
         if overflows {
             self.leave();
         }
+    }
+
+    /// The body that will be appended comes to `spill`, too, piece after piece: after [`Self::note_spilled`] memory need
+    /// not have it any more.
+    pub fn spill_to(&self, spill: &Arc<Spill>) {
+        let mut state = self.fill().lock();
+        (state.spill, state.spills) = (Some(Arc::clone(spill)), true);
+    }
+
+    /// More has come to the spill.
+    pub fn note_spilled(&mut self) {
+        let limits = self.limits;
+        let closes = self.fill().change(|state, wakers| {
+            let Some(spill) = state.spill.as_ref().filter(|_| state.spills) else { return false };
+            if !spill.is_lasting() {
+                return true;
+            }
+            state.spilled_bytes = spill.len();
+            state.release_passed(&limits, wakers);
+            false
+        });
+        if closes {
+            self.end_spill();
+        }
+    }
+
+    /// Nothing more comes to the spill: what is not there yet is kept for all readers.
+    pub fn end_spill(&mut self) {
+        let limits = self.limits;
+        let overflowed = self.fill().change(|state, wakers| {
+            state.spills = false;
+            state.release_passed(&limits, wakers);
+            state.overflowed
+        });
+        if overflowed {
+            self.leave();
+        }
+    }
+
+    /// The fill has only the missing bytes of a response; what is stored is around them. It never becomes an object of
+    /// its own. To be called before the header is published.
+    pub fn fills_gap(&mut self, around: Around) -> Arc<Around> {
+        let around = Arc::new(around);
+        let leaves = {
+            let mut state = self.fill().lock();
+            state.around = Some(Arc::clone(&around));
+            state.overflowed = true;
+            !state.spills
+        };
+        if leaves {
+            self.leave();
+        }
+        around
     }
 
     /// Streams without keeping from now on: as if the object had outgrown its limit. For a response that may be
@@ -125,17 +179,8 @@ impl FillWriter {
     /// that has read to the end and asks again finds it stored. `None`, and `store` is not called, after an
     /// overflow or without a header: there is nothing to store.
     pub fn finish(mut self, store: impl FnOnce(&Arc<StoredObject>)) -> Option<Arc<StoredObject>> {
-        let (head, chunks) = {
-            let state = self.fill().lock();
-            let head = match &state.header {
-                Header::Known(head) if !state.overflowed => Some(Arc::clone(head)),
-                _ => None,
-            };
-            let chunks: Vec<Bytes> =
-                if head.is_some() { state.chunks.iter().cloned().collect() } else { Vec::new() };
-            (head, chunks)
-        };
-        let object = head.map(|head| Arc::new(StoredObject::new(head, Body::from_chunks(&chunks))));
+        let object =
+            self.so_far().map(|(head, chunks)| Arc::new(StoredObject::new(head, Body::from_chunks(&chunks))));
         if let Some(object) = &object {
             store(object);
         }
@@ -156,6 +201,17 @@ impl FillWriter {
             state.wake_readers(wakers);
         });
         self.end(End::Complete);
+    }
+
+    /// The header and all that came so far, if it is still whole in memory.
+    pub fn so_far(&self) -> Option<(Arc<StoredHead>, Vec<Bytes>)> {
+        let state = self.fill().lock();
+        match &state.header {
+            Header::Known(head) if !state.overflowed => {
+                Some((Arc::clone(head), state.chunks.iter().cloned().collect()))
+            }
+            _ => None,
+        }
     }
 
     /// Ends the fill early: readers get the bytes so far and then the error.

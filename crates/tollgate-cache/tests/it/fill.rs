@@ -1,6 +1,6 @@
 //! Shared fetches: every reader gets the same bytes, waiters are released, a large object is paced.
 
-use crate::support::{get, head, key, request_to, response_of, stored};
+use crate::support::{get, head, key, poll_bytes, request_to, response_of, stored};
 use bytes::Bytes;
 use proptest::prelude::*;
 use std::sync::Arc;
@@ -65,7 +65,7 @@ fn reader_of(mut follower: FillFollower) -> FillReader {
 /// All that is there now, and how it ended if it did.
 fn drain(reader: &mut FillReader, into: &mut Vec<u8>) -> Option<Result<(), FillAborted>> {
     loop {
-        match reader.poll_chunk(&mut cx()) {
+        match poll_bytes(reader, &mut cx()) {
             Poll::Ready(Ok(Some(chunk))) => into.extend_from_slice(&chunk),
             Poll::Ready(Ok(None)) => return Some(Ok(())),
             Poll::Ready(Err(aborted)) => return Some(Err(aborted)),
@@ -103,7 +103,7 @@ fn the_object_is_stored_before_a_reader_learns_of_the_end() {
     writer.publish_header(shared_head());
     let mut reader = writer.reader().expect("not overflowed");
     writer.finish(|object| {
-        assert!(reader.poll_chunk(&mut cx()).is_pending());
+        assert!(poll_bytes(&mut reader, &mut cx()).is_pending());
         assert!(store.insert(&key("a"), Arc::clone(object)).is_ok());
     });
     assert_eq!(drain(&mut reader, &mut Vec::new()), Some(Ok(())));
@@ -189,7 +189,7 @@ fn an_object_that_outgrows_the_limit_is_paced_by_the_slowest_reader() {
     let mut bytes = Vec::new();
     assert_eq!(drain(&mut fast, &mut bytes), None);
     assert_eq!(count.get(), 0, "the slow reader is still behind");
-    let mut one = || match slow.poll_chunk(&mut cx()) {
+    let mut one = || match poll_bytes(&mut slow, &mut cx()) {
         Poll::Ready(Ok(Some(chunk))) => chunk.len(),
         _ => 0,
     };
@@ -242,7 +242,7 @@ fn no_waker_outlives_the_fill() {
     let mut writer = lead(&collapser);
     let mut reader = writer.reader().expect("not overflowed");
     for _ in 0..5 {
-        assert!(reader.poll_chunk(&mut Context::from_waker(&waker)).is_pending());
+        assert!(poll_bytes(&mut reader, &mut Context::from_waker(&waker)).is_pending());
         assert!(writer.poll_no_readers(&mut Context::from_waker(&waker)).is_pending());
     }
     assert_eq!(Arc::strong_count(&count), 4, "one place each for reader and writer");
@@ -351,7 +351,7 @@ proptest! {
                 },
                 Step::Read(n) => {
                     if let Some(Some((reader, bytes))) = readers.get_mut(n)
-                        && let Poll::Ready(Ok(Some(chunk))) = reader.poll_chunk(&mut cx())
+                        && let Poll::Ready(Ok(Some(chunk))) = poll_bytes(reader, &mut cx())
                     {
                         bytes.extend_from_slice(&chunk);
                     }

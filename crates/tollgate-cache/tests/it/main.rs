@@ -6,6 +6,7 @@ mod freshness;
 mod model;
 mod negotiate;
 mod part;
+mod spill;
 mod store;
 mod storing;
 mod support;

@@ -1,11 +1,28 @@
 //! Requests, responses and a one-line "would it be served again?".
 
+use bytes::Bytes;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use tollgate_cache::rules::{
     FreshState, Freshness, StoreDecision, freshness, request_policy, store_decision,
 };
-use tollgate_cache::{Body, CacheKey, CacheReason, Policy, StoredHead, StoredObject};
+use tollgate_cache::{
+    Body, CacheKey, CacheReason, FillAborted, FillPiece, FillReader, Policy, StoredHead, StoredObject,
+};
 use tollgate_http::{Method, Request, Response, Url, date};
+
+/// The next bytes of a fill, from wherever they are.
+pub(crate) fn poll_bytes(
+    reader: &mut FillReader,
+    cx: &mut Context<'_>,
+) -> Poll<Result<Option<Bytes>, FillAborted>> {
+    reader.poll_piece(cx).map_ok(|piece| {
+        piece.map(|piece| match piece {
+            FillPiece::Memory(bytes) => bytes,
+            FillPiece::Disk(piece) => piece.read().expect("a good device"),
+        })
+    })
+}
 
 /// When responses arrive.
 pub(crate) const T0: i64 = 1_790_000_000;

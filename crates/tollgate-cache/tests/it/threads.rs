@@ -1,7 +1,7 @@
 //! Shared fetches across threads, with a park/unpark executor.
 
 use crate::fill::{follow, lead, limits, shared_head};
-use crate::support::{get, key};
+use crate::support::{get, key, poll_bytes};
 use bytes::Bytes;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -47,7 +47,7 @@ fn readers_on_other_threads_get_all_bytes_of_a_paced_fill() {
                 let mut reader =
                     follower.into_reader(&get(&[]).headers, &Negotiation::default()).expect("same variant");
                 let mut bytes = Vec::new();
-                while let Some(chunk) = wait(|cx| reader.poll_chunk(cx)).expect("not aborted") {
+                while let Some(chunk) = wait(|cx| poll_bytes(&mut reader, cx)).expect("not aborted") {
                     bytes.extend_from_slice(&chunk);
                 }
                 assert_eq!(&bytes, expected);
@@ -92,7 +92,7 @@ fn transact(store: &RamStore, collapser: &Collapser, key: &CacheKey, fetches: &A
         }
     };
     let mut bytes = Vec::new();
-    while let Some(chunk) = wait(|cx| reader.poll_chunk(cx)).expect("not aborted") {
+    while let Some(chunk) = wait(|cx| poll_bytes(&mut reader, cx)).expect("not aborted") {
         bytes.extend_from_slice(&chunk);
     }
     bytes

@@ -200,6 +200,7 @@ metrics! {
     CacheCollapseVary "proxy.process.http.cache_collapse_other_variant" Counter Count "Requests that waited in vain: the response is for other request fields.";
     CacheCollapseTimeouts "proxy.process.http.cache_collapse_timeouts" Counter Count "Requests that waited in vain: the response's header took longer than collapse_wait_timeout.";
     CacheCollapseLost "proxy.process.http.cache_collapse_lost" Counter Count "Requests that waited in vain: the fetch ended without a response, or was overtaken by a purge.";
+    CacheGapsFilled "proxy.process.http.cache_gaps_filled" Counter Count "Requests answered with stored bytes and those that were missing, asked for at the origin.";
     CacheHitForMiss "proxy.process.http.cache_hit_for_miss" Counter Count "Requests that did not wait for another's fetch, because such responses were lately not shareable.";
     CacheRefreshes "proxy.process.http.cache_background_revalidations" Counter Count "Stale objects that were served and refreshed behind the scenes.";
     CacheRefreshesLimited "proxy.process.http.cache_background_revalidations_limited" Counter Count "Stale objects that were served but not refreshed, for lack of a place among the refreshes.";

@@ -1,33 +1,101 @@
 //! Objects on their way to the disk, beside their delivery.
 
 use super::report;
+use crate::engine::Engine;
 use bytes::Bytes;
 use std::sync::Arc;
-use tollgate_cache::disk::{DiskStore, DiskWriter};
+use tollgate_cache::disk::{DiskStore, DiskWriter, Spill, WrittenPart};
+use tollgate_cache::purge::Standing;
 use tollgate_cache::{CacheKey, StoredHead, StoredObject};
 use tollgate_event::{spawn_local, task};
 
 /// Takes a body as it arrives. A fault ends the writing, not the delivery.
 pub(crate) struct DiskSink {
-    store: Arc<DiskStore>,
+    engine: Arc<Engine>,
     key: CacheKey,
     head: Arc<StoredHead>,
     writer: Option<DiskWriter>,
+    /// Where the body belongs in its whole, if what came before a fault may be kept.
+    place: Option<WrittenPart>,
+    /// Whether the body is not the whole one.
+    is_part: bool,
     /// LIMIT: `max_doc_size`.
     room: u64,
+}
+
+/// A body that has not come to its end.
+pub(crate) struct Unfinished {
+    engine: Arc<Engine>,
+    key: CacheKey,
+    head: Arc<StoredHead>,
+    writer: DiskWriter,
+    place: WrittenPart,
+}
+
+impl Unfinished {
+    /// What came is found from now on, as a part of the object. Blocks.
+    pub(crate) fn keep(self) {
+        let Unfinished { engine, key, head, writer, place } = self;
+        let purges = engine.store.purges();
+        let holds = |old: &StoredHead| {
+            // What only became stale is the same version: the origin has just said so.
+            old.mark().judged() <= purges.newest() && purges.judge(&key, old.mark()) != Standing::Gone
+        };
+        if let Err(error) = writer.keep(&head, place, holds) {
+            report(&key, &error);
+        }
+    }
+}
+
+impl Drop for DiskSink {
+    /// When the server stops, fetches are dropped: what came of them is kept before the disks are closed.
+    fn drop(&mut self) {
+        if self.engine.is_draining()
+            && let Some(unfinished) = self.unfinished()
+        {
+            self.engine.disk.keep_later(unfinished);
+        }
+    }
 }
 
 impl DiskSink {
     /// Takes what is stored under `writer`'s key from now on; `max_bytes`: larger bodies are not stored, 0: no limit.
     pub(crate) fn new(
-        store: Arc<DiskStore>,
+        engine: Arc<Engine>,
         key: CacheKey,
         head: Arc<StoredHead>,
         writer: DiskWriter,
         max_bytes: u64,
     ) -> DiskSink {
         let room = if max_bytes == 0 { u64::MAX } else { max_bytes };
-        DiskSink { store, key, head, writer: Some(writer), room }
+        DiskSink { engine, key, head, writer: Some(writer), place: None, is_part: false, room }
+    }
+
+    /// Says where the body belongs in its whole: what comes of it may be kept even if that is not all.
+    #[must_use]
+    pub(crate) fn at(mut self, place: Option<WrittenPart>) -> DiskSink {
+        self.place = place;
+        if place.is_some_and(|place| place.complete > self.room) {
+            self.writer = None;
+        }
+        self
+    }
+
+    /// Says that the body is not the whole one.
+    #[must_use]
+    pub(crate) fn of_part(mut self) -> DiskSink {
+        self.is_part = true;
+        self
+    }
+
+    /// Whether the body is not the whole one: then only the disk keeps it.
+    pub(crate) fn is_part(&self) -> bool {
+        self.is_part
+    }
+
+    /// What is written so far.
+    pub(crate) fn spill(&self) -> Option<&Arc<Spill>> {
+        self.writer.as_ref().map(DiskWriter::spill)
     }
 
     /// Whether the object can still be stored.
@@ -55,18 +123,44 @@ impl DiskSink {
         }
     }
 
+    fn unfinished(&mut self) -> Option<Unfinished> {
+        let (writer, place) = self.writer.take().zip(self.place)?;
+        let (engine, key, head) = (Arc::clone(&self.engine), self.key.clone(), Arc::clone(&self.head));
+        Some(Unfinished { engine, key, head, writer, place })
+    }
+
+    /// No more of the body will come: what came is found from now on, as a part of the object. Returns when it is, or
+    /// cannot be.
+    pub(crate) async fn keep(mut self) {
+        if let Some(unfinished) = self.unfinished() {
+            let _: Option<()> = task::run(move || unfinished.keep()).await;
+        }
+    }
+
+    /// The body is not what it should be: nothing of it is kept.
+    pub(crate) fn discard(mut self) {
+        self.writer = None;
+    }
+
     /// The body is complete: returns when the object is found on the disk, or cannot be.
-    pub(crate) async fn commit(self) {
-        let DiskSink { key, head, writer: Some(writer), .. } = self else { return };
+    pub(crate) async fn commit(mut self) {
+        if self.is_part {
+            return self.keep().await;
+        }
+        let Some(writer) = self.writer.take() else { return };
+        let head = Arc::clone(&self.head);
         if let Some(Err(error)) = task::run(move || writer.commit(&head)).await {
-            report(&key, &error);
+            report(&self.key, &error);
         }
     }
 
     /// The body is complete and the object in memory: the disk may have it later.
     pub(crate) fn commit_behind(self) {
         let gathered = self.writer.as_ref().map_or(0, DiskWriter::gathered) as u64;
-        let Some(room) = self.store.reserve(&self.key, gathered) else { return };
+        let store = self.engine.disk.store();
+        let Some(room) = store.and_then(|store| store.reserve(&self.key, gathered)) else {
+            return self.discard();
+        };
         spawn_local(async move {
             self.commit().await;
             drop(room);

@@ -10,7 +10,7 @@ use crate::{host, limits, policy};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tollgate_cache::disk::DiskWriter;
-use tollgate_cache::part::Part;
+use tollgate_cache::part::{Gap, Part};
 use tollgate_cache::purge::groups;
 use tollgate_cache::range::{self, RangeAnswer};
 use tollgate_cache::rules::{self, FreshState, Preconditions, Stale};
@@ -35,8 +35,10 @@ pub(crate) struct CacheState {
     pub(crate) request: RequestPolicy,
     /// The stored object that is being validated.
     pub(crate) stale: Option<(Arc<StoredObject>, Stale)>,
-    /// The stored part that is being completed.
+    /// The stored part in memory that is being completed.
     pub(crate) completing: Option<Arc<StoredObject>>,
+    /// The partly stored object on the disk of which missing bytes are asked for.
+    pub(crate) gap: Option<Box<(Arc<StoredObject>, Gap)>>,
     /// The response may be shared with others: it is asked for without the client's own conditions.
     pub(crate) fills: bool,
     /// Seconds since 1970 at the look-up.
@@ -80,6 +82,18 @@ pub(super) enum Use {
     Replace,
     /// Nothing: a handler calls it a miss.
     Ignore,
+}
+
+impl Use {
+    /// A part is not refreshed behind the scenes: that would fetch the whole.
+    fn for_object(self, object: &StoredObject, freshness: &Freshness) -> Use {
+        match (self, freshness.state) {
+            (Use::ServeAndRefresh, FreshState::Stale(stale)) if object.head().is_part() => {
+                Use::Validate(stale)
+            }
+            (other, _) => other,
+        }
+    }
 }
 
 /// How the transaction goes on.
@@ -218,7 +232,7 @@ impl<S: ClientStream> Exchange<'_, S> {
             self.thread.metrics.inc(Metric::CacheStale);
             self.cache.forward = Some(if freshness.ttl() > 0 { Forward::Request } else { Forward::Stale });
         }
-        match self.use_of(status, &freshness) {
+        match self.use_of(status, &freshness).for_object(&object, &freshness) {
             Use::Serve => {
                 self.thread.metrics.inc(Metric::CacheHits);
                 self.note_hit(&object);
@@ -323,6 +337,11 @@ impl<S: ClientStream> Exchange<'_, S> {
         let Some(key) = self.cache.key.as_ref().filter(|_| is_storable) else { return Ok(Plan::Fetch(None)) };
         let engine = &self.thread.engine;
         self.cache.born = engine.store.born(key);
+        if self.cache.request.has_range
+            && let Some(follower) = self.fill_with_range(key)
+        {
+            return Ok(Plan::Follow(follower));
+        }
         // What a range is answered with is no answer for others.
         if self.cache.request.has_range || !self.txn.records.flag(ids::TOLLGATE_HTTP_CACHE_COLLAPSE_ENABLED) {
             return Ok(Plan::Fetch(Some(engine.collapser.alone())));
@@ -346,6 +365,33 @@ impl<S: ClientStream> Exchange<'_, S> {
                 Some(object) => Ok(Plan::Serve(object)),
                 None => Ok(Plan::Follow(follower)),
             },
+        }
+    }
+
+    /// The fetch of the whole that is under way, if it will soon have the range that is asked for.
+    fn fill_with_range(&self, key: &CacheKey) -> Option<FillFollower> {
+        let engine = &self.thread.engine;
+        if !self.txn.records.flag(ids::TOLLGATE_HTTP_CACHE_COLLAPSE_ENABLED)
+            || self.txn.has_response_transforms()
+            || self.cache.stale.is_some()
+        {
+            return None;
+        }
+        let follower = engine.collapser.follow(key)?;
+        let head = follower.head_of_whole()?;
+        let shares = head.matches_by(&self.txn.client_request.headers, &self.cache.policy.negotiation)
+            && !engine.store.is_overtaken(key, &head);
+        let range = self.range_of(&head).filter(|_| shares)?;
+        (range.start <= follower.total_bytes().saturating_add(limits::RANGE_AWAITED_BYTES))
+            .then_some(follower)
+    }
+
+    /// The one range of the whole with this header that the request asks for.
+    pub(super) fn range_of(&self, head: &StoredHead) -> Option<std::ops::Range<u64>> {
+        let len = tollgate_http::framing::content_length(head.headers()).ok().flatten()?;
+        match range::evaluate(&self.txn.client_request, head, len, self.cache.policy.several_ranges) {
+            RangeAnswer::Part(range) => Some(range),
+            _ => None,
         }
     }
 

@@ -11,11 +11,12 @@ use super::pump::{Arriving, may_fill_behind, pump, run_both};
 use super::{Exchange, Progress, Stop};
 use crate::body::{ResponseBody, transformed};
 use crate::client::ClientStream;
-use crate::disk;
+use crate::disk::{self, DiskSink, FillBody, Patched};
 use crate::error_page::ErrorKind;
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
+use tollgate_cache::range::content_range;
 use tollgate_cache::rules::{self, LifetimeSource, Preconditions, Stale};
 use tollgate_cache::vary::variant_hash;
 use tollgate_cache::{
@@ -81,6 +82,9 @@ impl<S: ClientStream> Exchange<'_, S> {
     }
 
     async fn deliver(&mut self, answer: OriginAnswer, writer: Option<FillWriter>) -> Result<Progress, Stop> {
+        if let Some(gap) = self.cache.gap.take() {
+            return Box::pin(self.deliver_into_gap(*gap, answer, writer)).await;
+        }
         let answer = match self.cache.completing.take() {
             Some(part) => match self.complete(&part, answer) {
                 Some(answer) => answer,
@@ -89,6 +93,15 @@ impl<S: ClientStream> Exchange<'_, S> {
             },
             None => answer,
         };
+        self.deliver_answer(answer, writer).await
+    }
+
+    /// Delivers a response that stands for itself.
+    pub(super) async fn deliver_answer(
+        &mut self,
+        answer: OriginAnswer,
+        writer: Option<FillWriter>,
+    ) -> Result<Progress, Stop> {
         if self.follow_redirect(&answer.response) {
             if let Some(writer) = writer {
                 writer.uncacheable();
@@ -188,7 +201,7 @@ impl<S: ClientStream> Exchange<'_, S> {
     }
 
     /// The head as it is stored under the transaction's key.
-    fn new_head(&self, response: &Response, meta: StoredMeta) -> Arc<StoredHead> {
+    pub(super) fn new_head(&self, response: &Response, meta: StoredMeta) -> Arc<StoredHead> {
         let head = StoredHead::new(&self.txn.client_request, response, meta, self.cache.policy.set_cookie)
             .chosen_by(&self.cache.policy.negotiation, self.cache.is_refused)
             .pinned_for(self.cache.policy.pin_in_cache);
@@ -266,26 +279,32 @@ impl<S: ClientStream> Exchange<'_, S> {
         }
         let mut head = head;
         let mut length = answer.length;
+        let mut is_kept_in_part = self.cache.policy.store_parts;
         if self.txn.has_response_transforms() && !self.txn.cache_untransformed {
             let transforms = self.txn.take_response_transforms();
             let (body, transformed_length) = transformed(Box::new(answer.body), length, transforms);
             (answer.body, length) = (ResponseBody::Plugin(body), transformed_length);
             set_length(&mut answer.response, length);
             head = self.new_head(&answer.response, *head.meta());
+            // The origin's ranges are not those of what is stored.
+            is_kept_in_part = false;
+        }
+        let sink = self.disk_sink(&head, is_kept_in_part);
+        if let Some(spill) = sink.as_ref().and_then(DiskSink::spill) {
+            writer.spill_to(spill);
         }
         writer.publish_header(Arc::clone(&head));
         self.cache.stored = true;
-        let reader = writer.reader().map_or(ResponseBody::Empty, ResponseBody::Fill);
+        let reader = writer.reader().map_or(ResponseBody::Empty, |r| ResponseBody::Fill(FillBody::new(r)));
         let thread = Rc::clone(&self.thread);
         let key = self.cache.key.clone();
         let threshold = self.txn.records.float(ids::HTTP_BACKGROUND_FILL_COMPLETED_THRESHOLD);
         let may_go_on = move |received| may_fill_behind(received, length, threshold);
-        let sink = self.disk_sink(&head);
         let pump = pump(
             thread,
             key,
             Arc::clone(&head),
-            Arriving { body: answer.body, length },
+            Arriving { body: answer.body, length, is_kept_in_part },
             writer,
             sink,
             may_go_on,
@@ -377,6 +396,14 @@ impl<S: ClientStream> Exchange<'_, S> {
             engine.collapser.detach_from(self.cache.variant.as_ref().unwrap_or(key), &follower);
             return Ok(Followed::Lost(AbortReason::Purged));
         }
+        let range = match self.cache.request.has_range {
+            true => match self.range_of(&head) {
+                Some(range) => Some(range),
+                // It is another fetch than the one whose header was looked at.
+                None => return self.fetch_alone().await.map(Followed::Done),
+            },
+            false => None,
+        };
         let Ok(reader) =
             follower.into_reader(&self.txn.client_request.headers, &self.cache.policy.negotiation)
         else {
@@ -392,16 +419,28 @@ impl<S: ClientStream> Exchange<'_, S> {
         self.cache.reason = None;
         self.cache.stale = None;
         let age = head.meta().age(clock::unix_seconds());
-        let (mut response, mut body, mut length) =
-            (Box::new(stored_response(&head)), ResponseBody::Fill(reader), None);
-        match rules::evaluate_preconditions(&self.txn.client_request, &head) {
-            Preconditions::NotModified => {
+        let mut response = Box::new(stored_response(&head));
+        let mut length = tollgate_http::framing::content_length(&response.headers).ok().flatten();
+        let body = match (rules::evaluate_preconditions(&self.txn.client_request, &head), range) {
+            (Preconditions::NotModified, _) => {
                 (response.status, response.reason) = (304, None);
                 response.headers = rules::headers_for_304(head.headers());
-                (body, length) = (ResponseBody::Empty, Some(0));
+                length = Some(0);
+                ResponseBody::Empty
             }
-            _ => length = tollgate_http::framing::content_length(&response.headers).ok().flatten().or(length),
-        }
+            (_, Some(range)) => {
+                (response.status, response.reason) = (206, None);
+                response
+                    .headers
+                    .set(names::CONTENT_RANGE, content_range(&range, length.unwrap_or(range.end)));
+                length = Some(range.end - range.start);
+                ResponseBody::Fill(FillBody::part(reader, range))
+            }
+            (_, None) => match reader.around() {
+                Some(around) => Patched::new(reader, around).into_body(0..length.unwrap_or(u64::MAX)),
+                None => ResponseBody::Fill(FillBody::new(reader)),
+            },
+        };
         self.respond(response, Some(age), length, body).await.map(Progress::Ended).map(Followed::Done)
     }
 }

@@ -10,7 +10,8 @@ use super::Exchange;
 use crate::client::ClientStream;
 use crate::disk::{self, DiskSink};
 use std::sync::Arc;
-use tollgate_cache::disk::DiskWriter;
+use tollgate_cache::disk::{DiskWriter, WrittenPart};
+use tollgate_cache::part;
 use tollgate_cache::purge::Standing;
 use tollgate_cache::{CacheKey, InsertError, Lookup, StoredHead, StoredObject};
 use tollgate_config::ids;
@@ -95,7 +96,7 @@ impl<S: ClientStream> Exchange<'_, S> {
     pub(super) async fn stored_on_disk_meanwhile(&mut self) -> Option<Arc<StoredObject>> {
         let key = self.cache.key.clone()?;
         let object = self.find_on_disk(&key).await?;
-        if !self.freshness(&object).is_fresh() {
+        if object.head().is_part() || !self.freshness(&object).is_fresh() {
             return None;
         }
         self.cache.stale = None;
@@ -108,14 +109,27 @@ impl<S: ClientStream> Exchange<'_, S> {
         self.thread.engine.disk.store()?.writer(self.cache.key.as_ref()?).map(Box::new)
     }
 
-    /// What writes the response to the disk while it is delivered.
-    pub(super) fn disk_sink(&mut self, head: &Arc<StoredHead>) -> Option<DiskSink> {
-        // Parts are for memory: what completes them is stored whole.
-        let writer = self.cache.disk.take().filter(|_| !head.is_part())?;
-        let store = Arc::clone(self.thread.engine.disk.store()?);
+    /// What writes the response to the disk while it is delivered. `is_kept_in_part`: what comes of it is kept if that
+    /// is not all.
+    pub(super) fn disk_sink(&mut self, head: &Arc<StoredHead>, is_kept_in_part: bool) -> Option<DiskSink> {
+        self.cache.disk.as_ref()?;
+        let place = if is_kept_in_part { part::place_of(head) } else { None };
+        self.disk_sink_at(head, place)
+    }
+
+    /// The same. `place`: where the body belongs in the whole, if it may be kept in part.
+    pub(super) fn disk_sink_at(
+        &mut self,
+        head: &Arc<StoredHead>,
+        place: Option<WrittenPart>,
+    ) -> Option<DiskSink> {
+        // A part that cannot be joined with others is for memory.
+        let writer = self.cache.disk.take().filter(|_| !head.is_part() || place.is_some())?;
+        let engine = &self.thread.engine;
         let key = self.cache.key.clone()?;
         let most = u64::try_from(self.txn.records.int(ids::CACHE_MAX_DOC_SIZE)).unwrap_or(0);
-        Some(DiskSink::new(store, key, Arc::clone(head), *writer, most))
+        let sink = DiskSink::new(Arc::clone(engine), key, Arc::clone(head), *writer, most).at(place);
+        Some(if head.is_part() { sink.of_part() } else { sink })
     }
 
     /// Has the disk take over an object that is in memory already, when there is time.

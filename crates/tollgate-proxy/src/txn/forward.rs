@@ -143,7 +143,7 @@ impl<S: ClientStream> Exchange<'_, S> {
                 headers.set(name, value);
             }
         }
-        self.ask_for_tail(&mut headers);
+        self.ask_for_missing(&mut headers);
         let records = &self.txn.records;
         anonymize(&mut headers, records);
         self.insert_client(&mut headers);

@@ -14,6 +14,7 @@ mod disk;
 mod explain;
 mod fetch;
 mod forward;
+mod gap;
 mod hooks;
 mod log;
 mod origin_exchange;

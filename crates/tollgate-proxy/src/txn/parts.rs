@@ -9,7 +9,7 @@
 use super::cache::{Plan, stored_response};
 use super::fetch::OriginAnswer;
 use super::{Exchange, Stop};
-use crate::body::{RangesBody, ResponseBody};
+use crate::body::{RangesBody, RangesSource, ResponseBody};
 use crate::client::ClientStream;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
@@ -20,34 +20,50 @@ use tollgate_cache::status::Forward;
 use tollgate_cache::{FillWriter, StoredObject, part};
 use tollgate_event::clock;
 use tollgate_http::{HeaderBlock, Method, Response, names};
-use tollgate_obs::outcome::TransactionEnd;
+use tollgate_obs::outcome::{CacheReason, TransactionEnd};
 
 impl<S: ClientStream> Exchange<'_, S> {
     /// Whether a stored part is all that the request wants.
     pub(super) fn is_answered_by(&self, object: &StoredObject) -> bool {
+        // One on the disk can be validated as a whole; one in memory is asked for again.
         !self.txn.has_response_transforms()
-            && self.freshness(object).is_fresh()
+            && (object.body().on_disk().is_some() || self.freshness(object).is_fresh())
             && part::answer(&self.txn.client_request, object, self.cache.policy.several_ranges).is_some()
     }
 
     /// A stored part that does not answer the request: the origin is asked, only for the rest if that is possible.
     pub(super) async fn missed_part(&mut self, object: Arc<StoredObject>) -> Result<Plan, Stop> {
-        let is_fresh = self.freshness(&object).is_fresh();
+        let freshness = self.freshness(&object);
+        let is_fresh = freshness.is_fresh();
         self.cache.forward = Some(if is_fresh { Forward::Partial } else { Forward::Stale });
         let plan = self.missed().await?;
-        let is_completed = is_fresh
-            && !self.cache.request.has_range
-            && !self.txn.has_response_transforms()
+        let may_be_joined = !self.txn.has_response_transforms()
             && self.txn.client_request.method == Method::Get
-            && matches!(plan, Plan::Fetch(Some(_)));
-        if is_completed && part::missing_tail(&object).is_some() {
+            && !matches!(plan, Plan::Fetch(None));
+        let is_refused = freshness.reason == CacheReason::ClientNoCache && self.is_fetched_anew();
+        if may_be_joined && !is_refused {
+            let gap = part::gap(&self.txn.client_request, &object, self.cache.policy.several_ranges);
+            self.cache.gap = gap.map(|gap| Box::new((Arc::clone(&object), gap)));
+        }
+        let is_leader = matches!(plan, Plan::Fetch(_));
+        if may_be_joined
+            && is_leader
+            && is_fresh
+            && !self.cache.request.has_range
+            && part::missing_tail(&object).is_some()
+        {
             self.cache.completing = Some(object);
         }
         Ok(plan)
     }
 
     /// Makes the proxy request ask for what is missing of a part.
-    pub(super) fn ask_for_tail(&self, headers: &mut HeaderBlock) {
+    pub(super) fn ask_for_missing(&self, headers: &mut HeaderBlock) {
+        if let Some((_, gap)) = self.cache.gap.as_deref() {
+            headers.set(names::RANGE, format!("bytes={}-{}", gap.missing.start, gap.missing.end - 1));
+            headers.set(names::IF_RANGE, &gap.validator[..]);
+            return;
+        }
         let Some(tail) = self.cache.completing.as_deref().and_then(part::missing_tail) else { return };
         headers.set(names::RANGE, format!("bytes={}-", tail.first));
         if let Some(validator) = tail.validator {
@@ -103,13 +119,9 @@ impl<S: ClientStream> Exchange<'_, S> {
         age: u32,
     ) -> Result<TransactionEnd, Stop> {
         let mut response = Box::new(stored_response(object.head()));
-        (response.status, response.reason) = (206, None);
-        let content_type = object.headers().get(names::CONTENT_TYPE);
-        let frame = Multipart::new(content_type, ranges, stored.complete, random_boundary());
-        response.headers.remove(names::CONTENT_RANGE);
-        response.headers.set(names::CONTENT_TYPE, frame.content_type());
+        let frame = frame_ranges(&mut response, ranges, stored.complete);
         let length = frame.len();
-        let body = RangesBody::new(Arc::clone(object), frame, stored.first);
+        let body = RangesBody::new(RangesSource::Stored(Arc::clone(object)), frame, stored.first);
         self.respond(response, Some(age), Some(length), ResponseBody::Ranges(Box::new(body))).await
     }
 
@@ -148,6 +160,20 @@ impl<S: ClientStream> Exchange<'_, S> {
         self.cache.key = Some(key);
         Some(self.thread.engine.collapser.alone())
     }
+}
+
+/// Makes a response one with several ranges of its body; gives the lines around them.
+pub(super) fn frame_ranges(
+    response: &mut Response,
+    ranges: &[std::ops::Range<u64>],
+    complete: u64,
+) -> Multipart {
+    (response.status, response.reason) = (206, None);
+    let content_type = response.headers.get(names::CONTENT_TYPE);
+    let frame = Multipart::new(content_type, ranges, complete, random_boundary());
+    response.headers.remove(names::CONTENT_RANGE);
+    response.headers.set(names::CONTENT_TYPE, frame.content_type());
+    frame
 }
 
 /// A number that no author of a stored body can have known: the standard library's keyed hash, with keys of its own

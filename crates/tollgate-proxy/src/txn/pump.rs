@@ -15,7 +15,7 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
-use tollgate_cache::{AbortReason, CacheKey, FillWriter, StoredHead, part};
+use tollgate_cache::{AbortReason, CacheKey, FillWriter, StoredHead, StoredObject, part};
 use tollgate_obs::metrics::Metric;
 use tollgate_obs::outcome::TransactionEnd;
 use tollgate_plugin::BodyError;
@@ -92,6 +92,8 @@ pub(super) fn may_fill_behind(received: u64, length: Option<u64>, threshold: f64
 pub(super) struct Arriving {
     pub(super) body: ResponseBody,
     pub(super) length: Option<u64>,
+    /// What comes of it may be kept without the rest.
+    pub(super) is_kept_in_part: bool,
 }
 
 /// Reads the body into the fill until its end, and stores the object.
@@ -99,19 +101,22 @@ pub(super) async fn pump(
     thread: Rc<EngineThread>,
     key: Option<CacheKey>,
     head: Arc<StoredHead>,
-    Arriving { mut body, length }: Arriving,
+    Arriving { mut body, length, is_kept_in_part }: Arriving,
     mut writer: FillWriter,
     mut sink: Option<DiskSink>,
     may_go_on: impl Fn(u64) -> bool,
 ) -> Filled {
     let mut behind = None;
     let has_memory = thread.engine.store.settings().budget_bytes > 0;
+    // What the disk keeps of parts is all that is kept of them.
+    let is_part = sink.as_ref().is_some_and(DiskSink::is_part);
     loop {
         if !writer.has_readers() && behind.is_none() {
             let received = writer.total_bytes();
             if length != Some(received) {
                 let is_of_use = !writer.has_overflowed() || sink.as_ref().is_some_and(DiskSink::is_writing);
                 if !is_of_use || !may_go_on(received) {
+                    keep(&thread, key.as_ref().filter(|_| is_kept_in_part), sink, &writer).await;
                     writer.abort(AbortReason::NoReaders);
                     thread.metrics.inc(Metric::CacheStoreAborts);
                     return Filled::NotStored;
@@ -123,6 +128,9 @@ pub(super) async fn pump(
         let next = next_piece(&mut body, &mut writer, behind.is_some()).await;
         match next {
             Next::Piece(piece) if length.is_some_and(|n| writer.total_bytes() + piece.len() as u64 > n) => {
+                if let Some(sink) = sink {
+                    sink.discard();
+                }
                 writer.abort(AbortReason::OriginBodyAborted);
                 thread.metrics.inc(Metric::CacheStoreAborts);
                 return Filled::Aborted;
@@ -130,7 +138,7 @@ pub(super) async fn pump(
             Next::Piece(piece) => {
                 let is_last = length == Some(writer.total_bytes() + piece.len() as u64);
                 if let Some(open) = sink.take() {
-                    let is_kept = has_memory && writer.keeps(piece.len() as u64);
+                    let is_kept = has_memory && !is_part && writer.keeps(piece.len() as u64);
                     sink = feed(open, &mut writer, piece, is_last, is_kept).await;
                 } else {
                     writer.append(piece);
@@ -144,25 +152,21 @@ pub(super) async fn pump(
             Next::Readers => {}
             Next::End if length.is_none_or(|n| n == writer.total_bytes()) => break,
             Next::End | Next::Fault => {
+                keep(&thread, key.as_ref().filter(|_| is_kept_in_part), sink, &writer).await;
                 writer.abort(AbortReason::OriginBodyAborted);
                 thread.metrics.inc(Metric::CacheStoreAborts);
                 return Filled::Aborted;
             }
         }
     }
-    if !(has_memory && writer.keeps(0))
+    if (is_part || !(has_memory && writer.keeps(0)))
         && let Some(sink) = sink.take()
     {
         sink.commit().await;
     }
     let stored = writer.finish(|object| {
-        let Some(key) = &key else { return };
-        let object = if object.head().is_part() {
-            part::to_store(&thread.engine.store.alternates(key), object)
-        } else {
-            Some(Arc::clone(object))
-        };
-        if object.is_some_and(|object| thread.engine.store.insert(key, object).is_ok()) {
+        let Some(key) = key.as_ref().filter(|_| !is_part) else { return };
+        if store(&thread, key, object) {
             thread.metrics.inc(Metric::CacheStores);
         }
     });
@@ -170,6 +174,30 @@ pub(super) async fn pump(
         sink.commit_behind();
     }
     if stored.is_some() { Filled::Stored } else { Filled::NotStored }
+}
+
+/// Takes an object into memory; tells whether it is there.
+fn store(thread: &EngineThread, key: &CacheKey, object: &Arc<StoredObject>) -> bool {
+    let store = &thread.engine.store;
+    let object = match object.head().is_part() {
+        true => part::to_store(&store.alternates(key), object),
+        false => Some(Arc::clone(object)),
+    };
+    object.is_some_and(|object| store.insert(key, object).is_ok())
+}
+
+/// The body will not come to its end: what came may be of use. It is found before the readers know.
+async fn keep(thread: &EngineThread, key: Option<&CacheKey>, sink: Option<DiskSink>, writer: &FillWriter) {
+    if let Some(sink) = sink {
+        return sink.keep().await;
+    }
+    if let Some(key) = key
+        && thread.engine.disk.store().is_none()
+        && let Some((head, chunks)) = writer.so_far()
+        && let Some(object) = part::cut_off(&head, &chunks)
+    {
+        store(thread, key, &Arc::new(object));
+    }
 }
 
 /// Gives a piece to the disk and to the readers. An object that only the disk keeps is found there before the readers
@@ -184,6 +212,10 @@ async fn feed(
     if !is_last {
         writer.append(piece.clone());
         sink.take(piece).await;
+        match sink.is_writing() {
+            true => writer.note_spilled(),
+            false => writer.end_spill(),
+        }
         return Some(sink);
     }
     sink.take(piece.clone()).await;

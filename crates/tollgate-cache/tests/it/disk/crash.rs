@@ -3,7 +3,7 @@
 
 use super::device::{Event, RecordingDevice};
 use super::model::{Step, steps};
-use super::{Contents, body, contents, open, put, remove};
+use super::{Contents, as_found, body, contents, open, put, remove};
 use proptest::prelude::*;
 use std::sync::Arc;
 use tollgate_cache::disk::{Found, MemoryDevice};
@@ -45,7 +45,7 @@ fn history(steps: &[Step], bytes: usize) -> History {
             Step::Put(key, len) => {
                 let body = body(number, *len);
                 put(&stripe, *key, &body).expect("a good device");
-                state.insert(*key, body);
+                state.insert(*key, as_found(body));
             }
             Step::Remove(key) => {
                 remove(&stripe, *key).expect("a good device");

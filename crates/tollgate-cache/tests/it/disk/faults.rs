@@ -1,7 +1,7 @@
 //! A device that fails at every step of a script: nothing wrong is ever read, and the stripe goes on.
 
 use super::device::{Fault, FaultyDevice};
-use super::{Contents, OPTIONS, body, contents, get, open, put, remove};
+use super::{Contents, OPTIONS, as_found, body, contents, get, open, put, remove};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::sync::Arc;
@@ -18,6 +18,11 @@ struct Allowed {
     since_removal: BTreeMap<u8, BTreeSet<Vec<u8>>>,
 }
 
+/// Small ones, and large ones of every form.
+fn body_of(step: usize) -> Vec<u8> {
+    body(step, if step.is_multiple_of(3) { 5_000 + step / 3 % 4 } else { 600 })
+}
+
 /// Puts, removals, syncs and look-ups; more than a lap of the log.
 fn script(stripe: &Arc<Stripe>, allowed: &mut Allowed) {
     for step in 0..STEPS {
@@ -32,12 +37,14 @@ fn script(stripe: &Arc<Stripe>, allowed: &mut Allowed) {
             // A failed sync leaves the one before.
             7 => _ = stripe.sync(),
             _ => {
-                let body = body(step, if step % 3 == 0 { 5_000 } else { 600 });
+                let body = body_of(step);
                 allowed.newest.remove(&key);
-                if put(stripe, key, &body).is_ok() {
-                    allowed.newest.insert(key, body.clone());
+                let is_stored = put(stripe, key, &body).is_ok();
+                let found = as_found(body);
+                if is_stored {
+                    allowed.newest.insert(key, found.clone());
                 }
-                allowed.since_removal.entry(key).or_default().insert(body);
+                allowed.since_removal.entry(key).or_default().insert(found);
             }
         }
         // Every look-up is a step at which the device may fail; a few will do.
@@ -111,7 +118,7 @@ fn a_turned_bit_at_any_step_is_never_served() {
         if let Ok((stripe, _)) = open(&device, BYTES as u64) {
             // What a damaged tombstone should have removed may come back, but nothing that never was.
             for (_, found) in contents(&Arc::new(stripe), KEYS) {
-                let is_known = (0..STEPS).any(|s| found == body(s, 600) || found == body(s, 5_000));
+                let is_known = (0..STEPS).any(|step| found == as_found(body_of(step)));
                 assert!(is_known, "operation {at}");
             }
         }

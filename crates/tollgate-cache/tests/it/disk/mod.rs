@@ -5,13 +5,16 @@ mod crash;
 mod device;
 mod faults;
 mod model;
+mod parts;
 mod scan;
 mod store;
 
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use tollgate_cache::disk::{Device, DiskError, NewBody, NewDocument, Opened, Stripe, StripeOptions};
+use tollgate_cache::disk::{
+    Device, DiskError, Document, Extent, NewBody, NewDocument, Opened, Stripe, StripeOptions,
+};
 
 /// A stripe small enough that buffers fill and laps end.
 const OPTIONS: StripeOptions =
@@ -34,6 +37,43 @@ fn body(step: usize, len: usize) -> Vec<u8> {
     (0..len).map(|at| (step * 31 + at * 7 + at / 251) as u8).chain(step.to_le_bytes()).collect()
 }
 
+/// What is stored of a large body, by its length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    /// Fragments in a row.
+    Whole,
+    /// All fragments, as if they came from different times.
+    Assembled,
+    /// Every other fragment.
+    Part,
+}
+
+fn form_of(body: &[u8]) -> Form {
+    match body.len() % 4 {
+        _ if body.len() <= FRAGMENT_BYTES => Form::Whole,
+        2 => Form::Assembled,
+        3 => Form::Part,
+        _ => Form::Whole,
+    }
+}
+
+/// The body as [`get`] gives it: what is missing is zero, and a part says so.
+fn as_found(body: Vec<u8>) -> Vec<u8> {
+    let mut found = body;
+    if form_of(&found) == Form::Part {
+        found.chunks_mut(FRAGMENT_BYTES).skip(1).step_by(2).for_each(|piece| piece.fill(0));
+        found.extend_from_slice(PART);
+    }
+    found
+}
+
+/// Behind the bytes of a part.
+const PART: &[u8] = b"part";
+
+fn meta_of(form: Form) -> &'static [u8] {
+    if form == Form::Part { PART } else { b"meta" }
+}
+
 /// Writes an object in place of what was stored under the key.
 fn put(stripe: &Stripe, key: u8, body: &[u8]) -> Result<(), DiskError> {
     let name = name(key);
@@ -42,16 +82,26 @@ fn put(stripe: &Stripe, key: u8, body: &[u8]) -> Result<(), DiskError> {
     let ticket = stripe.ticket(key);
     let write = || {
         let pieces: Vec<Bytes> = body.chunks(FRAGMENT_BYTES).map(Bytes::copy_from_slice).collect();
-        let mut fragments = Vec::new();
+        let form = form_of(body);
+        let (mut fragments, mut extents) = (Vec::new(), Vec::new());
         if pieces.len() > 1 {
             for (number, piece) in pieces.iter().enumerate() {
+                if form == Form::Part && number % 2 == 1 {
+                    continue;
+                }
                 let piece = std::slice::from_ref(piece);
-                fragments.push(stripe.write_fragment(key, ticket, number as u32, piece)?);
+                let at = stripe.write_fragment(key, ticket, number as u32, piece)?;
+                fragments.push(at);
+                extents.push(Extent::whole(at, number as u32, (number * FRAGMENT_BYTES) as u64));
             }
         }
-        let body =
-            if fragments.is_empty() { NewBody::Inline(&pieces) } else { NewBody::Fragments(&fragments) };
-        let document = NewDocument { meta: b"meta", body, replaces: &replaces };
+        let complete = body.len() as u64;
+        let new = match form {
+            _ if fragments.is_empty() => NewBody::Inline(&pieces),
+            Form::Whole => NewBody::Fragments(&fragments),
+            Form::Assembled | Form::Part => NewBody::Assembled { extents: &extents, complete },
+        };
+        let document = NewDocument { meta: meta_of(form), body: new, replaces: &replaces };
         stripe.write_document(key, ticket, &document).map(|_| ())
     };
     write().inspect_err(|_| {
@@ -71,7 +121,10 @@ fn get(stripe: &Arc<Stripe>, key: u8) -> Option<Vec<u8>> {
     let name = name(key);
     let documents = stripe.documents(stripe.key(&name)).ok()?;
     let document = documents.first()?;
-    assert_eq!(document.meta, &b"meta"[..]);
+    assert!([&b"meta"[..], PART].contains(&&document.meta[..]));
+    if document.is_assembly {
+        return assembled(stripe, &name, document);
+    }
     if document.fragments.is_empty() {
         return Some(document.inline.to_vec());
     }
@@ -81,6 +134,24 @@ fn get(stripe: &Arc<Stripe>, key: u8) -> Option<Vec<u8>> {
     }
     assert_eq!(whole.len() as u64, document.body_len);
     Some(whole)
+}
+
+/// The bytes of a body that was put together; what is missing is zero.
+fn assembled(stripe: &Arc<Stripe>, name: &[u8], document: &Document) -> Option<Vec<u8>> {
+    let mut found = vec![0; document.body_len as usize];
+    let mut have = 0;
+    for number in 0..document.extents.len() {
+        let (start, bytes) = stripe.document_extent(stripe.key(name), document, number).ok()?;
+        found[start as usize..][..bytes.len()].copy_from_slice(&bytes);
+        have += bytes.len();
+    }
+    // Of what was put together some may have been overwritten: then it is not what was put.
+    if document.meta[..] == *PART {
+        found.extend_from_slice(PART);
+        let kept = (found.len() - PART.len()).div_ceil(FRAGMENT_BYTES).div_ceil(2);
+        return (document.extents.len() == kept).then_some(found);
+    }
+    (have == found.len()).then_some(found)
 }
 
 fn contents(stripe: &Arc<Stripe>, keys: u8) -> Contents {

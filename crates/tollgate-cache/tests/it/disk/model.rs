@@ -1,6 +1,6 @@
 //! A stripe against a `BTreeMap`.
 
-use super::{Contents, OPTIONS, body, contents, get, open, put, remove};
+use super::{Contents, OPTIONS, as_found, body, contents, get, open, put, remove};
 use proptest::prelude::*;
 use std::sync::Arc;
 use tollgate_cache::disk::{Device, DiskError, Found, MemoryDevice, Stripe};
@@ -37,7 +37,7 @@ fn run(steps: &[Step], bytes: usize, check: impl Fn(&Contents, &Contents)) {
             Step::Put(key, len) => {
                 let body = body(number, *len);
                 put(&stripe, *key, &body).expect("a good device");
-                model.insert(*key, body);
+                model.insert(*key, as_found(body));
             }
             Step::Remove(key) => {
                 remove(&stripe, *key).expect("a good device");
