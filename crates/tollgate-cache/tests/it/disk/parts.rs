@@ -22,6 +22,7 @@ fn open(device: &Arc<MemoryDevice>, bytes: u64) -> DiskStore {
     let options = DiskStoreOptions {
         stripe: StripeOptions { average_object_bytes: 1000, buffer_bytes: 16 * 1024, max_errors: 0 },
         fragment_bytes: FRAGMENT_BYTES,
+        evacuate_percent: 100,
         ..DiskStoreOptions::default()
     };
     let place = StripePlace {
@@ -261,6 +262,30 @@ fn a_new_header_leaves_the_parts_where_they_are() {
     assert_eq!(found(&store), Some((1, false, vec![(0, 1000), (3000, 4000)])));
     let objects = store.load(&key()).expect("a good device");
     assert_eq!(objects[0].headers().get("A"), Some(&b"new"[..]));
+}
+
+#[test]
+fn a_part_that_is_in_use_is_written_anew_with_its_holes() {
+    let device = Arc::new(MemoryDevice::new(vec![0; 1 << 20]));
+    let store = open(&device, 1 << 20);
+    keep(&store, 1, 0..1000, "\"%\"");
+    keep(&store, 1, 3000..4000, "\"%\"");
+    let object = Arc::new(store.load(&key()).expect("a good device").remove(0));
+    let evacuation = store.evacuation(&key(), &object).expect("all of the log is near its end");
+    assert!(store.evacuate(&evacuation).expect("a good device"));
+    assert_eq!(found(&store), Some((1, false, vec![(0, 1000), (3000, 4000)])));
+}
+
+#[test]
+fn a_soft_purge_makes_a_part_stale_and_leaves_its_bytes() {
+    let device = Arc::new(MemoryDevice::new(vec![0; 1 << 20]));
+    let store = open(&device, 1 << 20);
+    keep(&store, 1, 0..1000, "\"%\"");
+    keep(&store, 1, 3000..4000, "\"%\"");
+    assert_eq!(store.soften(&key(), support::T0, |_| false).expect("a good device"), 1);
+    assert_eq!(found(&store), Some((1, false, vec![(0, 1000), (3000, 4000)])));
+    let object = store.load(&key()).expect("a good device").remove(0);
+    assert_eq!(object.head().stale_since(), Some(support::T0));
 }
 
 #[test]
