@@ -320,6 +320,11 @@ impl Shard {
                 gone.extend(entry.alternates.pop().map(|a| a.object));
             }
         });
+        let was_pinned = |entry: &Entry| entry.place == Place::Pinned && !entry.is_pinned(i64::MIN);
+        if self.entry_mut(index).is_some_and(|entry| was_pinned(entry)) {
+            self.unlink(index);
+            self.link(index, Place::Small);
+        }
     }
 
     /// Changes an entry and keeps its queue's byte count right.

@@ -217,9 +217,9 @@ fn late(after: i64) -> Arc<StoredObject> {
     Arc::new(StoredObject::new(Arc::new(head), Body::from_bytes(vec![1; 1000].into())))
 }
 
-/// Stores 300 other objects, which come `after` seconds.
+/// Stores so many other objects, which come `after` seconds, that each shard is full of them many times.
 fn flood(store: &RamStore, after: i64) {
-    for n in 0..300 {
+    for n in 0..5000 {
         store.insert(&key(&format!("flood-{after}-{n}")), late(after)).expect("room");
     }
 }
