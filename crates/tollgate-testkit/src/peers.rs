@@ -200,7 +200,7 @@ defaults
   timeout connect 5s
   timeout client 600s
   timeout server 600s
-  retries 0
+  retries 1
 frontend f
   bind {addr}
   default_backend o

@@ -116,7 +116,15 @@ fn run_all(options: &Options) -> (usize, usize, usize) {
                     let start = Instant::now();
                     let outcome = match &options.work {
                         Work::Check => check_file(file),
-                        Work::Run(target) => run_file(file, target),
+                        Work::Run(target) => match (run_file(file, target), target) {
+                            // What is judged is the scenario: a peer's own races are not its fault.
+                            (first @ Outcome::Failed { .. }, Target::Peer(_)) => {
+                                let first = indented(&first.to_string());
+                                println!("once more {}, which failed:\n{first}", file.display());
+                                run_file(file, target)
+                            }
+                            (outcome, _) => outcome,
+                        },
                         Work::Compare(bin, peer) => compare_file(file, bin, *peer),
                     };
                     let mut counts = counts.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
