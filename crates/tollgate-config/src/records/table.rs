@@ -298,8 +298,8 @@ records! {
         "The index on a disk has room for so many objects of this size: 10 bytes of memory each.";
     Int CACHE_TARGET_FRAGMENT_SIZE "proxy.config.cache.target_fragment_size" = 1_048_576, between(4096, 4_000_000), no, Restart, "bytes",
         "Bodies above this size are stored on disks in fragments of it.";
-    Int CACHE_AGG_WRITE_BACKLOG "proxy.config.cache.agg_write_backlog" = 5_242_880, SIZE, no, Restart, "bytes",
-        "Complete objects that may wait to be written to disks; more are not stored there. 0: no limit.";
+    Int CACHE_AGG_WRITE_BACKLOG "proxy.config.cache.agg_write_backlog" = 67_108_864, SIZE, no, Restart, "bytes",
+        "Complete objects that may wait to be written to disks; more are not stored there. 0: no limit.", ours;
     Int CACHE_HIT_EVACUATE_PERCENT "proxy.config.cache.hit_evacuate_percent" = 10, between(0, 50), no, Restart, "%",
         "What is hit within so much of a disk before it would be overwritten is written anew; 0: nothing is.", ours;
     Int CACHE_HIT_EVACUATE_SIZE_LIMIT "proxy.config.cache.hit_evacuate_size_limit" = 4_194_304, SIZE, no, Restart, "bytes",
