@@ -83,6 +83,12 @@ const LOADS: [Load; 9] = [
     Load { closes: true, ..load("new connections", "plain.test", "/c/1k", 1024) },
 ];
 
+/// Hits that are read from a disk: those of a server without a cache in memory.
+const DISK_LOADS: [Load; 2] = [
+    load("hit on the disk", "plain.test", "/c/1k", 1024),
+    load("large hit on the disk", "plain.test", "/c/100k", 102_400),
+];
+
 /// Where the binary is put.
 pub fn binary() -> PathBuf {
     target().join("dist").join("tollgate")
@@ -178,26 +184,36 @@ fn build(flags: &str, folder: &Path) -> Result<()> {
 }
 
 fn under_load(program: &Path, raw: &Path, secs: f64, work: &Path) -> Result<()> {
-    let (origin_at, count_at, listen) = (free_address()?, free_address()?, free_address()?);
+    let (origin_at, count_at) = (free_address()?, free_address()?);
     let config = work.join("config");
     fs::create_dir_all(&config)?;
     fs::write(config.join("remap.config"), remap(origin_at))?;
+    let with_disk = work.join("config-with-disk");
+    fs::create_dir_all(&with_disk)?;
+    fs::write(with_disk.join("remap.config"), remap(origin_at))?;
+    let disk = with_disk.join("cache.db");
+    fs::write(with_disk.join("storage.config"), format!("{} 64M\n", disk.display()))?;
     let origin =
         format!("exec {} {} {}", quoted(&built("release", "borigin")), origin_at.port(), count_at.port());
     let mut origin = Server::start("origin", &origin, Cpus::Any, &work.join("origin.log"))?;
     origin.wait_for(origin_at, START_TIME)?;
-    let shell = format!(
-        "LLVM_PROFILE_FILE={} exec {} run --config {} --threads 1 --listen {listen}",
-        quoted(&raw.join("%4m.profraw")),
-        quoted(program),
-        quoted(&config)
-    );
-    let mut server = Server::start("tollgate", &shell, Cpus::Any, &work.join("tollgate.log"))?;
-    server.wait_for(listen, START_TIME)?;
-    let loaded = LOADS.iter().try_for_each(|load| put(load, listen, secs));
-    // Ended in good order it writes what it has counted.
-    server.stop();
-    loaded
+    let run = |config: &Path, more: &str, loads: &[Load]| -> Result<()> {
+        let listen = free_address()?;
+        let shell = format!(
+            "LLVM_PROFILE_FILE={} exec {} run --config {} --threads 1 --listen {listen} {more}",
+            quoted(&raw.join("%4m.profraw")),
+            quoted(program),
+            quoted(config)
+        );
+        let mut server = Server::start("tollgate", &shell, Cpus::Any, &work.join("tollgate.log"))?;
+        server.wait_for(listen, START_TIME)?;
+        let loaded = loads.iter().try_for_each(|load| put(load, listen, secs));
+        // Ended in good order it writes what it has counted.
+        server.stop();
+        loaded
+    };
+    run(&config, "", &LOADS)?;
+    run(&with_disk, "--set proxy.config.cache.ram_cache.size=0", &DISK_LOADS)
 }
 
 fn quoted(path: &Path) -> String {
