@@ -1,6 +1,7 @@
 //! Buffers that are held only while a message is in flight.
 //!
-//! Responsible for: the thread's read buffer and a few byte vectors for heads being written.
+//! Responsible for: the thread's read buffer, the chunk that small reads share, and a few byte vectors for heads being
+//! written.
 //! Invariant: an idle connection holds none of them.
 
 use bytes::{Bytes, BytesMut};
