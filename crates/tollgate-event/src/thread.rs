@@ -3,6 +3,7 @@
 //! Responsible for: starting one OS thread with its own event loop, running its main future to the end, handing
 //! local tasks to it.
 
+use crate::sys::SpareBlocks;
 use crate::timer;
 use std::future::Future;
 use std::io;
@@ -27,6 +28,7 @@ impl EventThread {
         F: Future<Output = ()> + 'static,
     {
         let handle = std::thread::Builder::new().name(format!("[ET_NET {index}]")).spawn(move || {
+            let _spare_blocks = SpareBlocks::keep();
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .max_blocking_threads(task_threads.max(1))
