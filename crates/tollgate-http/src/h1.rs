@@ -5,6 +5,7 @@
 //! Invariants: strict: every line ends in CRLF, no obs-fold, no white space before a colon, no NUL; the scan is
 //! linear in the bytes received however they are cut; limits are checked before a head is complete.
 
+use crate::marks::{self, LineWalk};
 use crate::names::{self, Known, is_token_byte};
 use crate::{HeaderBlock, Method, Request, Response, Url, Version, url};
 use bytes::Bytes;
@@ -85,7 +86,7 @@ impl HeadScanner {
     /// Looks at what `buffer` has grown by. `Ok(Some(n))`: the head is the first `n` bytes, its empty line included.
     /// The buffer must start with the start line (see [`skip_empty_lines`]).
     pub fn find_end(&mut self, buffer: &[u8], limits: &Limits) -> Result<Option<usize>, HeadError> {
-        for lf in memchr::memchr_iter(b'\n', &buffer[self.scanned..]).map(|i| i + self.scanned) {
+        for lf in marks::line_feeds(buffer, self.scanned) {
             if lf == 0 || buffer[lf - 1] != b'\r' {
                 return Err(HeadError::BareLf);
             }
@@ -211,36 +212,35 @@ fn fields_from(
     max_fields: usize,
     max_bytes: usize,
 ) -> Result<HeaderBlock, HeadError> {
-    if !holds_field_bytes(&block[start..]) {
-        return Err(HeadError::Field);
-    }
     let mut headers = HeaderBlock::over(block.clone());
     let max_fields = max_fields.min(MAX_FIELDS);
-    let mut at = start;
+    let lines = &block[start..];
+    let mut walk = LineWalk::new(lines);
+    let mut at = 0;
     loop {
-        let rest = &block[at..];
+        let rest = lines.get(at..).ok_or(HeadError::Field)?;
         if rest.first() == Some(&b'\r') {
-            return if rest == b"\r\n" { Ok(headers) } else { Err(HeadError::Field) };
+            // Field lines hold visible bytes, SP, HTAB and obs-text (RFC 9110 §5.5).
+            return if rest == b"\r\n" && walk.ends_clean() { Ok(headers) } else { Err(HeadError::Field) };
         }
-        let name_len = find_near(b':', rest).ok_or(HeadError::Field)?;
-        let name = &rest[..name_len];
+        let colon = walk.colon(at).ok_or(HeadError::Field)?;
+        let name = &lines[at..colon];
         let known = Known::lookup(name);
         // A well-known name is a token.
         if known.is_none() && !names::is_token(name) {
             return Err(HeadError::Field);
         }
-        let value = &rest[name_len + 1..];
-        let value_len = find_near(b'\r', value).ok_or(HeadError::Field)?;
-        if value.get(value_len + 1) != Some(&b'\n') {
+        let end = walk.line_end(colon).ok_or(HeadError::Field)?;
+        if lines.get(end + 1) != Some(&b'\n') {
             return Err(HeadError::Field);
         }
-        if name_len.saturating_add(value_len) > max_bytes {
+        if end - at - 1 > max_bytes {
             return Err(HeadError::TooLarge);
         }
         if headers.len() == max_fields {
             return Err(HeadError::TooManyFields);
         }
-        let value = &value[..value_len];
+        let value = &lines[colon + 1..end];
         let (lead, trimmed) = match value {
             // Most values stand behind one space and before the end of the line.
             [b' ', text @ ..] if is_trimmed(text) => (1, text.len()),
@@ -249,10 +249,10 @@ fn fields_from(
                 (lead, value[lead..].trim_ascii_end().len())
             }
         };
-        let on_wire = lead == 1 && value[0] == b' ' && lead + trimmed == value_len;
-        let value_start = at + name_len + 1 + lead;
-        headers.push_received(known, at..at + name_len, value_start..value_start + trimmed, on_wire);
-        at += name_len + 1 + value_len + 2;
+        let on_wire = lead == 1 && value[0] == b' ' && lead + trimmed == value.len();
+        let value_start = start + colon + 1 + lead;
+        headers.push_received(known, start + at..start + colon, value_start..value_start + trimmed, on_wire);
+        at = end + 2;
     }
 }
 
@@ -279,17 +279,6 @@ pub(crate) fn find_near(byte: u8, text: &[u8]) -> Option<usize> {
         at += 8;
     }
     memchr::memchr(byte, &text[at..]).map(|i| at + i)
-}
-
-/// Field lines hold visible bytes, SP, HTAB, obs-text (RFC 9110 §5.5) and their line ends, whose places are checked
-/// with each line.
-fn holds_field_bytes(lines: &[u8]) -> bool {
-    // No early exit and one byte of state per lane: the loop is vectorised.
-    let bad = |b: u8| {
-        u8::from(b < b' ') & u8::from(b != b'\t') & u8::from(b != b'\r') & u8::from(b != b'\n')
-            | u8::from(b == 0x7f)
-    };
-    lines.iter().fold(0u8, |any, b| any | bad(*b)) == 0
 }
 
 /// Fields that must not be taken from a trailer section (RFC 9110 §6.5.1).

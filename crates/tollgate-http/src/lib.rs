@@ -13,6 +13,7 @@ pub mod framing;
 pub mod h1;
 pub mod headers;
 pub mod list;
+mod marks;
 pub mod message;
 pub mod method;
 pub mod names;

@@ -1,0 +1,244 @@
+//! Where the bytes that structure a message head stand, 64 bytes at a time.
+//!
+//! Responsible for: line ends, colons and forbidden bytes as sets of bits; walking along a text by them.
+//! Not responsible for: what a line means (`h1`).
+//! Invariants: a text is read once, from front to back; bytes behind its end count as spaces.
+
+use wide::i8x16;
+
+/// Bytes looked at together.
+pub(crate) const BLOCK: usize = 64;
+
+type Block = [u8; BLOCK];
+
+/// A bit for each byte of a block, the lowest for the first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Marks {
+    returns: u64,
+    colons: u64,
+    /// Whether there is a byte that is neither visible nor SP, HTAB, CR, LF or obs-text (RFC 9110 §5.5).
+    has_forbidden: bool,
+}
+
+/// The block of `text` at `start`, filled up with spaces.
+#[inline]
+fn block(text: &[u8], start: usize) -> Block {
+    let rest = &text[start..];
+    if let Some(whole) = rest.first_chunk() {
+        return *whole;
+    }
+    let mut padded = [b' '; BLOCK];
+    padded[..rest.len()].copy_from_slice(rest);
+    padded
+}
+
+/// The line feeds of `text` from `start` on, in order.
+pub(crate) fn line_feeds(text: &[u8], start: usize) -> impl Iterator<Item = usize> {
+    let mut next = start;
+    let (mut base, mut found) = (start, 0);
+    std::iter::from_fn(move || {
+        while found == 0 {
+            if next >= text.len() {
+                return None;
+            }
+            base = next;
+            found = equal(&block(text, base), b'\n');
+            next += BLOCK;
+        }
+        let at = base + found.trailing_zeros() as usize;
+        found &= found - 1;
+        Some(at)
+    })
+}
+
+/// Goes along field lines.
+pub(crate) struct LineWalk<'a> {
+    text: &'a [u8],
+    start: usize,
+    marks: Marks,
+    has_forbidden: bool,
+}
+
+impl<'a> LineWalk<'a> {
+    /// Begins at the front of `text`.
+    pub(crate) fn new(text: &'a [u8]) -> LineWalk<'a> {
+        let mut walk = LineWalk { text, start: 0, marks: Marks::default(), has_forbidden: false };
+        walk.load();
+        walk
+    }
+
+    // Long, and wanted in three places.
+    #[inline(never)]
+    fn load(&mut self) {
+        self.marks = marks(&block(self.text, self.start));
+        self.has_forbidden |= self.marks.has_forbidden;
+    }
+
+    /// The first colon at or behind `from`, which is not before what was found last.
+    #[inline]
+    pub(crate) fn colon(&mut self, from: usize) -> Option<usize> {
+        self.find(from, |marks| marks.colons)
+    }
+
+    /// The first CR at or behind `from`, which is not before what was found last.
+    #[inline]
+    pub(crate) fn line_end(&mut self, from: usize) -> Option<usize> {
+        self.find(from, |marks| marks.returns)
+    }
+
+    #[inline]
+    fn find(&mut self, from: usize, which: impl Fn(&Marks) -> u64) -> Option<usize> {
+        let mut from = from;
+        loop {
+            let within = from.checked_sub(self.start)?;
+            if within < BLOCK {
+                let found = which(&self.marks) & (u64::MAX << within);
+                if found != 0 {
+                    return Some(self.start + found.trailing_zeros() as usize);
+                }
+                from = self.start + BLOCK;
+            }
+            if !self.advance() {
+                return None;
+            }
+        }
+    }
+
+    /// Whether there was a block left to go to.
+    #[inline]
+    fn advance(&mut self) -> bool {
+        if self.start + BLOCK >= self.text.len() {
+            return false;
+        }
+        self.start += BLOCK;
+        self.load();
+        true
+    }
+
+    /// Whether the whole text is of bytes that may be in field lines and their line ends.
+    #[inline]
+    pub(crate) fn ends_clean(mut self) -> bool {
+        while self.advance() {}
+        !self.has_forbidden
+    }
+}
+
+const LANES: usize = 16;
+
+#[inline]
+fn lanes(block: &Block) -> impl Iterator<Item = (usize, i8x16)> {
+    block
+        .as_chunks::<LANES>()
+        .0
+        .iter()
+        .enumerate()
+        .map(|(i, lanes)| (i * LANES, i8x16::new(lanes.map(u8::cast_signed))))
+}
+
+#[inline]
+fn each(lanes: i8x16, byte: u8) -> i8x16 {
+    lanes.simd_eq(i8x16::splat(byte.cast_signed()))
+}
+
+/// The places of `found` in the block, which begins `from` bytes before.
+#[inline]
+fn bits(found: i8x16, from: usize) -> u64 {
+    u64::from(found.to_bitmask()) << from
+}
+
+/// Where `byte` stands.
+#[inline]
+fn equal(block: &Block, byte: u8) -> u64 {
+    lanes(block).fold(0, |found, (from, lanes)| found | bits(each(lanes, byte), from))
+}
+
+#[inline]
+fn marks(block: &Block) -> Marks {
+    let mut marks = Marks::default();
+    let mut forbidden = i8x16::splat(0);
+    for (from, bytes) in lanes(block) {
+        let returns = each(bytes, b'\r');
+        // As signed numbers, those from 0x80 on are below all others: obs-text, which is allowed.
+        let below_space = bytes.simd_lt(i8x16::splat(0x20)) & bytes.simd_gt(i8x16::splat(-1));
+        let allowed = returns | each(bytes, b'\n') | each(bytes, b'\t');
+        forbidden |= (below_space & !allowed) | each(bytes, 0x7f);
+        marks.returns |= bits(returns, from);
+        marks.colons |= bits(each(bytes, b':'), from);
+    }
+    marks.has_forbidden = forbidden.to_bitmask() != 0;
+    marks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn naive(block: &Block) -> Marks {
+        let all = |wanted: &dyn Fn(u8) -> bool| {
+            block.iter().enumerate().fold(0, |bits, (i, byte)| bits | u64::from(wanted(*byte)) << i)
+        };
+        Marks {
+            returns: all(&|b| b == b'\r'),
+            colons: all(&|b| b == b':'),
+            has_forbidden: block.iter().any(|b| is_forbidden(*b)),
+        }
+    }
+
+    fn is_forbidden(b: u8) -> bool {
+        b == 0x7f || (b < b' ' && !matches!(b, b'\t' | b'\r' | b'\n'))
+    }
+
+    fn bytes(max: usize) -> impl Strategy<Value = Vec<u8>> {
+        let often = prop_oneof![Just(b'\r'), Just(b'\n'), Just(b':'), Just(b'\t'), Just(0x7f), Just(b' ')];
+        proptest::collection::vec(prop_oneof![often, any::<u8>()], 0..max)
+    }
+
+    proptest! {
+        #[test]
+        fn a_block_is_marked_as_a_naive_search_marks_it(text in bytes(BLOCK + 1)) {
+            let block = block(&text, 0);
+            prop_assert_eq!(marks(&block), naive(&block));
+            for byte in [b'\n', 0, 0x80, 0xff] {
+                let found = block.iter().enumerate().fold(0, |set, (i, b)| set | u64::from(*b == byte) << i);
+                prop_assert_eq!(equal(&block, byte), found);
+            }
+        }
+
+        #[test]
+        fn line_feeds_are_found_from_anywhere(text in bytes(300), start in 0usize..320) {
+            let found: Vec<usize> = line_feeds(&text, start).collect();
+            let naive: Vec<usize> = (start..text.len()).filter(|i| text[*i] == b'\n').collect();
+            prop_assert_eq!(found, naive);
+        }
+
+        #[test]
+        fn a_walk_finds_what_a_naive_search_finds(text in bytes(300), steps in proptest::collection::vec(0usize..40, 0..30)) {
+            let mut walk = LineWalk::new(&text);
+            let mut at = 0;
+            for (i, step) in steps.into_iter().enumerate() {
+                at += step;
+                let (byte, found) = if i % 2 == 0 { (b':', walk.colon(at)) } else { (b'\r', walk.line_end(at)) };
+                let naive = text.iter().skip(at).position(|b| *b == byte).map(|n| n + at);
+                prop_assert_eq!(found, naive);
+                match found {
+                    Some(n) => at = n,
+                    // The walk is at its end.
+                    None => return Ok(()),
+                }
+            }
+        }
+
+        #[test]
+        fn a_text_is_clean_if_no_byte_is_forbidden(text in bytes(200)) {
+            prop_assert_eq!(LineWalk::new(&text).ends_clean(), !text.iter().any(|b| is_forbidden(*b)));
+        }
+
+        #[test]
+        fn one_forbidden_byte_anywhere_is_seen(length in 1usize..200, at: prop::sample::Index, byte in 0u8..0x80) {
+            let mut text = vec![b'a'; length];
+            text[at.index(length)] = byte;
+            prop_assert_eq!(LineWalk::new(&text).ends_clean(), !is_forbidden(byte));
+        }
+    }
+}
