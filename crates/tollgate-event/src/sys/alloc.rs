@@ -215,7 +215,7 @@ mod tests {
         let mut last = 0;
         for size in SHORT_WAY + 1..=LARGEST {
             let index = size_index(size).expect("a size that is kept");
-            let (up, step) = (rounded(size), SHORT_WAY / 4 << (index / 4));
+            let (up, step) = (rounded(size), (SHORT_WAY / 4) << (index / 4));
             assert!(up >= size && up - size < step && up % step == 0, "{size}: {up}");
             assert!((last..=last + 1).contains(&index), "{size}: {index}");
             assert_eq!(up, (SHORT_WAY + (index % 4 + 1) * (SHORT_WAY / 4)) << (index / 4), "{size}");
