@@ -3,7 +3,7 @@
 //! Responsible for: non-blocking reads and writes with a limit on every wait, connecting, listening with
 //! `SO_REUSEPORT` on every event thread.
 //! Not responsible for: what the bytes mean; pooling.
-//! Invariants: a read that finds fewer bytes than it could take does not ask the kernel again before the next
+//! Invariants: a read or write that moves fewer bytes than it could does not ask the kernel again before the next
 //! readiness; a wait longer than the limit set by [`Conn::set_timeout`] ends in `ErrorKind::TimedOut`.
 
 use crate::pool;
@@ -37,6 +37,8 @@ pub struct Conn {
     /// The watch is set for the wait under way. It is set when a wait begins: most operations need none.
     is_set: Cell<bool>,
     deadline: Option<Watch>,
+    /// The last write found no room for all: the next one waits for news of it.
+    is_full: Cell<bool>,
 }
 
 /// A limit that progress does not put off.
@@ -45,7 +47,8 @@ const UNTIL_DUE: Duration = Duration::MAX;
 impl Conn {
     fn new(stream: TcpStream) -> Conn {
         let (limit, is_set) = (Cell::default(), Cell::new(false));
-        Conn { stream: Some(stream), watch: Watch::new(), limit, is_set, deadline: None }
+        let is_full = Cell::new(false);
+        Conn { stream: Some(stream), watch: Watch::new(), limit, is_set, deadline: None, is_full }
     }
 
     /// Limits each following wait (for bytes, for room to write) to `limit` from when it begins; zero takes the limit
@@ -152,14 +155,26 @@ impl Conn {
             }
         }
         let Some(stream) = &self.stream else { return Poll::Ready(Err(ErrorKind::NotConnected.into())) };
+        let bytes = SEND_BYTES - room;
+        if !self.is_full.get() {
+            match sys::send(stream, &slices[..count]) {
+                Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
+                written => {
+                    self.is_full.set(written.as_ref().is_ok_and(|n| *n < bytes));
+                    self.progressed();
+                    return Poll::Ready(written);
+                }
+            }
+        }
         loop {
             let Poll::Ready(readiness) = stream.poll_write_ready(cx) else { return self.poll_timeout(cx) };
             readiness?;
             let written = once(stream, Interest::WRITABLE, || {
                 let n = sys::send(stream, &slices[..count])?;
-                Ok((n, n > 0 && n < SEND_BYTES - room))
+                Ok((n, n > 0 && n < bytes))
             });
             if let Some(result) = written {
+                self.is_full.set(result.as_ref().is_ok_and(|n| *n < bytes));
                 self.progressed();
                 return Poll::Ready(result);
             }

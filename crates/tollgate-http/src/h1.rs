@@ -86,17 +86,27 @@ impl HeadScanner {
     /// Looks at what `buffer` has grown by. `Ok(Some(n))`: the head is the first `n` bytes, its empty line included.
     /// The buffer must start with the start line (see [`skip_empty_lines`]).
     pub fn find_end(&mut self, buffer: &[u8], limits: &Limits) -> Result<Option<usize>, HeadError> {
-        for lf in marks::line_feeds(buffer, self.scanned) {
-            if lf == 0 || buffer[lf - 1] != b'\r' {
-                return Err(HeadError::BareLf);
+        for start in (self.scanned..buffer.len()).step_by(marks::BLOCK) {
+            let feeds = marks::line_feeds(buffer, start);
+            if feeds.all == 0 {
+                continue;
             }
+            let place = |set: u64| set.trailing_zeros();
             if !self.seen_line {
-                if lf + 1 > limits.start_line_bytes {
+                if place(feeds.bare) == place(feeds.all) {
+                    return Err(HeadError::BareLf);
+                }
+                if start + place(feeds.all) as usize + 1 > limits.start_line_bytes {
                     return Err(HeadError::StartLineTooLong);
                 }
                 self.seen_line = true;
-            } else if lf >= 3 && buffer[lf - 3..lf] == *b"\r\n\r" {
-                return if lf + 1 > limits.head_bytes { Err(HeadError::TooLarge) } else { Ok(Some(lf + 1)) };
+            }
+            if place(feeds.bare) < place(feeds.second) {
+                return Err(HeadError::BareLf);
+            }
+            if feeds.second != 0 {
+                let end = start + place(feeds.second) as usize + 1;
+                return if end > limits.head_bytes { Err(HeadError::TooLarge) } else { Ok(Some(end)) };
             }
         }
         self.scanned = buffer.len();

@@ -32,23 +32,25 @@ fn block(text: &[u8], start: usize) -> Block {
     padded
 }
 
-/// The line feeds of `text` from `start` on, in order.
-pub(crate) fn line_feeds(text: &[u8], start: usize) -> impl Iterator<Item = usize> {
-    let mut next = start;
-    let (mut base, mut found) = (start, 0);
-    std::iter::from_fn(move || {
-        while found == 0 {
-            if next >= text.len() {
-                return None;
-            }
-            base = next;
-            found = equal(&block(text, base), b'\n');
-            next += BLOCK;
-        }
-        let at = base + found.trailing_zeros() as usize;
-        found &= found - 1;
-        Some(at)
-    })
+/// The line feeds of the block of a text at some place, a bit each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LineFeeds {
+    pub(crate) all: u64,
+    /// Those without a CR before them.
+    pub(crate) bare: u64,
+    /// Those with another one two bytes before them: unless one of both is bare, an empty line.
+    pub(crate) second: u64,
+}
+
+/// The line feeds of `text` in the block at `start`.
+#[inline]
+pub(crate) fn line_feeds(text: &[u8], start: usize) -> LineFeeds {
+    let block = block(text, start);
+    let (all, returns) = (equal(&block, b'\n'), equal(&block, b'\r'));
+    let before = |back, byte| u64::from(start.checked_sub(back).is_some_and(|at| text[at] == byte));
+    let behind_returns = returns << 1 | before(1, b'\r');
+    let behind_feeds = all << 2 | before(1, b'\n') << 1 | before(2, b'\n');
+    LineFeeds { all, bare: all & !behind_returns, second: all & behind_feeds }
 }
 
 /// Goes along field lines.
@@ -206,10 +208,17 @@ mod tests {
         }
 
         #[test]
-        fn line_feeds_are_found_from_anywhere(text in bytes(300), start in 0usize..320) {
-            let found: Vec<usize> = line_feeds(&text, start).collect();
-            let naive: Vec<usize> = (start..text.len()).filter(|i| text[*i] == b'\n').collect();
-            prop_assert_eq!(found, naive);
+        fn line_feeds_are_told_from_each_other_wherever_a_block_begins(text in bytes(300), start in 0usize..300) {
+            prop_assume!(start <= text.len());
+            let found = line_feeds(&text, start);
+            let is = |at: usize, back: usize, byte: u8| at >= back && text[at - back] == byte;
+            for (at, byte) in text.iter().enumerate().skip(start).take(BLOCK) {
+                let bit = |set: u64| set >> (at - start) & 1 == 1;
+                let is_feed = *byte == b'\n';
+                prop_assert_eq!(bit(found.all), is_feed);
+                prop_assert_eq!(bit(found.bare), is_feed && !is(at, 1, b'\r'));
+                prop_assert_eq!(bit(found.second), is_feed && is(at, 2, b'\n'));
+            }
         }
 
         #[test]
