@@ -163,12 +163,11 @@ pub(crate) async fn run<S: ClientStream>(
     let generation = thread.generation();
     session.begin_transaction();
     let started = thread.now();
-    let txn = new_transaction(thread, session, host, &generation, started);
     thread.metrics.inc(Metric::Transactions);
     let mut exchange = Exchange {
+        txn: new_transaction(thread, session, host, &generation, started),
         thread: Rc::clone(thread),
         generation,
-        txn,
         client,
         mode,
         rule: None,
