@@ -1,4 +1,4 @@
-//! A queue of socket events: level-triggered epoll with a number for each socket.
+//! A queue of socket events: epoll with a number for each socket.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -17,6 +17,8 @@ pub enum Interest {
     Read,
     /// Room to write.
     Write,
+    /// Bytes, or the end, that have come since the last event (edge-triggered).
+    News,
 }
 
 impl Interest {
@@ -24,6 +26,7 @@ impl Interest {
         match self {
             Self::Read => EventFlags::IN | EventFlags::RDHUP,
             Self::Write => EventFlags::OUT,
+            Self::News => EventFlags::IN | EventFlags::RDHUP | EventFlags::ET,
         }
     }
 }
