@@ -6,6 +6,10 @@
 //! in place); a value never holds CR, LF or NUL, so a block can always be serialised safely; fields whose name
 //! starts with `@` are internal and never serialised (ATS: `@Ats-Internal`).
 
+mod packed;
+
+pub use packed::{PackedFields, push_len, take_len};
+
 use crate::names::{FieldName, Known, is_token_byte};
 use bytes::Bytes;
 use smallvec::SmallVec;
@@ -35,8 +39,17 @@ struct Slot {
     known: u8,
     /// The name is the table's spelling: `name` is not used.
     canonical: bool,
-    /// The received bytes hold the field as it is written: `Name: value CRLF`.
+    /// The chunk holds the field as it is written: `Name: value CRLF`.
     on_wire: bool,
+}
+
+impl Slot {
+    /// Where a field that is [`on_wire`](Self::on_wire) stands.
+    #[inline]
+    fn as_on_wire(&self) -> Span {
+        let end = self.value.offset + self.value.len + 2;
+        Span { offset: self.name.offset, len: end - self.name.offset, chunk: self.name.chunk }
+    }
 }
 
 /// One field of a [`HeaderBlock`].
@@ -330,40 +343,26 @@ impl HeaderBlock {
 
     /// Appends the fields as `Name: value CRLF`, internal (`@`) ones left out.
     pub fn write_to(&self, out: &mut Vec<u8>) {
-        // Fields that lie in the received bytes as they are written, one after the other, are copied together.
-        let mut run = 0..0;
+        // Fields that lie in a chunk as they are written, one after the other, are copied together.
+        let mut run = Span { offset: 0, len: 0, chunk: RECEIVED };
         for slot in &self.slots {
-            let wire = Self::as_on_wire(slot);
-            if !wire.is_empty() && wire.start == run.end {
-                run.end = wire.end;
+            if slot.on_wire {
+                let wire = slot.as_on_wire();
+                if wire.chunk == run.chunk && wire.offset == run.offset + run.len {
+                    run.len += wire.len;
+                } else {
+                    out.extend_from_slice(self.bytes(std::mem::replace(&mut run, wire)));
+                }
                 continue;
             }
-            out.extend_from_slice(&self.received[std::mem::take(&mut run)]);
-            if !wire.is_empty() {
-                run = wire;
-                continue;
-            }
+            out.extend_from_slice(self.bytes(run));
+            run.len = 0;
             let name = self.name_bytes(slot);
-            if name.first() == Some(&b'@') {
-                continue;
+            if name.first() != Some(&b'@') {
+                write_field(name, self.bytes(slot.value), out);
             }
-            let value = self.bytes(slot.value);
-            out.reserve(name.len() + value.len() + 4);
-            out.extend_from_slice(name);
-            out.extend_from_slice(b": ");
-            out.extend_from_slice(value);
-            out.extend_from_slice(b"\r\n");
         }
-        out.extend_from_slice(&self.received[run]);
-    }
-
-    /// Where in the received bytes a field stands exactly as it is written; empty if it does not.
-    fn as_on_wire(slot: &Slot) -> std::ops::Range<usize> {
-        if slot.on_wire {
-            slot.name.offset as usize..(slot.value.offset + slot.value.len) as usize + 2
-        } else {
-            0..0
-        }
+        out.extend_from_slice(self.bytes(run));
     }
 
     fn field<'s>(&'s self, slot: &Slot) -> Field<'s> {
@@ -442,6 +441,15 @@ impl HeaderBlock {
         }
         Span { offset: offset as u32, len: bytes.len() as u32, chunk: chunk_number }
     }
+}
+
+/// Appends a field as it is on the wire.
+fn write_field(name: &[u8], value: &[u8], out: &mut Vec<u8>) {
+    out.reserve(name.len() + value.len() + 4);
+    out.extend_from_slice(name);
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
 }
 
 /// Bytes that no field value may hold (RFC 9110 §5.5).
