@@ -126,11 +126,15 @@ impl Known {
         1 << self.0
     }
 
-    pub(crate) fn index(self) -> u8 {
+    /// Its number in this program; 255 is none.
+    #[inline]
+    pub fn index(self) -> u8 {
         self.0
     }
 
-    pub(crate) fn from_index(index: u8) -> Option<Known> {
+    /// The name with that number.
+    #[inline]
+    pub fn from_index(index: u8) -> Option<Known> {
         ((index as usize) < TABLE.len()).then_some(Known(index))
     }
 }

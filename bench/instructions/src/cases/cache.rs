@@ -31,7 +31,7 @@ fn object(request: &Request) -> Arc<StoredObject> {
     let policy = Policy::default();
     let meta = StoredMeta::new(&response, NOW, NOW);
     let head = StoredHead::new(request, &response, meta, policy.set_cookie);
-    Arc::new(StoredObject::new(Arc::new(head), Body::from_bytes(vec![b'x'; 1024].into())))
+    Arc::new(StoredObject::new(head, Body::from_bytes(vec![b'x'; 1024].into())))
 }
 
 /// Key, look-up among a thousand objects, and the verdict on its freshness.
@@ -48,7 +48,7 @@ pub(super) fn hit(iterations: u64) {
         let wanted = request_policy(request, &policy);
         let found = store.lookup(&CacheKey::for_url(&request.url, -1), request);
         let Lookup::Found(object) = found else { panic!("a miss") };
-        let verdict = freshness(object.meta(), NOW + 3, &wanted, &policy);
+        let verdict = freshness(&object.meta(), NOW + 3, &wanted, &policy);
         assert!(black_box(verdict).is_fresh());
     }
 }

@@ -412,7 +412,7 @@ pub(super) fn located(
         if !is_shadowed {
             let lsn = document.lsn;
             let body = body_of(stripe, stripe_key.hash, losses, document);
-            objects.push((lsn, StoredObject::new(Arc::new(head), body)));
+            objects.push((lsn, StoredObject::new(head, body)));
         }
     }
     Ok(objects)

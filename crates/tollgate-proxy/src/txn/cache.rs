@@ -21,7 +21,7 @@ use tollgate_cache::{
 };
 use tollgate_config::ids;
 use tollgate_event::clock;
-use tollgate_http::{HeaderBlock, Method, Response, Url, names};
+use tollgate_http::{Method, Response, Url, names};
 use tollgate_obs::metrics::Metric;
 use tollgate_obs::milestones::Milestone;
 use tollgate_obs::outcome::{CacheOutcome, CacheReason, TransactionEnd};
@@ -220,7 +220,7 @@ impl<S: ClientStream> Exchange<'_, S> {
             || self.txn.has_handlers(TransactionHook::CacheLookupComplete)
         {
             self.txn.cached_response = Some(Box::new(stored_response(object.head())));
-            self.txn.cached_response_time = Some(object.head().meta().response_time);
+            self.txn.cached_response_time = Some(object.head().response_time());
             self.hook(TransactionHook::ReadCacheHdr).await?;
             self.hook(TransactionHook::CacheLookupComplete).await?;
             if self.is_redone() {
@@ -388,7 +388,7 @@ impl<S: ClientStream> Exchange<'_, S> {
 
     /// The one range of the whole with this header that the request asks for.
     pub(super) fn range_of(&self, head: &StoredHead) -> Option<std::ops::Range<u64>> {
-        let len = tollgate_http::framing::content_length(head.headers()).ok().flatten()?;
+        let len = tollgate_http::framing::content_length(&head.headers()).ok().flatten()?;
         match range::evaluate(&self.txn.client_request, head, len, self.cache.policy.several_ranges) {
             RangeAnswer::Part(range) => Some(range),
             _ => None,
@@ -551,8 +551,5 @@ impl Drop for RefreshPlace {
 
 /// A response header made of a stored one.
 pub(crate) fn stored_response(head: &StoredHead) -> Response {
-    let mut response = Response::new(head.status());
-    response.reason = head.reason().cloned();
-    response.headers = HeaderBlock::clone(head.headers());
-    response
+    head.to_response()
 }

@@ -242,7 +242,7 @@ impl<S: ClientStream> Exchange<'_, S> {
     ) -> Result<TransactionEnd, Stop> {
         let now = clock::unix_seconds();
         let head = object.head().updated_by_304(&answer.response, answer.request_time, now);
-        let fresh = Arc::new(StoredObject::new(Arc::new(self.born(head)), object.body().clone()));
+        let fresh = Arc::new(StoredObject::new(self.born(head), object.body().clone()));
         if let Some(key) = &self.cache.key
             && !self.txn.no_store
         {
@@ -285,7 +285,7 @@ impl<S: ClientStream> Exchange<'_, S> {
             let (body, transformed_length) = transformed(Box::new(answer.body), length, transforms);
             (answer.body, length) = (ResponseBody::Plugin(body), transformed_length);
             set_length(&mut answer.response, length);
-            head = self.new_head(&answer.response, *head.meta());
+            head = self.new_head(&answer.response, head.meta());
             // The origin's ranges are not those of what is stored.
             is_kept_in_part = false;
         }
@@ -408,7 +408,7 @@ impl<S: ClientStream> Exchange<'_, S> {
             follower.into_reader(&self.txn.client_request.headers, &self.cache.policy.negotiation)
         else {
             self.thread.metrics.inc(Metric::CacheCollapseVary);
-            let variant = variant_hash(head.headers(), &self.txn.client_request.headers);
+            let variant = variant_hash(&head.headers(), &self.txn.client_request.headers);
             return Ok(match &self.cache.key {
                 Some(key) => Followed::OtherVariant(key.for_variant(variant)),
                 None => Followed::Done(self.fetch(None).await?),

@@ -96,7 +96,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         let several = self.cache.policy.several_ranges;
         let Some(answer) = part::answer(&self.txn.client_request, object, several) else {
             // A handler has changed the request since.
-            let complete = Part::of(object.headers()).map_or(0, |part| part.complete);
+            let complete = Part::of(&object.headers()).map_or(0, |part| part.complete);
             return self.unsatisfiable(complete).await;
         };
         let ranges = answer.ranges();

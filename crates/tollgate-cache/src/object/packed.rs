@@ -1,0 +1,448 @@
+//! A stored head as it lies in memory.
+//!
+//! Responsible for: the bytes that a [`StoredHead`] keeps, made once and read in place.
+//! Not responsible for: what the parts mean, and the form on a disk (`disk::codec`).
+//! Invariants: what is read is what was put in. The bytes are, in this order: the numbers that the flags name, of 4
+//! bytes, or of 8 if one needs that; lengths of what follows, but the last, those of rare parts only if there are such
+//! parts; the fields' table and text, the selecting fields, the reason, the tags, the key.
+
+use super::StoredHead;
+use crate::control::ResponseControl;
+use crate::negotiate::Heeded;
+use crate::policy::SetCookiePolicy;
+use crate::purge::Judged;
+use crate::rules::StoredMeta;
+use crate::vary::Selecting;
+use smallvec::SmallVec;
+use tollgate_http::headers::{push_len, take_len};
+use tollgate_http::{HeaderBlock, PackedFields};
+
+/// Flags: directives, facts, which numbers and parts there are.
+mod flag {
+    pub(super) const NO_STORE: u32 = 1;
+    pub(super) const NO_CACHE: u32 = 1 << 1;
+    pub(super) const PRIVATE: u32 = 1 << 2;
+    pub(super) const PUBLIC: u32 = 1 << 3;
+    pub(super) const MUST_REVALIDATE: u32 = 1 << 4;
+    pub(super) const PROXY_REVALIDATE: u32 = 1 << 5;
+    pub(super) const MUST_UNDERSTAND: u32 = 1 << 6;
+    pub(super) const IMMUTABLE: u32 = 1 << 7;
+    pub(super) const NO_TRANSFORM: u32 = 1 << 8;
+    pub(super) const TARGETED: u32 = 1 << 9;
+    pub(super) const HAS_ETAG: u32 = 1 << 10;
+    pub(super) const HEURISTIC: u32 = 1 << 11;
+    // Numbers, in their order. Times count from the response's.
+    pub(super) const DATE: u32 = 1 << 12;
+    pub(super) const REQUEST_TIME: u32 = 1 << 13;
+    pub(super) const LAST_MODIFIED: u32 = 1 << 14;
+    pub(super) const AGE: u32 = 1 << 15;
+    pub(super) const EXPIRES: u32 = 1 << 16;
+    pub(super) const MAX_AGE: u32 = 1 << 17;
+    pub(super) const S_MAXAGE: u32 = 1 << 18;
+    pub(super) const WHILE_REVALIDATE: u32 = 1 << 19;
+    pub(super) const IF_ERROR: u32 = 1 << 20;
+    pub(super) const PINNED: u32 = 1 << 21;
+    pub(super) const NUMBERS: u32 = (1 << 22) - DATE;
+    /// Numbers have 8 bytes.
+    pub(super) const WIDE: u32 = 1 << 22;
+    pub(super) const SELECTING: u32 = 1 << 23;
+    pub(super) const REASON: u32 = 1 << 24;
+    pub(super) const TAGS: u32 = 1 << 25;
+}
+
+/// Bits of `chosen` beside those of [`Heeded`].
+const NEVER: u8 = 1 << 5;
+const SET_COOKIE_SHIFT: u32 = 6;
+
+/// Fields to be packed.
+#[derive(Clone, Copy)]
+pub(super) enum Source<'a> {
+    Block(&'a HeaderBlock),
+    Packed(PackedFields<'a>),
+}
+
+/// All that a head is made of.
+#[derive(Clone)]
+pub(super) struct Draft<'a> {
+    pub(super) meta: StoredMeta,
+    pub(super) fields: Source<'a>,
+    pub(super) selecting: Selecting<'a>,
+    pub(super) heeded: Heeded,
+    pub(super) set_cookie: SetCookiePolicy,
+    pub(super) pinned_for: u32,
+    pub(super) reason: Option<&'a [u8]>,
+    /// Hashes of 8 bytes.
+    pub(super) tags: &'a [u8],
+    pub(super) key: &'a [u8],
+}
+
+/// The parts of the bytes.
+#[derive(Clone, Copy)]
+pub(super) struct Parts<'a> {
+    pub(super) fields: PackedFields<'a>,
+    pub(super) selecting: &'a [u8],
+    pub(super) reason: Option<&'a [u8]>,
+    pub(super) tags: &'a [u8],
+    pub(super) key: &'a [u8],
+}
+
+impl Draft<'_> {
+    /// The head of all this.
+    pub(super) fn build(&self, judged: Judged) -> StoredHead {
+        let mut table = SmallVec::<[u8; 128]>::new();
+        let (table, text_len) = match self.fields {
+            Source::Block(block) => {
+                let text_len = block.pack_table(&mut table);
+                (&table[..], text_len)
+            }
+            Source::Packed(fields) => {
+                let (table, text) = fields.parts();
+                (table, text.len())
+            }
+        };
+        let not_empty = |part: &&[u8]| !part.is_empty();
+        let rare = [
+            (flag::SELECTING, Some(self.selecting.as_packed()).filter(not_empty)),
+            (flag::REASON, self.reason),
+            (flag::TAGS, Some(self.tags).filter(not_empty)),
+        ];
+        let rare = rare.iter().filter_map(|(bit, part)| Some((*bit, (*part)?)));
+        let mut flags = flags_of(&self.meta);
+        let mut front = SmallVec::<[u8; 128]>::new();
+        flags |= self.put_numbers(&mut front);
+        push_len(&mut front, table.len());
+        push_len(&mut front, text_len);
+        for (bit, part) in rare.clone() {
+            flags |= bit;
+            push_len(&mut front, part.len());
+        }
+        let rare_len: usize = rare.clone().map(|(_, part)| part.len()).sum();
+        let mut bytes =
+            Vec::with_capacity(front.len() + table.len() + text_len + rare_len + self.key.len());
+        bytes.extend_from_slice(&front);
+        bytes.extend_from_slice(table);
+        match self.fields {
+            Source::Block(block) => block.pack_text(&mut bytes),
+            Source::Packed(fields) => bytes.extend_from_slice(fields.parts().1),
+        }
+        rare.for_each(|(_, part)| bytes.extend_from_slice(part));
+        bytes.extend_from_slice(self.key);
+        let never = if self.selecting.is_never() { NEVER } else { 0 };
+        StoredHead {
+            judged,
+            response_time: self.meta.response_time,
+            bytes: bytes.into_boxed_slice(),
+            flags,
+            status: self.meta.status,
+            chosen: self.heeded.bits() | never | (self.set_cookie as u8) << SET_COOKIE_SHIFT,
+        }
+    }
+
+    /// Appends the numbers; gives the flags that say which ones.
+    fn put_numbers(&self, out: &mut SmallVec<[u8; 128]>) -> u32 {
+        let meta = &self.meta;
+        let control = &meta.control;
+        let since = |time: i64| time.wrapping_sub(meta.response_time);
+        let other = |time: i64| Some(since(time)).filter(|delta| *delta != 0);
+        let times = [
+            (flag::DATE, other(meta.date)),
+            (flag::REQUEST_TIME, other(meta.request_time)),
+            (flag::LAST_MODIFIED, meta.last_modified.map(since)),
+        ];
+        let not_zero = |number: u32| Some(number).filter(|n| *n != 0);
+        let seconds = [
+            (flag::AGE, not_zero(meta.age_value)),
+            (flag::EXPIRES, meta.expires_after),
+            (flag::MAX_AGE, control.max_age),
+            (flag::S_MAXAGE, control.s_maxage),
+            (flag::WHILE_REVALIDATE, control.stale_while_revalidate),
+            (flag::IF_ERROR, control.stale_if_error),
+            (flag::PINNED, not_zero(self.pinned_for)),
+        ];
+        let is_wide = times.iter().any(|(_, time)| time.is_some_and(|time| i32::try_from(time).is_err()));
+        let seconds = seconds.into_iter().map(|(bit, number)| (bit, number.map(i64::from)));
+        let mut flags = if is_wide { flag::WIDE } else { 0 };
+        for (bit, number) in times.into_iter().chain(seconds) {
+            let Some(number) = number else { continue };
+            flags |= bit;
+            // Of a narrow one the upper half says nothing.
+            out.extend_from_slice(&number.to_le_bytes()[..width(flags)]);
+        }
+        flags
+    }
+}
+
+/// Bytes of each number.
+fn width(flags: u32) -> usize {
+    if flags & flag::WIDE != 0 { 8 } else { 4 }
+}
+
+fn flags_of(meta: &StoredMeta) -> u32 {
+    let control = &meta.control;
+    let all = [
+        (flag::NO_STORE, control.no_store),
+        (flag::NO_CACHE, control.no_cache),
+        (flag::PRIVATE, control.private),
+        (flag::PUBLIC, control.public),
+        (flag::MUST_REVALIDATE, control.must_revalidate),
+        (flag::PROXY_REVALIDATE, control.proxy_revalidate),
+        (flag::MUST_UNDERSTAND, control.must_understand),
+        (flag::IMMUTABLE, control.immutable),
+        (flag::NO_TRANSFORM, control.no_transform),
+        (flag::TARGETED, control.targeted),
+        (flag::HAS_ETAG, meta.has_etag),
+        (flag::HEURISTIC, meta.heuristic_allowed),
+    ];
+    all.iter().map(|(bit, is_set)| if *is_set { *bit } else { 0 }).sum()
+}
+
+/// The numbers at the front.
+struct Numbers<'a> {
+    bytes: &'a [u8],
+    flags: u32,
+}
+
+impl Numbers<'_> {
+    #[inline]
+    fn take<const SIGNED: bool>(&mut self, bit: u32) -> Option<i64> {
+        if self.flags & bit == 0 {
+            return None;
+        }
+        if self.flags & flag::WIDE != 0 {
+            let (number, rest) = self.bytes.split_first_chunk()?;
+            self.bytes = rest;
+            return Some(i64::from_le_bytes(*number));
+        }
+        let (number, rest) = self.bytes.split_first_chunk()?;
+        self.bytes = rest;
+        Some(if SIGNED { i64::from(i32::from_le_bytes(*number)) } else { i64::from(u32::from_le_bytes(*number)) })
+    }
+
+    #[inline]
+    fn time(&mut self, bit: u32) -> Option<i64> {
+        self.take::<true>(bit)
+    }
+
+    #[inline]
+    fn seconds(&mut self, bit: u32) -> Option<u32> {
+        self.take::<false>(bit).map(|number| number as u32)
+    }
+}
+
+impl StoredHead {
+    fn numbers(&self) -> Numbers<'_> {
+        Numbers { bytes: &self.bytes, flags: self.flags }
+    }
+
+    /// The facts for the freshness rules.
+    #[inline]
+    pub fn meta(&self) -> StoredMeta {
+        let is = |bit| self.flags & bit != 0;
+        let mut numbers = self.numbers();
+        let at = |delta: i64| self.response_time.wrapping_add(delta);
+        let date = at(numbers.time(flag::DATE).unwrap_or(0));
+        let request_time = at(numbers.time(flag::REQUEST_TIME).unwrap_or(0));
+        let last_modified = numbers.time(flag::LAST_MODIFIED).map(at);
+        StoredMeta {
+            status: self.status,
+            request_time,
+            response_time: self.response_time,
+            date,
+            age_value: numbers.seconds(flag::AGE).unwrap_or(0),
+            expires_after: numbers.seconds(flag::EXPIRES),
+            last_modified,
+            has_etag: is(flag::HAS_ETAG),
+            heuristic_allowed: is(flag::HEURISTIC),
+            control: ResponseControl {
+                max_age: numbers.seconds(flag::MAX_AGE),
+                s_maxage: numbers.seconds(flag::S_MAXAGE),
+                stale_while_revalidate: numbers.seconds(flag::WHILE_REVALIDATE),
+                stale_if_error: numbers.seconds(flag::IF_ERROR),
+                no_store: is(flag::NO_STORE),
+                no_cache: is(flag::NO_CACHE),
+                private: is(flag::PRIVATE),
+                public: is(flag::PUBLIC),
+                must_revalidate: is(flag::MUST_REVALIDATE),
+                proxy_revalidate: is(flag::PROXY_REVALIDATE),
+                must_understand: is(flag::MUST_UNDERSTAND),
+                immutable: is(flag::IMMUTABLE),
+                no_transform: is(flag::NO_TRANSFORM),
+                targeted: is(flag::TARGETED),
+            },
+        }
+    }
+
+    /// For how long it is not to be evicted, seconds; 0: it may be.
+    pub(super) fn pinned_seconds(&self) -> u32 {
+        if self.flags & flag::PINNED == 0 {
+            return 0;
+        }
+        // It is the last number.
+        let before = (self.flags & flag::NUMBERS & !flag::PINNED).count_ones() as usize;
+        let bytes = self.bytes.get(before * width(self.flags)..).unwrap_or_default();
+        Numbers { bytes, flags: self.flags }.seconds(flag::PINNED).unwrap_or(0)
+    }
+
+    #[inline]
+    pub(super) fn parts(&self) -> Parts<'_> {
+        let numbers = (self.flags & flag::NUMBERS).count_ones() as usize * width(self.flags);
+        let mut rest = self.bytes.get(numbers..).unwrap_or_default();
+        let (table, text) = (take_len(&mut rest), take_len(&mut rest));
+        let has = |bit| self.flags & bit != 0;
+        let mut len_of = |bit| if has(bit) { take_len(&mut rest) } else { 0 };
+        let (selecting, reason, tags) = (len_of(flag::SELECTING), len_of(flag::REASON), len_of(flag::TAGS));
+        let mut take = |len| match rest.split_at_checked(len) {
+            Some((part, behind)) => {
+                rest = behind;
+                part
+            }
+            None => &[][..],
+        };
+        let fields = PackedFields::new(take(table), take(text));
+        let (selecting, reason) = (take(selecting), has(flag::REASON).then(|| take(reason)));
+        let tags = take(tags);
+        Parts { fields, selecting, reason, tags, key: rest }
+    }
+
+    /// Whether there are selecting fields.
+    #[inline]
+    pub(super) fn has_selecting(&self) -> bool {
+        self.flags & flag::SELECTING != 0
+    }
+
+    /// The selecting fields of these parts.
+    pub(super) fn selecting_of<'a>(&self, parts: &Parts<'a>) -> Selecting<'a> {
+        Selecting::of_packed(parts.selecting, self.chosen & NEVER != 0)
+    }
+
+    /// What it was chosen by besides the selecting fields.
+    pub(crate) fn heeded(&self) -> Heeded {
+        Heeded::of_bits(self.chosen)
+    }
+
+    pub(super) fn set_heeded(&mut self, heeded: Heeded) {
+        self.chosen = self.chosen & !Heeded::ALL_BITS | heeded.bits();
+    }
+
+    /// What becomes of `Set-Cookie` in a later 304.
+    pub(crate) fn set_cookie(&self) -> SetCookiePolicy {
+        match self.chosen >> SET_COOKIE_SHIFT {
+            0 => SetCookiePolicy::Replay,
+            1 => SetCookiePolicy::Strip,
+            _ => SetCookiePolicy::DontStore,
+        }
+    }
+
+    /// All that this head is made of.
+    pub(super) fn draft(&self) -> Draft<'_> {
+        let parts = self.parts();
+        Draft {
+            meta: self.meta(),
+            fields: Source::Packed(parts.fields),
+            selecting: self.selecting_of(&parts),
+            heeded: self.heeded(),
+            set_cookie: self.set_cookie(),
+            pinned_for: self.pinned_seconds(),
+            reason: parts.reason,
+            tags: parts.tags,
+            key: parts.key,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn time() -> impl Strategy<Value = i64> {
+        prop_oneof![
+            Just(1_790_000_000),
+            1_780_000_000i64..1_800_000_000,
+            any::<i64>(),
+            Just(i64::MIN),
+            Just(i64::MAX)
+        ]
+    }
+
+    fn control() -> impl Strategy<Value = ResponseControl> {
+        let seconds = || prop::option::of(any::<u32>());
+        (any::<u16>(), seconds(), seconds(), seconds(), seconds()).prop_map(|(bits, max_age, s_maxage, swr, sie)| {
+            let is = |bit: u16| bits >> bit & 1 == 1;
+            ResponseControl {
+                no_store: is(0),
+                no_cache: is(1),
+                private: is(2),
+                public: is(3),
+                must_revalidate: is(4),
+                proxy_revalidate: is(5),
+                must_understand: is(6),
+                immutable: is(7),
+                no_transform: is(8),
+                targeted: is(9),
+                max_age,
+                s_maxage,
+                stale_while_revalidate: swr,
+                stale_if_error: sie,
+            }
+        })
+    }
+
+    prop_compose! {
+        fn meta()(
+            (status, has_etag, heuristic_allowed) in (100u16..1000, any::<bool>(), any::<bool>()),
+            (request_time, response_time, date, last_modified) in (time(), time(), time(), prop::option::of(time())),
+            (age_value, expires_after) in (any::<u32>(), prop::option::of(any::<u32>())),
+            control in control(),
+        ) -> StoredMeta {
+            StoredMeta {
+                status, request_time, response_time, date, age_value, expires_after, last_modified, has_etag,
+                heuristic_allowed, control,
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn everything_that_was_packed_comes_back(
+            meta in meta(),
+            fields in prop::collection::vec(("[A-Za-z-]{1,12}|Date|etag", "[!-~]{0,200}"), 0..12),
+            selecting in prop::collection::vec(("[a-z-]{1,8}|accept-encoding", prop::option::of("[!-~]{0,20}")), 0..4),
+            (heeded, set_cookie, never) in (0u8..32, 0usize..3, any::<bool>()),
+            (pinned_for, reason) in (any::<u32>(), prop::option::of("[!-~]{0,20}")),
+            tags in prop::collection::vec(any::<u64>(), 0..4),
+            key in prop::collection::vec(any::<u8>(), 0..200),
+        ) {
+            let headers: HeaderBlock = fields.iter().map(|(name, value)| (name.as_str(), value)).collect();
+            let selecting: Vec<(&[u8], Option<&[u8]>)> = selecting
+                .iter()
+                .map(|(name, value)| (name.as_bytes(), value.as_ref().map(|value| value.as_bytes())))
+                .collect();
+            let tags: Vec<u8> = tags.iter().flat_map(|tag| tag.to_le_bytes()).collect();
+            let policies = [SetCookiePolicy::Replay, SetCookiePolicy::Strip, SetCookiePolicy::DontStore];
+            let draft = Draft {
+                meta,
+                fields: Source::Block(&headers),
+                selecting: Selecting::restored(never, &selecting),
+                heeded: Heeded::of_bits(heeded),
+                set_cookie: policies[set_cookie],
+                pinned_for,
+                reason: reason.as_ref().map(|reason| reason.as_bytes()),
+                tags: &tags,
+                key: &key,
+            };
+            // As it was made, and as it is made anew of that.
+            let first = draft.build(Judged::default());
+            for head in [first.draft().build(Judged::default()), first] {
+                let parts = head.parts();
+                prop_assert!(head.meta() == meta, "{:?} is not {:?}", head.meta(), meta);
+                prop_assert!(parts.fields.iter().eq(headers.iter()));
+                prop_assert_eq!(head.selecting_of(&parts), draft.selecting.clone());
+                prop_assert_eq!((head.heeded(), head.set_cookie()), (draft.heeded, draft.set_cookie));
+                prop_assert_eq!((head.pinned_seconds(), parts.reason), (pinned_for, draft.reason));
+                prop_assert_eq!((parts.tags, parts.key), (&tags[..], &key[..]));
+                prop_assert_eq!(head.bytes.len(), head.clone().bytes.len());
+            }
+        }
+    }
+}
