@@ -76,14 +76,19 @@ impl Negotiation {
 
     /// Whether a request with these fields accepts the stored response.
     // ATS: what was stored for a request without Accept-Encoding is good for the next one without it, whatever its coding.
-    pub(crate) fn accepts(&self, request: &HeaderBlock, head: &StoredHead) -> bool {
-        let (stored, selecting) = (head.fields(), head.selecting());
-        let is_heeded = |mismatch, name| is_heeded(mismatch, name, &selecting);
+    pub(crate) fn accepts(
+        &self,
+        request: &HeaderBlock,
+        stored: PackedFields<'_>,
+        selecting: &Selecting<'_>,
+        heeded: Heeded,
+    ) -> bool {
+        let is_heeded = |mismatch, name| is_heeded(mismatch, name, selecting);
         (!is_heeded(self.accept, names::ACCEPT) || type_weight(request, stored) > 0)
             && (!is_heeded(self.charset, names::ACCEPT_CHARSET) || charset_weight(request, stored) > 0)
             && (!is_heeded(self.encoding, names::ACCEPT_ENCODING)
                 || encoding_weight(request, stored) > 0
-                || head.heeded().is_as_unasked(request))
+                || heeded.is_as_unasked(request))
             && (!is_heeded(self.language, names::ACCEPT_LANGUAGE) || language_weight(request, stored) > 0)
     }
 

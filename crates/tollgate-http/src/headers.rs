@@ -44,11 +44,11 @@ struct Slot {
 }
 
 impl Slot {
-    /// Where a field that is [`on_wire`](Self::on_wire) stands.
+    /// Where a field that is [`on_wire`](Self::on_wire) stands, above the number of its chunk in the upper half.
     #[inline]
-    fn as_on_wire(&self) -> Span {
-        let end = self.value.offset + self.value.len + 2;
-        Span { offset: self.name.offset, len: end - self.name.offset, chunk: self.name.chunk }
+    fn as_on_wire(&self) -> std::ops::Range<u64> {
+        let chunk = u64::from(self.name.chunk) << 32;
+        chunk | u64::from(self.name.offset)..chunk | u64::from(self.value.offset + self.value.len + 2)
     }
 }
 
@@ -344,25 +344,30 @@ impl HeaderBlock {
     /// Appends the fields as `Name: value CRLF`, internal (`@`) ones left out.
     pub fn write_to(&self, out: &mut Vec<u8>) {
         // Fields that lie in a chunk as they are written, one after the other, are copied together.
-        let mut run = Span { offset: 0, len: 0, chunk: RECEIVED };
+        let mut run = 0..0;
         for slot in &self.slots {
             if slot.on_wire {
                 let wire = slot.as_on_wire();
-                if wire.chunk == run.chunk && wire.offset == run.offset + run.len {
-                    run.len += wire.len;
-                } else {
-                    out.extend_from_slice(self.bytes(std::mem::replace(&mut run, wire)));
+                if wire.start != run.end {
+                    out.extend_from_slice(self.run(std::mem::take(&mut run)));
+                    run.start = wire.start;
                 }
+                run.end = wire.end;
                 continue;
             }
-            out.extend_from_slice(self.bytes(run));
-            run.len = 0;
+            out.extend_from_slice(self.run(std::mem::take(&mut run)));
             let name = self.name_bytes(slot);
             if name.first() != Some(&b'@') {
                 write_field(name, self.bytes(slot.value), out);
             }
         }
-        out.extend_from_slice(self.bytes(run));
+        out.extend_from_slice(self.run(run));
+    }
+
+    /// The bytes of a run: see [`Slot::as_on_wire`].
+    fn run(&self, run: std::ops::Range<u64>) -> &[u8] {
+        let (offset, len) = (run.start as u32, (run.end - run.start) as u32);
+        self.bytes(Span { offset, len, chunk: (run.start >> 32) as u16 })
     }
 
     fn field<'s>(&'s self, slot: &Slot) -> Field<'s> {
@@ -444,6 +449,7 @@ impl HeaderBlock {
 }
 
 /// Appends a field as it is on the wire.
+#[inline]
 fn write_field(name: &[u8], value: &[u8], out: &mut Vec<u8>) {
     out.reserve(name.len() + value.len() + 4);
     out.extend_from_slice(name);

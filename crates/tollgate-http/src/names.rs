@@ -95,7 +95,7 @@ const _: () = assert!(TABLE.len() < 128, "the presence set is a u128");
 
 impl Known {
     /// The canonical spelling.
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         TABLE[self.0 as usize]
     }
 
@@ -134,8 +134,8 @@ impl Known {
 
     /// The name with that number.
     #[inline]
-    pub fn from_index(index: u8) -> Option<Known> {
-        ((index as usize) < TABLE.len()).then_some(Known(index))
+    pub const fn from_index(index: u8) -> Option<Known> {
+        if (index as usize) < TABLE.len() { Some(Known(index)) } else { None }
     }
 }
 

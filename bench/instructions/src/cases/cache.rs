@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tollgate_cache::object::Body;
 use tollgate_cache::rules::{freshness, request_policy};
 use tollgate_cache::{
-    CacheKey, Lookup, Policy, RamStore, RamStoreSettings, StoredHead, StoredMeta, StoredObject,
+    Born, CacheKey, Lookup, Policy, RamStore, RamStoreSettings, StoredHead, StoredMeta, StoredObject,
 };
 use tollgate_http::{Method, Request, Url};
 
@@ -30,7 +30,8 @@ fn object(request: &Request) -> Arc<StoredObject> {
     let response = response();
     let policy = Policy::default();
     let meta = StoredMeta::new(&response, NOW, NOW);
-    let head = StoredHead::new(request, &response, meta, policy.set_cookie);
+    let key = CacheKey::for_url(&request.url, -1);
+    let head = StoredHead::new(request, &response, meta, policy.set_cookie).born_as(&key, Born::default());
     Arc::new(StoredObject::new(head, Body::from_bytes(vec![b'x'; 1024].into())))
 }
 

@@ -8,7 +8,8 @@ use crate::policy::SetCookiePolicy;
 use crate::purge::{Born, Judged, Mark, Standing};
 use crate::rules::{StoredMeta, merge_304, stored_headers};
 use crate::vary::Selecting;
-use tollgate_http::{HeaderBlock, PackedFields, Request, Response};
+use bytes::Bytes;
+use tollgate_http::{HeaderBlock, PackedFields, Request, Response, Version};
 
 /// A stored response without its body.
 #[derive(Clone, Debug)]
@@ -127,11 +128,6 @@ impl StoredHead {
         self.parts().tags
     }
 
-    /// The bytes of the key that it was made for.
-    pub(crate) fn key_bytes(&self) -> &[u8] {
-        self.parts().key
-    }
-
     /// Since when a soft purge makes it stale, seconds since 1970.
     pub fn stale_since(&self) -> Option<i64> {
         match self.mark().standing() {
@@ -176,12 +172,12 @@ impl StoredHead {
 
     /// The reason phrase, if the origin sent an own one.
     pub fn reason(&self) -> Option<&[u8]> {
-        self.parts().reason
+        if self.has_reason() { self.parts().reason } else { None }
     }
 
     /// The stored fields, without `Age` and connection fields.
     pub fn fields(&self) -> PackedFields<'_> {
-        self.parts().fields
+        self.packed_fields()
     }
 
     /// A copy of the stored fields.
@@ -190,12 +186,14 @@ impl StoredHead {
     }
 
     /// A response with status, reason and a copy of the stored fields.
+    #[inline]
     pub fn to_response(&self) -> Response {
-        let parts = self.parts();
-        let mut response = Response::new(self.status);
-        response.reason = parts.reason.map(bytes::Bytes::copy_from_slice);
-        response.headers = parts.fields.to_block();
-        response
+        Response {
+            status: self.status,
+            version: Version::Http11,
+            reason: self.reason().map(Bytes::copy_from_slice),
+            headers: self.fields().to_block(),
+        }
     }
 
     /// The request fields the response was chosen by.
@@ -230,12 +228,13 @@ impl StoredHead {
         let parts = self.parts();
         let selecting = self.selecting_of(&parts);
         selecting.matches_but(request, parts.fields, negotiation.ignored_in_vary())
-            && negotiation.accepts(request, self)
+            && negotiation.accepts(request, parts.fields, &selecting, self.heeded())
     }
 
     /// Whether a request with these fields accepts this response, whatever `Vary` says.
     pub fn is_accepted_by(&self, request: &HeaderBlock, negotiation: &Negotiation) -> bool {
-        negotiation.accepts(request, self)
+        let parts = self.parts();
+        negotiation.accepts(request, parts.fields, &self.selecting_of(&parts), self.heeded())
     }
 
     pub(super) fn heap_bytes(&self) -> usize {

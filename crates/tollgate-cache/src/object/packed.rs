@@ -2,16 +2,17 @@
 //!
 //! Responsible for: the bytes that a [`StoredHead`] keeps, made once and read in place.
 //! Not responsible for: what the parts mean, and the form on a disk (`disk::codec`).
-//! Invariants: what is read is what was put in. The bytes are, in this order: the numbers that the flags name, of 4
-//! bytes, or of 8 if one needs that; lengths of what follows, but the last, those of rare parts only if there are such
-//! parts; the fields' table and text, the selecting fields, the reason, the tags, the key.
+//! Invariants: what is read is what was put in. The bytes are, in this order: the key after its length; the lengths of
+//! the next parts, those of rare ones only if there are such parts; the fields' table and text, the selecting fields,
+//! the reason, the tags; the numbers that the flags name, the first one at the end, of 4 bytes, or of 8 if one needs
+//! that. So a look-up, which compares the key, and the rules, which want the numbers, need not walk through the rest.
 
 use super::StoredHead;
 use crate::control::ResponseControl;
 use crate::negotiate::Heeded;
 use crate::policy::SetCookiePolicy;
 use crate::purge::Judged;
-use crate::rules::StoredMeta;
+use crate::rules::{AgeParts, StoredMeta};
 use crate::vary::Selecting;
 use smallvec::SmallVec;
 use tollgate_http::headers::{push_len, take_len};
@@ -32,22 +33,25 @@ mod flag {
     pub(super) const HAS_ETAG: u32 = 1 << 10;
     pub(super) const HEURISTIC: u32 = 1 << 11;
     // Numbers, in their order. Times count from the response's.
-    pub(super) const DATE: u32 = 1 << 12;
-    pub(super) const REQUEST_TIME: u32 = 1 << 13;
-    pub(super) const LAST_MODIFIED: u32 = 1 << 14;
+    pub(super) const PINNED: u32 = 1 << 12;
+    pub(super) const DATE: u32 = 1 << 13;
+    pub(super) const REQUEST_TIME: u32 = 1 << 14;
     pub(super) const AGE: u32 = 1 << 15;
-    pub(super) const EXPIRES: u32 = 1 << 16;
-    pub(super) const MAX_AGE: u32 = 1 << 17;
-    pub(super) const S_MAXAGE: u32 = 1 << 18;
-    pub(super) const WHILE_REVALIDATE: u32 = 1 << 19;
-    pub(super) const IF_ERROR: u32 = 1 << 20;
-    pub(super) const PINNED: u32 = 1 << 21;
-    pub(super) const NUMBERS: u32 = (1 << 22) - DATE;
+    pub(super) const MAX_AGE: u32 = 1 << 16;
+    pub(super) const S_MAXAGE: u32 = 1 << 17;
+    pub(super) const EXPIRES: u32 = 1 << 18;
+    pub(super) const LAST_MODIFIED: u32 = 1 << 19;
+    pub(super) const WHILE_REVALIDATE: u32 = 1 << 20;
+    pub(super) const IF_ERROR: u32 = 1 << 21;
+    /// Numbers that may be negative.
+    pub(super) const TIMES: u32 = DATE | REQUEST_TIME | LAST_MODIFIED;
     /// Numbers have 8 bytes.
     pub(super) const WIDE: u32 = 1 << 22;
     pub(super) const SELECTING: u32 = 1 << 23;
     pub(super) const REASON: u32 = 1 << 24;
     pub(super) const TAGS: u32 = 1 << 25;
+    /// Parts that few have.
+    pub(super) const RARE: u32 = SELECTING | REASON | TAGS;
 }
 
 /// Bits of `chosen` beside those of [`Heeded`].
@@ -107,68 +111,74 @@ impl Draft<'_> {
             (flag::TAGS, Some(self.tags).filter(not_empty)),
         ];
         let rare = rare.iter().filter_map(|(bit, part)| Some((*bit, (*part)?)));
-        let mut flags = flags_of(&self.meta);
-        let mut front = SmallVec::<[u8; 128]>::new();
-        flags |= self.put_numbers(&mut front);
-        push_len(&mut front, table.len());
-        push_len(&mut front, text_len);
+        let (numbers, mut flags) = self.numbers();
+        let width = width(flags);
+        let mut key_len = SmallVec::<[u8; 8]>::new();
+        push_len(&mut key_len, self.key.len());
+        let mut lens = SmallVec::<[u8; 16]>::new();
+        push_len(&mut lens, table.len());
+        push_len(&mut lens, text_len);
         for (bit, part) in rare.clone() {
             flags |= bit;
-            push_len(&mut front, part.len());
+            push_len(&mut lens, part.len());
         }
+        let front = key_len.len() + self.key.len() + lens.len();
         let rare_len: usize = rare.clone().map(|(_, part)| part.len()).sum();
-        let mut bytes =
-            Vec::with_capacity(front.len() + table.len() + text_len + rare_len + self.key.len());
-        bytes.extend_from_slice(&front);
+        let len = front + table.len() + text_len + rare_len + numbers.len() * width;
+        let mut bytes = Vec::with_capacity(len);
+        bytes.extend_from_slice(&key_len);
+        bytes.extend_from_slice(self.key);
+        bytes.extend_from_slice(&lens);
         bytes.extend_from_slice(table);
         match self.fields {
             Source::Block(block) => block.pack_text(&mut bytes),
             Source::Packed(fields) => bytes.extend_from_slice(fields.parts().1),
         }
         rare.for_each(|(_, part)| bytes.extend_from_slice(part));
-        bytes.extend_from_slice(self.key);
+        // Of a narrow one the upper half says nothing.
+        numbers.iter().rev().for_each(|number| bytes.extend_from_slice(&number.to_le_bytes()[..width]));
         let never = if self.selecting.is_never() { NEVER } else { 0 };
         StoredHead {
             judged,
             response_time: self.meta.response_time,
             bytes: bytes.into_boxed_slice(),
-            flags,
+            flags: flags | flags_of(&self.meta),
             status: self.meta.status,
             chosen: self.heeded.bits() | never | (self.set_cookie as u8) << SET_COOKIE_SHIFT,
         }
     }
 
-    /// Appends the numbers; gives the flags that say which ones.
-    fn put_numbers(&self, out: &mut SmallVec<[u8; 128]>) -> u32 {
+    /// The numbers, and the flags that say which ones they are.
+    fn numbers(&self) -> (SmallVec<[i64; 10]>, u32) {
         let meta = &self.meta;
         let control = &meta.control;
         let since = |time: i64| time.wrapping_sub(meta.response_time);
-        let other = |time: i64| Some(since(time)).filter(|delta| *delta != 0);
-        let times = [
-            (flag::DATE, other(meta.date)),
-            (flag::REQUEST_TIME, other(meta.request_time)),
+        let not_zero = |number: i64| Some(number).filter(|n| *n != 0);
+        let seconds = |number: Option<u32>| number.map(i64::from);
+        let all = [
+            (flag::PINNED, not_zero(self.pinned_for.into())),
+            (flag::DATE, not_zero(since(meta.date))),
+            (flag::REQUEST_TIME, not_zero(since(meta.request_time))),
+            (flag::AGE, not_zero(meta.age_value.into())),
+            (flag::MAX_AGE, seconds(control.max_age)),
+            (flag::S_MAXAGE, seconds(control.s_maxage)),
+            (flag::EXPIRES, seconds(meta.expires_after)),
             (flag::LAST_MODIFIED, meta.last_modified.map(since)),
+            (flag::WHILE_REVALIDATE, seconds(control.stale_while_revalidate)),
+            (flag::IF_ERROR, seconds(control.stale_if_error)),
         ];
-        let not_zero = |number: u32| Some(number).filter(|n| *n != 0);
-        let seconds = [
-            (flag::AGE, not_zero(meta.age_value)),
-            (flag::EXPIRES, meta.expires_after),
-            (flag::MAX_AGE, control.max_age),
-            (flag::S_MAXAGE, control.s_maxage),
-            (flag::WHILE_REVALIDATE, control.stale_while_revalidate),
-            (flag::IF_ERROR, control.stale_if_error),
-            (flag::PINNED, not_zero(self.pinned_for)),
-        ];
-        let is_wide = times.iter().any(|(_, time)| time.is_some_and(|time| i32::try_from(time).is_err()));
-        let seconds = seconds.into_iter().map(|(bit, number)| (bit, number.map(i64::from)));
-        let mut flags = if is_wide { flag::WIDE } else { 0 };
-        for (bit, number) in times.into_iter().chain(seconds) {
+        let mut flags = 0;
+        let mut numbers = SmallVec::new();
+        for (bit, number) in all {
             let Some(number) = number else { continue };
             flags |= bit;
-            // Of a narrow one the upper half says nothing.
-            out.extend_from_slice(&number.to_le_bytes()[..width(flags)]);
+            let is_time = bit & flag::TIMES != 0;
+            if is_time && i32::try_from(number).is_err() {
+                flags |= flag::WIDE;
+            }
+            numbers.push(number);
         }
-        flags
+        (numbers, flags)
     }
 }
 
@@ -196,7 +206,7 @@ fn flags_of(meta: &StoredMeta) -> u32 {
     all.iter().map(|(bit, is_set)| if *is_set { *bit } else { 0 }).sum()
 }
 
-/// The numbers at the front.
+/// The numbers at the end, to be taken in their order.
 struct Numbers<'a> {
     bytes: &'a [u8],
     flags: u32,
@@ -204,58 +214,56 @@ struct Numbers<'a> {
 
 impl Numbers<'_> {
     #[inline]
-    fn take<const SIGNED: bool>(&mut self, bit: u32) -> Option<i64> {
+    fn take(&mut self, bit: u32) -> Option<i64> {
         if self.flags & bit == 0 {
             return None;
         }
         if self.flags & flag::WIDE != 0 {
-            let (number, rest) = self.bytes.split_first_chunk()?;
+            let (rest, number) = self.bytes.split_last_chunk()?;
             self.bytes = rest;
             return Some(i64::from_le_bytes(*number));
         }
-        let (number, rest) = self.bytes.split_first_chunk()?;
+        let (rest, number) = self.bytes.split_last_chunk()?;
         self.bytes = rest;
-        Some(if SIGNED { i64::from(i32::from_le_bytes(*number)) } else { i64::from(u32::from_le_bytes(*number)) })
-    }
-
-    #[inline]
-    fn time(&mut self, bit: u32) -> Option<i64> {
-        self.take::<true>(bit)
+        let number = i32::from_le_bytes(*number);
+        Some(if bit & flag::TIMES != 0 { number.into() } else { (number as u32).into() })
     }
 
     #[inline]
     fn seconds(&mut self, bit: u32) -> Option<u32> {
-        self.take::<false>(bit).map(|number| number as u32)
+        self.take(bit).map(|number| number as u32)
     }
 }
 
 impl StoredHead {
+    #[inline]
     fn numbers(&self) -> Numbers<'_> {
         Numbers { bytes: &self.bytes, flags: self.flags }
     }
 
     /// The facts for the freshness rules.
-    #[inline]
     pub fn meta(&self) -> StoredMeta {
         let is = |bit| self.flags & bit != 0;
-        let mut numbers = self.numbers();
         let at = |delta: i64| self.response_time.wrapping_add(delta);
-        let date = at(numbers.time(flag::DATE).unwrap_or(0));
-        let request_time = at(numbers.time(flag::REQUEST_TIME).unwrap_or(0));
-        let last_modified = numbers.time(flag::LAST_MODIFIED).map(at);
+        let mut numbers = self.numbers();
+        numbers.take(flag::PINNED);
+        let date = at(numbers.take(flag::DATE).unwrap_or(0));
+        let request_time = at(numbers.take(flag::REQUEST_TIME).unwrap_or(0));
+        let age_value = numbers.seconds(flag::AGE).unwrap_or(0);
+        let (max_age, s_maxage) = (numbers.seconds(flag::MAX_AGE), numbers.seconds(flag::S_MAXAGE));
         StoredMeta {
             status: self.status,
             request_time,
             response_time: self.response_time,
             date,
-            age_value: numbers.seconds(flag::AGE).unwrap_or(0),
+            age_value,
             expires_after: numbers.seconds(flag::EXPIRES),
-            last_modified,
+            last_modified: numbers.take(flag::LAST_MODIFIED).map(at),
             has_etag: is(flag::HAS_ETAG),
             heuristic_allowed: is(flag::HEURISTIC),
             control: ResponseControl {
-                max_age: numbers.seconds(flag::MAX_AGE),
-                s_maxage: numbers.seconds(flag::S_MAXAGE),
+                max_age,
+                s_maxage,
                 stale_while_revalidate: numbers.seconds(flag::WHILE_REVALIDATE),
                 stale_if_error: numbers.seconds(flag::IF_ERROR),
                 no_store: is(flag::NO_STORE),
@@ -272,36 +280,75 @@ impl StoredHead {
         }
     }
 
+    /// Its current age, seconds: that of [`Self::meta`].
+    pub fn age(&self, now: i64) -> u32 {
+        if self.flags & flag::WIDE != 0 {
+            return self.meta().age(now);
+        }
+        let mut numbers = self.numbers();
+        numbers.take(flag::PINNED);
+        let date = numbers.take(flag::DATE).unwrap_or(0);
+        let request_time = numbers.take(flag::REQUEST_TIME).unwrap_or(0);
+        AgeParts {
+            apparent: (-date).max(0),
+            delay: (-request_time).max(0),
+            resident: now.saturating_sub(self.response_time).max(0),
+        }
+        .age(numbers.seconds(flag::AGE).unwrap_or(0))
+    }
+
     /// For how long it is not to be evicted, seconds; 0: it may be.
     pub(super) fn pinned_seconds(&self) -> u32 {
-        if self.flags & flag::PINNED == 0 {
-            return 0;
-        }
-        // It is the last number.
-        let before = (self.flags & flag::NUMBERS & !flag::PINNED).count_ones() as usize;
-        let bytes = self.bytes.get(before * width(self.flags)..).unwrap_or_default();
-        Numbers { bytes, flags: self.flags }.seconds(flag::PINNED).unwrap_or(0)
+        self.numbers().seconds(flag::PINNED).unwrap_or(0)
+    }
+
+    /// The bytes of the key that it was made for.
+    #[inline]
+    pub(crate) fn key_bytes(&self) -> &[u8] {
+        self.key_and_rest().0
     }
 
     #[inline]
+    fn key_and_rest(&self) -> (&[u8], &[u8]) {
+        let mut rest = &self.bytes[..];
+        let len = take_len(&mut rest);
+        rest.split_at_checked(len).unwrap_or_default()
+    }
+
+    /// Whether there is a reason phrase.
+    #[inline]
+    pub(super) fn has_reason(&self) -> bool {
+        self.flags & flag::REASON != 0
+    }
+
+    /// The fields alone.
+    pub(super) fn packed_fields(&self) -> PackedFields<'_> {
+        if self.flags & flag::RARE != 0 {
+            return self.parts().fields;
+        }
+        let mut rest = self.key_and_rest().1;
+        let (table_len, text_len) = (take_len(&mut rest), take_len(&mut rest));
+        let (table, rest) = rest.split_at_checked(table_len).unwrap_or_default();
+        PackedFields::new(table, rest.get(..text_len).unwrap_or_default())
+    }
+
     pub(super) fn parts(&self) -> Parts<'_> {
-        let numbers = (self.flags & flag::NUMBERS).count_ones() as usize * width(self.flags);
-        let mut rest = self.bytes.get(numbers..).unwrap_or_default();
+        let (key, mut rest) = self.key_and_rest();
         let (table, text) = (take_len(&mut rest), take_len(&mut rest));
         let has = |bit| self.flags & bit != 0;
-        let mut len_of = |bit| if has(bit) { take_len(&mut rest) } else { 0 };
-        let (selecting, reason, tags) = (len_of(flag::SELECTING), len_of(flag::REASON), len_of(flag::TAGS));
-        let mut take = |len| match rest.split_at_checked(len) {
-            Some((part, behind)) => {
-                rest = behind;
-                part
-            }
-            None => &[][..],
+        let (mut selecting, mut reason, mut tags) = (0, 0, 0);
+        if has(flag::RARE) {
+            let mut len_of = |bit| if has(bit) { take_len(&mut rest) } else { 0 };
+            (selecting, reason, tags) = (len_of(flag::SELECTING), len_of(flag::REASON), len_of(flag::TAGS));
+        }
+        let mut take = |len| {
+            let (part, behind) = rest.split_at_checked(len).unwrap_or_default();
+            rest = behind;
+            part
         };
         let fields = PackedFields::new(take(table), take(text));
         let (selecting, reason) = (take(selecting), has(flag::REASON).then(|| take(reason)));
-        let tags = take(tags);
-        Parts { fields, selecting, reason, tags, key: rest }
+        Parts { fields, selecting, reason, tags: take(tags), key }
     }
 
     /// Whether there are selecting fields.
@@ -433,6 +480,7 @@ mod tests {
             };
             // As it was made, and as it is made anew of that.
             let first = draft.build(Judged::default());
+            prop_assert_eq!(first.age(1_790_000_100), meta.age(1_790_000_100));
             for head in [first.draft().build(Judged::default()), first] {
                 let parts = head.parts();
                 prop_assert!(head.meta() == meta, "{:?} is not {:?}", head.meta(), meta);

@@ -44,6 +44,14 @@ pub struct AgeParts {
     pub resident: i64,
 }
 
+impl AgeParts {
+    /// The current age with this `Age`, seconds.
+    pub fn age(&self, age_value: u32) -> u32 {
+        let corrected = i64::from(age_value).saturating_add(self.delay);
+        delta(self.apparent.max(corrected).saturating_add(self.resident))
+    }
+}
+
 impl StoredMeta {
     /// Reads the facts from a response whose request was sent at `request_time` and which came at `response_time`.
     pub fn new(response: &Response, request_time: i64, response_time: i64) -> StoredMeta {
@@ -111,9 +119,7 @@ impl StoredMeta {
 
     /// The current age, seconds (RFC 9111 §4.2.3).
     pub fn age(&self, now: i64) -> u32 {
-        let AgeParts { apparent, delay, resident } = self.age_parts(now);
-        let corrected = i64::from(self.age_value).saturating_add(delay);
-        delta(apparent.max(corrected).saturating_add(resident))
+        self.age_parts(now).age(self.age_value)
     }
 
     /// What the current age is made of, beside `age_value`.

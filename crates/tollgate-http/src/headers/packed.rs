@@ -30,6 +30,21 @@ pub fn push_len(out: &mut impl Extend<u8>, len: usize) {
 /// Takes a length off the front; a made-up one is something, but no panic.
 #[inline]
 pub fn take_len(input: &mut &[u8]) -> usize {
+    match **input {
+        [len @ 0..128, ..] => {
+            *input = &input[1..];
+            usize::from(len)
+        }
+        [low, high @ 0..128, ..] => {
+            *input = &input[2..];
+            usize::from(low & 127) | usize::from(high) << 7
+        }
+        _ => take_long_len(input),
+    }
+}
+
+#[cold]
+fn take_long_len(input: &mut &[u8]) -> usize {
     let mut len = 0;
     let mut shift = 0;
     while let Some((byte, rest)) = input.split_first() {
@@ -41,6 +56,14 @@ pub fn take_len(input: &mut &[u8]) -> usize {
         }
     }
     len
+}
+
+impl Slot {
+    /// Nothing, in unpacked text.
+    const NONE: Slot = {
+        let nothing = Span { offset: 0, len: 0, chunk: UNPACKED };
+        Slot { name: nothing, value: nothing, known: OTHER, canonical: false, on_wire: false }
+    };
 }
 
 impl HeaderBlock {
@@ -76,19 +99,67 @@ pub struct PackedFields<'a> {
     text: &'a [u8],
 }
 
+/// Lengths of the well-known names by their numbers; 0 where there is none.
+static NAME_LENS: [u8; 256] = {
+    let mut lens = [0; 256];
+    let mut number = 0;
+    while let Some(known) = Known::from_index(number) {
+        lens[number as usize] = known.as_str().len() as u8;
+        number += 1;
+    }
+    lens
+};
+
 /// The places of the fields in the text.
 struct Places<'a> {
     table: &'a [u8],
-    at: u32,
+    at: usize,
 }
 
 /// Where one field is.
 struct Place {
     known: u8,
-    name: u32,
-    name_len: u32,
-    value: u32,
-    value_len: u32,
+    name: usize,
+    name_len: usize,
+    value_len: usize,
+}
+
+impl Place {
+    /// Where the value begins.
+    #[inline]
+    fn value(&self) -> usize {
+        self.name + self.name_len + 2
+    }
+
+    /// What follows the field.
+    #[inline]
+    fn end(&self) -> usize {
+        self.value() + self.value_len + 2
+    }
+}
+
+/// The field that the table begins with, at `at` in the text, and the rest of the table.
+#[inline]
+fn first_place(table: &[u8], at: usize) -> Option<(Place, &[u8])> {
+    match table {
+        // Most fields.
+        &[known @ 0..=254, value_len @ 0..128, ref rest @ ..] => {
+            let name_len = usize::from(NAME_LENS[usize::from(known)]);
+            Some((Place { known, name: at, name_len, value_len: usize::from(value_len) }, rest))
+        }
+        _ => first_long_place(table, at),
+    }
+}
+
+/// The same for one whose lengths take more than two bytes.
+fn first_long_place(table: &[u8], at: usize) -> Option<(Place, &[u8])> {
+    let (known, mut rest) = table.split_first()?;
+    let name_len = match *known {
+        OTHER => take_len(&mut rest),
+        known => usize::from(NAME_LENS[usize::from(known)]),
+    };
+    let value_len = take_len(&mut rest);
+    Some((Place { known: *known, name: at, name_len, value_len }, rest))
 }
 
 impl Iterator for Places<'_> {
@@ -96,17 +167,10 @@ impl Iterator for Places<'_> {
 
     #[inline]
     fn next(&mut self) -> Option<Place> {
-        let (known, rest) = self.table.split_first()?;
+        let (place, rest) = first_place(self.table, self.at)?;
         self.table = rest;
-        let name_len = match Known::from_index(*known) {
-            Some(name) => name.as_str().len() as u32,
-            None => take_len(&mut self.table) as u32,
-        };
-        let value_len = take_len(&mut self.table) as u32;
-        let name = self.at;
-        let value = name.saturating_add(name_len).saturating_add(2);
-        self.at = value.saturating_add(value_len).saturating_add(2);
-        Some(Place { known: *known, name, name_len, value, value_len })
+        self.at = place.end();
+        Some(place)
     }
 }
 
@@ -138,8 +202,7 @@ impl<'a> PackedFields<'a> {
         Places { table, at: 0 }
     }
 
-    fn text(self, at: u32, len: u32) -> &'a [u8] {
-        let (at, len) = (at as usize, len as usize);
+    fn text(self, at: usize, len: usize) -> &'a [u8] {
         self.text.get(at..at + len).unwrap_or_default()
     }
 
@@ -147,7 +210,7 @@ impl<'a> PackedFields<'a> {
         Field {
             name: self.text(place.name, place.name_len),
             known: Known::from_index(place.known),
-            value: self.text(place.value, place.value_len),
+            value: self.text(place.value(), place.value_len),
         }
     }
 
@@ -200,28 +263,36 @@ impl<'a> PackedFields<'a> {
 
     /// A block of these fields, with room for a few more.
     pub fn to_block(self) -> HeaderBlock {
-        let mut chunk = Vec::with_capacity(self.text.len() + CHUNK_BYTES);
-        chunk.extend_from_slice(self.text);
-        let mut slots = Vec::with_capacity(self.len().min(self.table.len()) + ADDED_FIELDS);
-        let mut present = 0;
-        for place in self.places() {
-            if place.value as usize + place.value_len as usize + 2 > self.text.len() {
+        let (text, mut table) = (self.text, self.table);
+        let count = take_len(&mut table).min(table.len());
+        let mut slots = Vec::with_capacity(count + ADDED_FIELDS);
+        slots.resize(count, Slot::NONE);
+        // Two words are the set; what is in none falls into the others.
+        let mut present = [0u64; 4];
+        let (mut at, mut filled) = (0, 0);
+        for slot in &mut slots {
+            let Some((place, rest)) = first_place(table, at) else { break };
+            at = place.end();
+            if at > text.len() {
                 break;
             }
-            present |= Known::from_index(place.known).map_or(0, Known::bit);
-            slots.push(Slot {
-                name: Span { offset: place.name, len: place.name_len, chunk: UNPACKED },
-                value: Span { offset: place.value, len: place.value_len, chunk: UNPACKED },
-                known: place.known,
-                canonical: false,
-                on_wire: place.known != OTHER || self.text(place.name, 1) != b"@",
-            });
+            (table, filled) = (rest, filled + 1);
+            present[usize::from(place.known >> 6)] |= 1 << (place.known & 63);
+            slot.name.offset = place.name as u32;
+            slot.name.len = place.name_len as u32;
+            slot.value.offset = place.value() as u32;
+            slot.value.len = place.value_len as u32;
+            slot.known = place.known;
+            slot.on_wire = place.known != OTHER || text[place.name] != b'@';
         }
+        slots.truncate(filled);
+        let mut chunk = Vec::with_capacity(text.len() + CHUNK_BYTES);
+        chunk.extend_from_slice(text);
         HeaderBlock {
             received: Bytes::new(),
             arena: SmallVec::from_buf([chunk]),
             slots,
-            present: Present::of(present),
+            present: Present([present[0], present[1]]),
         }
     }
 }

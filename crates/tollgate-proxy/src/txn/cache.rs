@@ -219,7 +219,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         if self.txn.has_handlers(TransactionHook::ReadCacheHdr)
             || self.txn.has_handlers(TransactionHook::CacheLookupComplete)
         {
-            self.txn.cached_response = Some(Box::new(stored_response(object.head())));
+            self.txn.cached_response = Some(stored_response(object.head()));
             self.txn.cached_response_time = Some(object.head().response_time());
             self.hook(TransactionHook::ReadCacheHdr).await?;
             self.hook(TransactionHook::CacheLookupComplete).await?;
@@ -465,11 +465,11 @@ impl<S: ClientStream> Exchange<'_, S> {
     /// Serves a complete stored object: preconditions, ranges, the whole.
     pub(crate) async fn serve_stored(&mut self, object: Arc<StoredObject>) -> Result<TransactionEnd, Stop> {
         let head = object.head();
-        let age = head.meta().age(self.cache.now);
+        let age = head.age(self.cache.now);
         self.log.is_ram_hit = true;
         match rules::evaluate_preconditions(&self.txn.client_request, head) {
             Preconditions::NotModified => {
-                let mut response = Box::new(stored_response(head));
+                let mut response = stored_response(head);
                 response.status = 304;
                 response.reason = None;
                 response.headers = rules::headers_for_304(head.headers());
@@ -495,7 +495,7 @@ impl<S: ClientStream> Exchange<'_, S> {
                 RangeAnswer::Unsatisfiable => return self.unsatisfiable(len).await,
             }
         }
-        let response = Box::new(stored_response(head));
+        let response = stored_response(head);
         let body = match object.body().on_disk() {
             Some(_) => ResponseBody::part_of(&object, 0..len),
             None => ResponseBody::Stored { object, next: 0 },
@@ -550,6 +550,6 @@ impl Drop for RefreshPlace {
 }
 
 /// A response header made of a stored one.
-pub(crate) fn stored_response(head: &StoredHead) -> Response {
-    head.to_response()
+pub(crate) fn stored_response(head: &StoredHead) -> Box<Response> {
+    Box::new(head.to_response())
 }

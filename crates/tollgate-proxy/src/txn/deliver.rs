@@ -315,7 +315,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         let deliver = async {
             match condition {
                 Preconditions::NotModified => {
-                    let mut not_modified = Box::new(stored_response(&head));
+                    let mut not_modified = stored_response(&head);
                     (not_modified.status, not_modified.reason) = (304, None);
                     not_modified.headers = rules::headers_for_304(head.headers());
                     drop(reader);
@@ -418,8 +418,8 @@ impl<S: ClientStream> Exchange<'_, S> {
         self.txn.cache_outcome = CacheOutcome::Collapsed;
         self.cache.reason = None;
         self.cache.stale = None;
-        let age = head.meta().age(clock::unix_seconds());
-        let mut response = Box::new(stored_response(&head));
+        let age = head.age(clock::unix_seconds());
+        let mut response = stored_response(&head);
         let mut length = tollgate_http::framing::content_length(&response.headers).ok().flatten();
         let body = match (rules::evaluate_preconditions(&self.txn.client_request, &head), range) {
             (Preconditions::NotModified, _) => {
