@@ -100,6 +100,18 @@ impl StoredObject {
         &self.body
     }
 
+    /// The body, not copied, if it is small.
+    ///
+    /// # Errors
+    /// The object, if it is large.
+    #[inline]
+    pub fn into_small_body(self: Arc<Self>) -> Result<Bytes, Arc<Self>> {
+        match self.body.small() {
+            Some(_) => Ok(Bytes::from_owner(SmallBody(self))),
+            None => Err(self),
+        }
+    }
+
     /// Chunk `number` of the body, not copied; `None` behind the last one, or if the body lies on the disk.
     pub fn chunk(self: &Arc<Self>, number: usize) -> Option<Bytes> {
         match self.body.small() {

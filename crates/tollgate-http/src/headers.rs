@@ -357,7 +357,7 @@ impl HeaderBlock {
             }
             out.extend_from_slice(self.run(std::mem::take(&mut run)));
             let name = self.name_bytes(slot);
-            if name.first() != Some(&b'@') {
+            if slot.known != OTHER || name.first() != Some(&b'@') {
                 write_field(name, self.bytes(slot.value), out);
             }
         }

@@ -58,14 +58,6 @@ fn take_long_len(input: &mut &[u8]) -> usize {
     len
 }
 
-impl Slot {
-    /// Nothing, in unpacked text.
-    const NONE: Slot = {
-        let nothing = Span { offset: 0, len: 0, chunk: UNPACKED };
-        Slot { name: nothing, value: nothing, known: OTHER, canonical: false, on_wire: false }
-    };
-}
-
 impl HeaderBlock {
     /// Appends the table of the fields; tells how long their text is.
     pub fn pack_table(&self, table: &mut impl Extend<u8>) -> usize {
@@ -266,26 +258,26 @@ impl<'a> PackedFields<'a> {
         let (text, mut table) = (self.text, self.table);
         let count = take_len(&mut table).min(table.len());
         let mut slots = Vec::with_capacity(count + ADDED_FIELDS);
-        slots.resize(count, Slot::NONE);
         // Two words are the set; what is in none falls into the others.
         let mut present = [0u64; 4];
-        let (mut at, mut filled) = (0, 0);
-        for slot in &mut slots {
-            let Some((place, rest)) = first_place(table, at) else { break };
+        let mut at = 0;
+        let span = |at: usize, len: usize| Span { offset: at as u32, len: len as u32, chunk: UNPACKED };
+        while let Some((place, rest)) = first_place(table, at) {
             at = place.end();
             if at > text.len() {
                 break;
             }
-            (table, filled) = (rest, filled + 1);
-            present[usize::from(place.known >> 6)] |= 1 << (place.known & 63);
-            slot.name.offset = place.name as u32;
-            slot.name.len = place.name_len as u32;
-            slot.value.offset = place.value() as u32;
-            slot.value.len = place.value_len as u32;
-            slot.known = place.known;
-            slot.on_wire = place.known != OTHER || text[place.name] != b'@';
+            table = rest;
+            let known = place.known;
+            present[usize::from(known >> 6)] |= 1 << (known & 63);
+            slots.push(Slot {
+                name: span(place.name, place.name_len),
+                value: span(place.value(), place.value_len),
+                known,
+                canonical: false,
+                on_wire: known != OTHER || text[place.name] != b'@',
+            });
         }
-        slots.truncate(filled);
         let mut chunk = Vec::with_capacity(text.len() + CHUNK_BYTES);
         chunk.extend_from_slice(text);
         HeaderBlock {

@@ -496,9 +496,10 @@ impl<S: ClientStream> Exchange<'_, S> {
             }
         }
         let response = stored_response(head);
-        let body = match object.body().on_disk() {
-            Some(_) => ResponseBody::part_of(&object, 0..len),
-            None => ResponseBody::Stored { object, next: 0 },
+        let body = match object.into_small_body() {
+            Ok(bytes) => ResponseBody::Whole(bytes),
+            Err(object) if object.body().on_disk().is_some() => ResponseBody::part_of(&object, 0..len),
+            Err(object) => ResponseBody::Stored { object, next: 0 },
         };
         self.respond(response, Some(age), Some(len), body).await
     }
