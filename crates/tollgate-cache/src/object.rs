@@ -25,7 +25,7 @@ use tollgate_http::{HeaderBlock, PackedFields, Response};
 pub(crate) fn block_bytes(len: usize) -> usize {
     match len {
         0 => 0,
-        ..=64 => len.next_multiple_of(16),
+        1..=64 => len.next_multiple_of(16),
         _ => len.next_multiple_of(1 << ((len - 1).ilog2() - 2)),
     }
 }
@@ -134,7 +134,8 @@ mod tests {
 
     #[test]
     fn blocks_are_as_large_as_the_next_size_of_the_allocator() {
-        let sizes = [(0, 0), (1, 16), (16, 16), (17, 32), (64, 64), (65, 80), (128, 128), (129, 160), (256, 256)];
+        let sizes =
+            [(0, 0), (1, 16), (16, 16), (17, 32), (64, 64), (65, 80), (128, 128), (129, 160), (256, 256)];
         for (len, size) in sizes.into_iter().chain([(257, 320), (1024, 1024), (1025, 1280), (1400, 1536)]) {
             assert_eq!(block_bytes(len), size, "{len}");
         }

@@ -189,8 +189,7 @@ impl<'a> Selecting<'a> {
         ignored: Option<Known>,
     ) -> bool {
         let is_ignored = |field: &SelectingField<'_>| ignored.is_some() && field.known() == ignored;
-        !self.never
-            && self.fields().all(|field| is_ignored(&field) || field_matches(&field, request, stored))
+        !self.never && self.fields().all(|field| is_ignored(&field) || field_matches(&field, request, stored))
     }
 
     /// Whether both were chosen by the same fields with the same values, so that one replaces the other.

@@ -79,10 +79,15 @@ pub fn decode_head(bytes: &[u8], key: &CacheKey) -> Option<StoredHead> {
     let mut meta = StoredMeta::of(status, &headers, request_time, response_time);
     // `Age` is not stored as a field.
     meta.age_value = age_value;
-    let head =
-        StoredHead::restored(meta, reason, &headers, (selecting, Heeded::of_bits(chosen_by >> 1)), set_cookie)
-            .pinned_for(pinned_for)
-            .born_as(key, Born { purge: judged, removals: None });
+    let head = StoredHead::restored(
+        meta,
+        reason,
+        &headers,
+        (selecting, Heeded::of_bits(chosen_by >> 1)),
+        set_cookie,
+    )
+    .pinned_for(pinned_for)
+    .born_as(key, Born { purge: judged, removals: None });
     Some(if stale_since > 0 { head.stale_from(stale_since) } else { head })
 }
 

@@ -143,7 +143,8 @@ impl Body {
             let to = range.end.min(offset + len as u64);
             (from < to).then(|| (from - offset) as usize..(to - offset) as usize)
         };
-        let of_small = self.small().and_then(|bytes| Some(Bytes::copy_from_slice(&bytes[cut(0, bytes.len())?])));
+        let of_small =
+            self.small().and_then(|bytes| Some(Bytes::copy_from_slice(&bytes[cut(0, bytes.len())?])));
         let mut offset = 0;
         of_small.into_iter().chain(self.shared_chunks().iter().filter_map(move |chunk| {
             let start = offset;

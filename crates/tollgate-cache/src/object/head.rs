@@ -152,7 +152,8 @@ impl StoredHead {
         let old = self.meta();
         let mut meta = StoredMeta::of(status, headers, old.request_time, old.response_time);
         meta.age_value = old.age_value;
-        Draft { meta, fields: Source::Block(headers), reason: None, ..self.draft() }.build(self.judged.clone())
+        Draft { meta, fields: Source::Block(headers), reason: None, ..self.draft() }
+            .build(self.judged.clone())
     }
 
     /// The status code.

@@ -167,15 +167,17 @@ impl Draft<'_> {
             (flag::WHILE_REVALIDATE, seconds(control.stale_while_revalidate)),
             (flag::IF_ERROR, seconds(control.stale_if_error)),
         ];
-        let mut flags = 0;
+        // What wraps around is far away, however near it looks.
+        let is_near = |time: i64| {
+            time.checked_sub(meta.response_time).is_some_and(|delta| i32::try_from(delta).is_ok())
+        };
+        let are_near =
+            is_near(meta.date) && is_near(meta.request_time) && meta.last_modified.is_none_or(is_near);
+        let mut flags = if are_near { 0 } else { flag::WIDE };
         let mut numbers = SmallVec::new();
         for (bit, number) in all {
             let Some(number) = number else { continue };
             flags |= bit;
-            let is_time = bit & flag::TIMES != 0;
-            if is_time && i32::try_from(number).is_err() {
-                flags |= flag::WIDE;
-            }
             numbers.push(number);
         }
         (numbers, flags)
@@ -215,9 +217,10 @@ struct Numbers<'a> {
 impl Numbers<'_> {
     #[inline]
     fn take(&mut self, bit: u32) -> Option<i64> {
-        if self.flags & bit == 0 {
-            return None;
-        }
+        if self.flags & bit == 0 { None } else { self.take_any(bit & flag::TIMES != 0) }
+    }
+
+    fn take_any(&mut self, may_be_negative: bool) -> Option<i64> {
         if self.flags & flag::WIDE != 0 {
             let (rest, number) = self.bytes.split_last_chunk()?;
             self.bytes = rest;
@@ -226,7 +229,7 @@ impl Numbers<'_> {
         let (rest, number) = self.bytes.split_last_chunk()?;
         self.bytes = rest;
         let number = i32::from_le_bytes(*number);
-        Some(if bit & flag::TIMES != 0 { number.into() } else { (number as u32).into() })
+        Some(if may_be_negative { number.into() } else { (number as u32).into() })
     }
 
     #[inline]
@@ -414,25 +417,27 @@ mod tests {
 
     fn control() -> impl Strategy<Value = ResponseControl> {
         let seconds = || prop::option::of(any::<u32>());
-        (any::<u16>(), seconds(), seconds(), seconds(), seconds()).prop_map(|(bits, max_age, s_maxage, swr, sie)| {
-            let is = |bit: u16| bits >> bit & 1 == 1;
-            ResponseControl {
-                no_store: is(0),
-                no_cache: is(1),
-                private: is(2),
-                public: is(3),
-                must_revalidate: is(4),
-                proxy_revalidate: is(5),
-                must_understand: is(6),
-                immutable: is(7),
-                no_transform: is(8),
-                targeted: is(9),
-                max_age,
-                s_maxage,
-                stale_while_revalidate: swr,
-                stale_if_error: sie,
-            }
-        })
+        (any::<u16>(), seconds(), seconds(), seconds(), seconds()).prop_map(
+            |(bits, max_age, s_maxage, swr, sie)| {
+                let is = |bit: u16| bits >> bit & 1 == 1;
+                ResponseControl {
+                    no_store: is(0),
+                    no_cache: is(1),
+                    private: is(2),
+                    public: is(3),
+                    must_revalidate: is(4),
+                    proxy_revalidate: is(5),
+                    must_understand: is(6),
+                    immutable: is(7),
+                    no_transform: is(8),
+                    targeted: is(9),
+                    max_age,
+                    s_maxage,
+                    stale_while_revalidate: swr,
+                    stale_if_error: sie,
+                }
+            },
+        )
     }
 
     prop_compose! {

@@ -145,7 +145,9 @@ fn threads_never_exceed_the_budget_and_leave_nothing_behind() {
                     match (seed >> 50) % 4 {
                         0 => drop(store.remove(&key)),
                         1 => drop(store.lookup(&key, &get(&[]))),
-                        _ => assert!(store.insert(&key, make(path, None, (seed >> 40) as usize % 4000)).is_ok()),
+                        _ => assert!(
+                            store.insert(&key, make(path, None, (seed >> 40) as usize % 4000)).is_ok()
+                        ),
                     }
                     assert!(store.stats().bytes <= BUDGET);
                 }

@@ -30,32 +30,34 @@ pub fn push_len(out: &mut impl Extend<u8>, len: usize) {
 /// Takes a length off the front; a made-up one is something, but no panic.
 #[inline]
 pub fn take_len(input: &mut &[u8]) -> usize {
-    match **input {
-        [len @ 0..128, ..] => {
-            *input = &input[1..];
-            usize::from(len)
-        }
-        [low, high @ 0..128, ..] => {
-            *input = &input[2..];
-            usize::from(low & 127) | usize::from(high) << 7
-        }
-        _ => take_long_len(input),
+    let (len, next) = len_at(input, 0);
+    *input = input.get(next..).unwrap_or_default();
+    len
+}
+
+/// The length at `at`, and where it ends.
+#[inline]
+fn len_at(bytes: &[u8], at: usize) -> (usize, usize) {
+    match bytes.get(at) {
+        Some(len @ 0..128) => (usize::from(*len), at + 1),
+        _ => long_len_at(bytes, at),
     }
 }
 
-#[cold]
-fn take_long_len(input: &mut &[u8]) -> usize {
+/// Apart, so that the short way has all it needs in registers.
+#[inline(never)]
+fn long_len_at(bytes: &[u8], at: usize) -> (usize, usize) {
     let mut len = 0;
-    let mut shift = 0;
-    while let Some((byte, rest)) = input.split_first() {
-        *input = rest;
+    let mut end = at;
+    for shift in [0, 7, 14, 21, 28] {
+        let Some(byte) = bytes.get(end) else { break };
+        end += 1;
         len |= usize::from(byte & 127) << shift;
-        shift += 7;
-        if *byte < 128 || shift > 28 {
+        if *byte < 128 {
             break;
         }
     }
-    len
+    (len, end)
 }
 
 impl HeaderBlock {
@@ -105,6 +107,9 @@ static NAME_LENS: [u8; 256] = {
 /// The places of the fields in the text.
 struct Places<'a> {
     table: &'a [u8],
+    /// Where the next one's lengths are.
+    next: usize,
+    /// Where it is in the text.
     at: usize,
 }
 
@@ -130,38 +135,19 @@ impl Place {
     }
 }
 
-/// The field that the table begins with, at `at` in the text, and the rest of the table.
-#[inline]
-fn first_place(table: &[u8], at: usize) -> Option<(Place, &[u8])> {
-    match table {
-        // Most fields.
-        &[known @ 0..=254, value_len @ 0..128, ref rest @ ..] => {
-            let name_len = usize::from(NAME_LENS[usize::from(known)]);
-            Some((Place { known, name: at, name_len, value_len: usize::from(value_len) }, rest))
-        }
-        _ => first_long_place(table, at),
-    }
-}
-
-/// The same for one whose lengths take more than two bytes.
-fn first_long_place(table: &[u8], at: usize) -> Option<(Place, &[u8])> {
-    let (known, mut rest) = table.split_first()?;
-    let name_len = match *known {
-        OTHER => take_len(&mut rest),
-        known => usize::from(NAME_LENS[usize::from(known)]),
-    };
-    let value_len = take_len(&mut rest);
-    Some((Place { known: *known, name: at, name_len, value_len }, rest))
-}
-
 impl Iterator for Places<'_> {
     type Item = Place;
 
     #[inline]
     fn next(&mut self) -> Option<Place> {
-        let (place, rest) = first_place(self.table, self.at)?;
-        self.table = rest;
-        self.at = place.end();
+        let known = *self.table.get(self.next)?;
+        let (name_len, next) = match known {
+            OTHER => len_at(self.table, self.next + 1),
+            _ => (usize::from(NAME_LENS[usize::from(known)]), self.next + 1),
+        };
+        let (value_len, next) = len_at(self.table, next);
+        let place = Place { known, name: self.at, name_len, value_len };
+        (self.next, self.at) = (next, place.end());
         Some(place)
     }
 }
@@ -189,9 +175,7 @@ impl<'a> PackedFields<'a> {
 
     #[inline]
     fn places(self) -> Places<'a> {
-        let mut table = self.table;
-        take_len(&mut table);
-        Places { table, at: 0 }
+        Places { table: self.table, next: len_at(self.table, 0).1, at: 0 }
     }
 
     fn text(self, at: usize, len: usize) -> &'a [u8] {
@@ -247,27 +231,22 @@ impl<'a> PackedFields<'a> {
         match name {
             FieldName::Known(known) => place.known == known.index(),
             FieldName::Other(name) => {
-                place.known == OTHER
-                    && self.text(place.name, place.name_len).eq_ignore_ascii_case(name)
+                place.known == OTHER && self.text(place.name, place.name_len).eq_ignore_ascii_case(name)
             }
         }
     }
 
     /// A block of these fields, with room for a few more.
     pub fn to_block(self) -> HeaderBlock {
-        let (text, mut table) = (self.text, self.table);
-        let count = take_len(&mut table).min(table.len());
-        let mut slots = Vec::with_capacity(count + ADDED_FIELDS);
+        let text = self.text;
+        let mut slots = Vec::with_capacity(self.len().min(self.table.len()) + ADDED_FIELDS);
         // Two words are the set; what is in none falls into the others.
         let mut present = [0u64; 4];
-        let mut at = 0;
         let span = |at: usize, len: usize| Span { offset: at as u32, len: len as u32, chunk: UNPACKED };
-        while let Some((place, rest)) = first_place(table, at) {
-            at = place.end();
-            if at > text.len() {
+        for place in self.places() {
+            if place.end() > text.len() {
                 break;
             }
-            table = rest;
             let known = place.known;
             present[usize::from(known >> 6)] |= 1 << (known & 63);
             slots.push(Slot {
