@@ -199,11 +199,12 @@ impl<'a> Selecting<'a> {
             (None, None) => true,
             _ => false,
         };
-        self.fields().count() == other.fields().count()
-            && self
-                .fields()
-                .zip(other.fields())
-                .all(|(a, b)| same_name(a.name, b.name) && same_value(a.known(), a.value, b.value))
+        let same_fields = || {
+            let mut pairs = self.fields().zip(other.fields());
+            self.fields().count() == other.fields().count()
+                && pairs.all(|(a, b)| same_name(a.name, b.name) && same_value(a.known(), a.value, b.value))
+        };
+        self.packed == other.packed || same_fields()
     }
 }
 

@@ -343,31 +343,34 @@ impl HeaderBlock {
 
     /// Appends the fields as `Name: value CRLF`, internal (`@`) ones left out.
     pub fn write_to(&self, out: &mut Vec<u8>) {
+        let (received, arena) = (&self.received[..], &self.arena[..]);
+        let text = |span: Span| in_chunks(received, arena, span);
+        let text_of_run = |run: std::ops::Range<u64>| {
+            let (offset, len) = (run.start as u32, (run.end - run.start) as u32);
+            text(Span { offset, len, chunk: (run.start >> 32) as u16 })
+        };
         // Fields that lie in a chunk as they are written, one after the other, are copied together.
         let mut run = 0..0;
         for slot in &self.slots {
             if slot.on_wire {
                 let wire = slot.as_on_wire();
                 if wire.start != run.end {
-                    out.extend_from_slice(self.run(std::mem::take(&mut run)));
+                    out.extend_from_slice(text_of_run(std::mem::take(&mut run)));
                     run.start = wire.start;
                 }
                 run.end = wire.end;
                 continue;
             }
-            out.extend_from_slice(self.run(std::mem::take(&mut run)));
-            let name = self.name_bytes(slot);
+            out.extend_from_slice(text_of_run(std::mem::take(&mut run)));
+            let name = match Known::from_index(slot.known) {
+                Some(known) if slot.canonical => known.as_str().as_bytes(),
+                _ => text(slot.name),
+            };
             if slot.known != OTHER || name.first() != Some(&b'@') {
-                write_field(name, self.bytes(slot.value), out);
+                write_field(name, text(slot.value), out);
             }
         }
-        out.extend_from_slice(self.run(run));
-    }
-
-    /// The bytes of a run: see [`Slot::as_on_wire`].
-    fn run(&self, run: std::ops::Range<u64>) -> &[u8] {
-        let (offset, len) = (run.start as u32, (run.end - run.start) as u32);
-        self.bytes(Span { offset, len, chunk: (run.start >> 32) as u16 })
+        out.extend_from_slice(text_of_run(run));
     }
 
     fn field<'s>(&'s self, slot: &Slot) -> Field<'s> {
@@ -408,11 +411,7 @@ impl HeaderBlock {
     }
 
     fn bytes(&self, span: Span) -> &[u8] {
-        let chunk = match span.chunk {
-            RECEIVED => &self.received[..],
-            n => self.arena.get(n as usize - 1).map_or(&[][..], |c| &c[..]),
-        };
-        chunk.get(span.offset as usize..(span.offset + span.len) as usize).unwrap_or_default()
+        in_chunks(&self.received, &self.arena, span)
     }
 
     fn make_slot(&mut self, name: FieldName<'_>, value: &[u8]) -> Slot {
@@ -446,6 +445,16 @@ impl HeaderBlock {
         }
         Span { offset: offset as u32, len: bytes.len() as u32, chunk: chunk_number }
     }
+}
+
+/// The bytes of a span.
+#[inline]
+fn in_chunks<'s>(received: &'s [u8], arena: &'s [Vec<u8>], span: Span) -> &'s [u8] {
+    let chunk = match span.chunk {
+        RECEIVED => received,
+        n => arena.get(n as usize - 1).map_or(&[][..], |chunk| &chunk[..]),
+    };
+    chunk.get(span.offset as usize..(span.offset + span.len) as usize).unwrap_or_default()
 }
 
 /// Appends a field as it is on the wire.

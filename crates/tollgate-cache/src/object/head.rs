@@ -204,7 +204,7 @@ impl StoredHead {
 
     /// Whether `older` need not be kept beside this one: it is the same variant, or no request would get it any more.
     pub fn replaces(&self, older: &StoredHead) -> bool {
-        if self.selecting().is_empty() && self.heeded().is_nothing() {
+        if !self.has_selecting() && self.heeded().is_nothing() {
             return true;
         }
         self.is_same_variant(older)
@@ -212,8 +212,9 @@ impl StoredHead {
 
     /// Whether both were chosen by the same, so that there is no choice between them.
     pub fn is_same_variant(&self, older: &StoredHead) -> bool {
-        self.selecting().same_variant(&older.selecting())
-            && !self.heeded().tells_apart(self.fields(), older.fields())
+        let (own, other) = (self.parts(), older.parts());
+        self.selecting_of(&own).same_variant(&older.selecting_of(&other))
+            && !self.heeded().tells_apart(own.fields, other.fields)
     }
 
     /// Whether a request with these fields may be answered by this response (RFC 9111 §4.1).

@@ -246,6 +246,12 @@ impl StoredHead {
 
     /// The facts for the freshness rules.
     pub fn meta(&self) -> StoredMeta {
+        self.meta_in_place()
+    }
+
+    /// The same, for a caller that uses a part of it at once: the rest is not worked out.
+    #[inline(always)]
+    pub(crate) fn meta_in_place(&self) -> StoredMeta {
         let is = |bit| self.flags & bit != 0;
         let at = |delta: i64| self.response_time.wrapping_add(delta);
         let mut numbers = self.numbers();

@@ -9,7 +9,7 @@ impl StoredHead {
     /// purge has ended when it came.
     pub fn freshness(&self, now: i64, request: &RequestPolicy, policy: &Policy) -> Freshness {
         match self.stale_since() {
-            None => rules::freshness(&self.meta(), now, request, policy),
+            None => rules::freshness_in_place(&self.meta_in_place(), now, request, policy),
             Some(since) => ended(self.meta(), since, now, request, policy),
         }
     }

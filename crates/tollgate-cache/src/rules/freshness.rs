@@ -273,6 +273,17 @@ impl Freshness {
 
 /// Whether the object may be used for a request at `now`, and what its staleness allows.
 pub fn freshness(meta: &StoredMeta, now: i64, request: &RequestPolicy, policy: &Policy) -> Freshness {
+    freshness_in_place(meta, now, request, policy)
+}
+
+/// The same, as part of the caller: of facts made for this it takes what it needs.
+#[inline(always)]
+pub(crate) fn freshness_in_place(
+    meta: &StoredMeta,
+    now: i64,
+    request: &RequestPolicy,
+    policy: &Policy,
+) -> Freshness {
     let age = meta.age(now);
     let (lifetime, source) = meta.lifetime(policy);
     let reason = reason(meta, age, lifetime, source, request, policy);

@@ -1,7 +1,7 @@
 //! A client's conditional request, judged against a stored response (RFC 9110 §8.8.3, §13; RFC 9111 §4.3.2).
 
 use crate::object::StoredHead;
-use tollgate_http::{HeaderBlock, Method, Request, date, list, names};
+use tollgate_http::{HeaderBlock, Known, Method, Request, date, list, names};
 
 /// An entity tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,8 +59,10 @@ pub enum Preconditions {
 /// is judged by [`crate::range`].
 pub fn evaluate_preconditions(request: &Request, stored: &StoredHead) -> Preconditions {
     let headers = &request.headers;
+    const CONDITIONS: [Known; 4] =
+        [names::IF_MATCH, names::IF_UNMODIFIED_SINCE, names::IF_NONE_MATCH, names::IF_MODIFIED_SINCE];
     // RFC 9110 §13.2.1: conditions are ignored when the plain answer would not be 2xx.
-    if !(200..300).contains(&stored.status()) {
+    if !headers.has_any(&CONDITIONS) || !(200..300).contains(&stored.status()) {
         return Preconditions::Serve;
     }
     if headers.has(names::IF_MATCH) {

@@ -30,9 +30,21 @@ pub fn push_len(out: &mut impl Extend<u8>, len: usize) {
 /// Takes a length off the front; a made-up one is something, but no panic.
 #[inline]
 pub fn take_len(input: &mut &[u8]) -> usize {
-    let (len, next) = len_at(input, 0);
-    *input = input.get(next..).unwrap_or_default();
-    len
+    match **input {
+        [len @ 0..128, ref rest @ ..] => {
+            *input = rest;
+            usize::from(len)
+        }
+        [low, high @ 0..128, ref rest @ ..] => {
+            *input = rest;
+            usize::from(low & 127) | usize::from(high) << 7
+        }
+        _ => {
+            let (len, next) = long_len_at(input, 0);
+            *input = input.get(next..).unwrap_or_default();
+            len
+        }
+    }
 }
 
 /// The length at `at`, and where it ends.
@@ -58,6 +70,14 @@ fn long_len_at(bytes: &[u8], at: usize) -> (usize, usize) {
         }
     }
     (len, end)
+}
+
+impl Slot {
+    /// Nothing, in unpacked text.
+    const NONE: Slot = {
+        let nothing = Span { offset: 0, len: 0, chunk: UNPACKED };
+        Slot { name: nothing, value: nothing, known: OTHER, canonical: false, on_wire: true }
+    };
 }
 
 impl HeaderBlock {
@@ -238,25 +258,36 @@ impl<'a> PackedFields<'a> {
 
     /// A block of these fields, with room for a few more.
     pub fn to_block(self) -> HeaderBlock {
-        let text = self.text;
-        let mut slots = Vec::with_capacity(self.len().min(self.table.len()) + ADDED_FIELDS);
+        let (table, text) = (self.table, self.text);
+        let count = self.len().min(table.len());
+        let mut slots = Vec::with_capacity(count + ADDED_FIELDS);
+        slots.resize(count, Slot::NONE);
         // Two words are the set; what is in none falls into the others.
         let mut present = [0u64; 4];
-        let span = |at: usize, len: usize| Span { offset: at as u32, len: len as u32, chunk: UNPACKED };
-        for place in self.places() {
-            if place.end() > text.len() {
+        let Places { mut next, mut at, .. } = self.places();
+        let mut filled = 0;
+        for slot in &mut slots {
+            let Some(&known) = table.get(next) else { break };
+            let mut name_len = usize::from(NAME_LENS[usize::from(known)]);
+            next += 1;
+            if known == OTHER {
+                (name_len, next) = len_at(table, next);
+                slot.on_wire = text.get(at) != Some(&b'@');
+            }
+            let value_len;
+            (value_len, next) = len_at(table, next);
+            let value = at + name_len + 2;
+            present[usize::from(known >> 6)] |= 1 << (known & 63);
+            (slot.name.offset, slot.name.len) = (at as u32, name_len as u32);
+            (slot.value.offset, slot.value.len) = (value as u32, value_len as u32);
+            slot.known = known;
+            at = value + value_len + 2;
+            if at > text.len() {
                 break;
             }
-            let known = place.known;
-            present[usize::from(known >> 6)] |= 1 << (known & 63);
-            slots.push(Slot {
-                name: span(place.name, place.name_len),
-                value: span(place.value(), place.value_len),
-                known,
-                canonical: false,
-                on_wire: known != OTHER || text[place.name] != b'@',
-            });
+            filled += 1;
         }
+        slots.truncate(filled);
         let mut chunk = Vec::with_capacity(text.len() + CHUNK_BYTES);
         chunk.extend_from_slice(text);
         HeaderBlock {
