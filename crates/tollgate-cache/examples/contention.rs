@@ -1,6 +1,6 @@
 //! Prints how many look-ups a second one thread makes in a store, and each of two threads at once: of one key, of some hot
 //! ones, of many; bare, and with as much other work between them as a server has.
-//! `cargo run --release --example contention`.
+//! `cargo run --profile fasttest -p tollgate-cache --example contention`.
 
 use std::hint::black_box;
 use std::sync::Arc;

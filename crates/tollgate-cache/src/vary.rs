@@ -72,6 +72,7 @@ impl<'a> Fields<'a> {
 impl<'a> Iterator for Fields<'a> {
     type Item = SelectingField<'a>;
 
+    #[inline]
     fn next(&mut self) -> Option<SelectingField<'a>> {
         let (number, rest) = self.0.split_first()?;
         self.0 = rest;
@@ -173,7 +174,8 @@ impl<'a> Selecting<'a> {
 
     /// Whether `Vary` named this field.
     pub(crate) fn names(&self, name: Known) -> bool {
-        self.fields().any(|field| field.known() == Some(name))
+        // Most are chosen by one field.
+        self.packed.first() == Some(&name.index()) || self.fields().any(|field| field.known() == Some(name))
     }
 
     /// Whether a request with these fields is answered by the response whose fields are `stored`.
