@@ -4,7 +4,7 @@
 //! Not responsible for: what a line means (`h1`).
 //! Invariants: a text is read once, from front to back; bytes behind its end count as spaces.
 
-use wide::i8x16;
+use wide::u8x16;
 
 /// Bytes looked at together.
 pub(crate) const BLOCK: usize = 64;
@@ -128,23 +128,18 @@ impl<'a> LineWalk<'a> {
 const LANES: usize = 16;
 
 #[inline]
-fn lanes(block: &Block) -> impl Iterator<Item = (usize, i8x16)> {
-    block
-        .as_chunks::<LANES>()
-        .0
-        .iter()
-        .enumerate()
-        .map(|(i, lanes)| (i * LANES, i8x16::new(lanes.map(u8::cast_signed))))
+fn lanes(block: &Block) -> impl Iterator<Item = (usize, u8x16)> {
+    block.as_chunks::<LANES>().0.iter().enumerate().map(|(i, lanes)| (i * LANES, u8x16::new(*lanes)))
 }
 
 #[inline]
-fn each(lanes: i8x16, byte: u8) -> i8x16 {
-    lanes.simd_eq(i8x16::splat(byte.cast_signed()))
+fn each(lanes: u8x16, byte: u8) -> u8x16 {
+    lanes.simd_eq(u8x16::splat(byte))
 }
 
 /// The places of `found` in the block, which begins `from` bytes before.
 #[inline]
-fn bits(found: i8x16, from: usize) -> u64 {
+fn bits(found: u8x16, from: usize) -> u64 {
     u64::from(found.to_bitmask()) << from
 }
 
@@ -157,11 +152,10 @@ fn equal(block: &Block, byte: u8) -> u64 {
 #[inline]
 fn marks(block: &Block) -> Marks {
     let mut marks = Marks::default();
-    let mut forbidden = i8x16::splat(0);
+    let mut forbidden = u8x16::splat(0);
     for (from, bytes) in lanes(block) {
         let returns = each(bytes, b'\r');
-        // As signed numbers, those from 0x80 on are below all others: obs-text, which is allowed.
-        let below_space = bytes.simd_lt(i8x16::splat(0x20)) & bytes.simd_gt(i8x16::splat(-1));
+        let below_space = bytes.simd_le(u8x16::splat(0x1f));
         let allowed = returns | each(bytes, b'\n') | each(bytes, b'\t');
         forbidden |= (below_space & !allowed) | each(bytes, 0x7f);
         marks.returns |= bits(returns, from);
