@@ -20,10 +20,10 @@ use crate::thread::EngineThread;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use tollgate_cache::disk::{DiskError, DiskStats, DiskStore, Journal};
+use tollgate_cache::CacheKey;
+use tollgate_cache::disk::{DiskError, DiskStats, DiskStore, Evacuation, Journal, Sought};
 use tollgate_cache::purge::journal::Entry;
 use tollgate_cache::purge::{self, Purge, Purges, Standing};
-use tollgate_cache::{CacheKey, StoredObject};
 use tollgate_config::storage::Storage;
 use tollgate_config::{Problem, Records};
 use tollgate_event::{clock, spawn_local, task};
@@ -51,6 +51,12 @@ impl Disk {
     /// The store, if it may have something under the key. Memory only.
     pub(crate) fn holder_of(&self, key: &CacheKey) -> Option<&Arc<DiskStore>> {
         self.store().filter(|store| store.may_have(key))
+    }
+
+    /// Looks the key up in the store; `None`: nothing is stored under it. Memory only.
+    pub(crate) fn seek(&self, key: &CacheKey) -> Option<(&Arc<DiskStore>, Sought<'_>)> {
+        let store = self.store()?;
+        Some((store, store.seek(key)?))
     }
 
     /// Keeps what came of a body when the event threads have ended.
@@ -220,9 +226,8 @@ pub(crate) async fn make_purge_last(engine: &Arc<Engine>, purge: Purge) {
     }
 }
 
-/// An object was hit: writes it anew, when there is time, if it would be overwritten soon.
-pub(crate) fn evacuate_behind(store: &Arc<DiskStore>, key: &CacheKey, object: &Arc<StoredObject>) {
-    let Some(evacuation) = store.evacuation(key, object) else { return };
+/// Writes an object that was hit and would be overwritten soon anew, when there is time.
+pub(crate) fn evacuate_behind(store: &Arc<DiskStore>, evacuation: Evacuation) {
     let store = Arc::clone(store);
     spawn_local(async move {
         if let Some(Err(error)) = task::run(move || store.evacuate(&evacuation)).await {

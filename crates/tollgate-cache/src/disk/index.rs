@@ -18,6 +18,7 @@ const BUCKET: usize = 8;
 /// Bytes of a place.
 pub(super) const PLACE_BYTES: u64 = 8;
 const TAG_BITS: u32 = 20;
+const TAG_SHIFT: u32 = 12;
 const STALE_SHIFT: u32 = 10;
 
 /// The part of the log that counts: what was written less than one lap ago.
@@ -59,11 +60,16 @@ impl Place {
     fn new(lsn: u64, lap: u64, tag: u64, class: u8) -> Place {
         let block = (lsn % lap) / BLOCK;
         let parity = (lsn / lap) & 1;
-        Place(block << 32 | tag << 12 | u64::from(class) << 2 | parity << 1 | 1)
+        Place(block << 32 | tag << TAG_SHIFT | u64::from(class) << 2 | parity << 1 | 1)
     }
 
     fn is_used(self) -> bool {
         self.0 & 1 == 1
+    }
+
+    /// Whether it is used, by a key with this tag.
+    fn is_used_for(self, tag: u64) -> bool {
+        self.0 & (((1 << TAG_BITS) - 1) << TAG_SHIFT | 1) == tag << TAG_SHIFT | 1
     }
 
     fn parity(self) -> bool {
@@ -72,10 +78,6 @@ impl Place {
 
     fn class(self) -> u8 {
         (self.0 >> 2) as u8
-    }
-
-    fn tag(self) -> u64 {
-        (self.0 >> 12) & ((1 << TAG_BITS) - 1)
     }
 
     fn stale(self) -> u8 {
@@ -190,16 +192,19 @@ impl Index {
         let spot = self.spot(key);
         let mut found = FoundList::new();
         let places = self.segments[spot.segment].lock();
-        for place in spot.places().map(|at| places[at]) {
-            if place.is_used()
-                && place.tag() == spot.tag
-                && let Some(lsn) = window.lsn_of(place)
-            {
-                found.push(Found { lsn, blocks: blocks_of(place.class()), stale: place.stale() });
+        for bucket in spot.buckets {
+            for place in &places[bucket * BUCKET..(bucket + 1) * BUCKET] {
+                if place.is_used_for(spot.tag)
+                    && let Some(lsn) = window.lsn_of(*place)
+                {
+                    found.push(Found { lsn, blocks: blocks_of(place.class()), stale: place.stale() });
+                }
             }
         }
         drop(places);
-        found.sort_unstable_by_key(|f| std::cmp::Reverse(f.lsn));
+        if found.len() > 1 {
+            found.sort_unstable_by_key(|f| std::cmp::Reverse(f.lsn));
+        }
         found
     }
 
@@ -242,7 +247,7 @@ impl Index {
         let mut places = self.segments[spot.segment].lock();
         for at in spot.places() {
             let place = places[at];
-            if place.is_used() && place.tag() == spot.tag && window.lsn_of(place).is_some_and(&goes) {
+            if place.is_used_for(spot.tag) && window.lsn_of(place).is_some_and(&goes) {
                 places[at] = Place::FREE;
                 removed += 1;
             }

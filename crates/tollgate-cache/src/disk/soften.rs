@@ -8,7 +8,8 @@
 
 use super::append::{NewBody, NewDocument};
 use super::read::Patience;
-use super::store::{DiskStore, located};
+use super::sought::located;
+use super::store::DiskStore;
 use super::stripe::{Stripe, StripeKey};
 use super::{DiskError, encode_head};
 use crate::key::CacheKey;

@@ -277,7 +277,7 @@ fn what_can_be_had_at_once_is_what_is_had_by_waiting() {
                 assert!(store.sync().is_empty());
             }
             // A file system need not be able to.
-            if let Some(now) = store.load_now(&key) {
+            if let Some(now) = store.seek(&key).expect("stored").load_now(&key) {
                 at_once += 1;
                 let waited = store.load(&key).expect("a good device");
                 assert_eq!(body_of(&now.expect("a good device")[0]), body_of(&waited[0]));
