@@ -165,6 +165,7 @@ impl Engine {
             std::mem::take(&mut *self.disk.unfinished.lock().unwrap_or_else(PoisonError::into_inner));
         unfinished.into_iter().for_each(Unfinished::keep);
         if let Some(store) = self.disk.store() {
+            store.write_waiting(report);
             store.sync().iter().for_each(|(name, error)| tracing::error!("cache {name}: {error}"));
         }
     }
@@ -241,7 +242,11 @@ pub(crate) fn maintain(thread: &Rc<EngineThread>) {
     let Some(store) = thread.engine.disk.store().cloned() else { return };
     let now = clock::unix_seconds();
     spawn_local(async move {
-        for (name, error) in task::run(move || store.maintain(now)).await.unwrap_or_default() {
+        let work = move || {
+            store.write_waiting(report);
+            store.maintain(now)
+        };
+        for (name, error) in task::run(work).await.unwrap_or_default() {
             tracing::error!("cache {name}: {error}");
         }
     });

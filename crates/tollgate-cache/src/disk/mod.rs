@@ -14,6 +14,7 @@
 //! way out: `read`; the way back after a stop: `recover`.
 
 mod append;
+mod behind;
 mod body;
 mod codec;
 mod device;
@@ -36,6 +37,7 @@ mod whereabouts;
 mod writer;
 
 pub use append::{NewBody, NewDocument};
+pub use behind::{Errand, Next};
 pub use body::DiskBody;
 pub use codec::{decode_head, encode_head};
 pub use device::{Device, FileDevice, MemoryDevice};

@@ -5,6 +5,7 @@
 //! Invariants: a stripe that fails takes its share of the keys with it and nothing else; [`DiskStore::may_have`] and
 //! [`DiskStore::remove`] touch memory only, everything that reads or writes blocks.
 
+use super::behind::Behind;
 use super::device::Device;
 use super::evacuate::Evacuations;
 use super::read::Patience;
@@ -123,6 +124,7 @@ pub(super) struct Member {
     pub(super) name: String,
     pub(super) volume: u32,
     name_hash: u64,
+    pub(super) behind: Arc<Behind>,
 }
 
 /// All stripes.
@@ -159,7 +161,8 @@ impl DiskStore {
             let opened = Stripe::open(place.device, place.base, place.len, options.stripe, seed);
             let result = opened.map(|(stripe, opened)| {
                 let stripe = Arc::new(stripe);
-                members.push(Member { stripe, name: place.name.clone(), volume: place.volume, name_hash });
+                let (name, behind) = (place.name.clone(), Arc::default());
+                members.push(Member { stripe, name, volume: place.volume, name_hash, behind });
                 opened
             });
             results.push((place.name, result));

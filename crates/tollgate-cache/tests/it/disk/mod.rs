@@ -1,5 +1,6 @@
 //! The disk tier judged from outside: against a model, on faulty devices, after crashes.
 
+mod behind;
 mod block_device;
 mod crash;
 mod device;
