@@ -112,8 +112,15 @@ impl Disk {
             (Metric::CacheDiskWriteErrors, now.write_errors, before.write_errors),
             (Metric::CacheDiskBacklogRefusals, now.backlog_refusals, before.backlog_refusals),
             (Metric::CacheDiskEvacuated, now.evacuated, before.evacuated),
+            (Metric::CacheDiskPinnedKept, now.pinned_kept, before.pinned_kept),
+            (Metric::CacheDiskPinnedLost, now.pinned_lost, before.pinned_lost),
         ] {
             metrics.add(metric, now.saturating_sub(before));
+        }
+        if now.pinned_lost > 0 && before.pinned_lost == 0 {
+            tracing::warn!(
+                "more is pinned than a tenth of a disk: the rest is overwritten like other objects"
+            );
         }
         for (metric, now) in [
             (Metric::CacheDiskObjects, now.documents),

@@ -114,7 +114,7 @@ impl Stripe {
         window.holds(lsn) && window.left(lsn) < self.geometry.log_len / 100 * u64::from(percent)
     }
 
-    fn move_ahead(
+    pub(super) fn move_ahead(
         &self,
         key: StripeKey<'_>,
         ticket: Ticket,
@@ -130,7 +130,12 @@ impl Stripe {
             None => NewBody::Inline(object.body().chunks()),
         };
         let meta = encode_head(object.head());
-        let document = NewDocument { meta: &meta, body, replaces: &[lsn] };
+        let document = NewDocument {
+            meta: &meta,
+            body,
+            replaces: &[lsn],
+            is_pinned: object.head().pinned_until().is_some(),
+        };
         self.rewrite_document(key, ticket, &document, lsn).map(|_| ())
     }
 

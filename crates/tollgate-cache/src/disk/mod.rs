@@ -23,6 +23,7 @@ mod extent;
 mod index;
 mod journal;
 mod layout;
+mod pins;
 mod read;
 mod record;
 mod recover;

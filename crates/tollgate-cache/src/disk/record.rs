@@ -56,6 +56,8 @@ pub(super) struct RecordHeader {
     pub(super) number: u32,
     /// Of the payload.
     pub(super) checksum: u64,
+    /// Of a document: it is pinned, its own header says for how long.
+    pub(super) is_pinned: bool,
 }
 
 impl RecordHeader {
@@ -63,6 +65,7 @@ impl RecordHeader {
         let mut out = [0; HEADER_BYTES];
         out[0..4].copy_from_slice(&MAGIC.to_le_bytes());
         out[4] = self.kind as u8;
+        out[5] = u8::from(self.is_pinned);
         out[8..16].copy_from_slice(&self.lsn.to_le_bytes());
         out[16..20].copy_from_slice(&self.epoch.to_le_bytes());
         out[20..24].copy_from_slice(&self.len.to_le_bytes());
@@ -81,10 +84,11 @@ impl RecordHeader {
         if input.u32()? != MAGIC || bytes[56..64] != checksum.to_le_bytes() {
             return None;
         }
-        let kind = Kind::of(input.take(4)?[0])?;
+        let kinds = input.take(4)?;
+        let (kind, is_pinned) = (Kind::of(kinds[0])?, kinds[1] != 0);
         let (lsn, epoch, len) = (input.u64()?, input.u32()?, input.u32()?);
         let (key, checksum, number) = (input.u128()?, input.u64()?, input.u32()?);
-        Some(RecordHeader { kind, lsn, epoch, len, key, number, checksum })
+        Some(RecordHeader { kind, lsn, epoch, len, key, number, checksum, is_pinned })
     }
 
     /// Blocks that the record takes.
@@ -302,7 +306,16 @@ mod tests {
     use proptest::prelude::*;
 
     fn header(len: u32) -> RecordHeader {
-        RecordHeader { kind: Kind::Fragment, lsn: 4096, epoch: 7, len, key: 1 << 99, number: 3, checksum: 9 }
+        RecordHeader {
+            kind: Kind::Fragment,
+            lsn: 4096,
+            epoch: 7,
+            len,
+            key: 1 << 99,
+            number: 3,
+            checksum: 9,
+            is_pinned: len % 2 == 1,
+        }
     }
 
     #[test]

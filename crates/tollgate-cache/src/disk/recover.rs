@@ -215,7 +215,7 @@ impl Stripe {
         for replaced in document.replaces {
             self.index.remove_at(header.key, replaced, window);
         }
-        self.index.insert(header.key, header.lsn, header.blocks(), window);
+        self.index.insert(header.key, header.lsn, header.blocks(), header.is_pinned, window);
     }
 }
 

@@ -62,7 +62,12 @@ impl Stripe {
                 Some(body) => body.as_new(),
                 None => NewBody::Inline(object.body().chunks()),
             };
-            let document = NewDocument { meta: &meta, body, replaces: &[*lsn] };
+            let document = NewDocument {
+                meta: &meta,
+                body,
+                replaces: &[*lsn],
+                is_pinned: object.head().pinned_until().is_some(),
+            };
             match self.rewrite_document(stripe_key, ticket, &document, *lsn) {
                 Ok(_) => softened += 1,
                 // It went meanwhile: overwritten, purged, or replaced by what was asked for after this began.

@@ -114,6 +114,10 @@ pub struct DiskStats {
     pub evacuated: u64,
     /// Bytes of their bodies.
     pub evacuated_bytes: u64,
+    /// Pinned objects written anew.
+    pub pinned_kept: u64,
+    /// Pinned objects that were not: there were too many.
+    pub pinned_lost: u64,
 }
 
 /// What became of a stripe, by name.
@@ -275,23 +279,22 @@ impl DiskStore {
             self.synced_at.store(now, Ordering::Relaxed);
         }
         self.each(|stripe| {
+            stripe.pins.tell_time(now);
+            let kept = stripe.keep_pinned();
             let unsynced = stripe.unsynced_bytes();
             let most = REPLAYED_BYTES.min(stripe.geometry.log_len / 4);
             let most = most.max(stripe.index.bytes() * LOG_PER_INDEX);
-            if (unsynced > 0 || stripe.has_unsynced_judgement()) && (is_time || unsynced >= most) {
-                stripe.sync()
-            } else {
-                stripe.flush().map(|_| ())
-            }
+            let is_due = (unsynced > 0 || stripe.has_unsynced_judgement()) && (is_time || unsynced >= most);
+            kept.and(if is_due { stripe.sync() } else { stripe.flush().map(|_| ()) })
         })
     }
 
     /// Writes everything, so that the next start finds it at once. Blocks.
     pub fn sync(&self) -> Vec<(String, DiskError)> {
-        self.each(Stripe::sync)
+        self.each(|stripe| stripe.sync())
     }
 
-    fn each(&self, work: impl Fn(&Stripe) -> Result<(), DiskError>) -> Vec<(String, DiskError)> {
+    fn each(&self, work: impl Fn(&Arc<Stripe>) -> Result<(), DiskError>) -> Vec<(String, DiskError)> {
         let members = self.members.iter().filter(|member| !member.stripe.is_offline());
         members
             .filter_map(|member| work(&member.stripe).err().map(|error| (member.name.clone(), error)))
@@ -329,6 +332,8 @@ impl DiskStore {
             stats.read_errors += get(read_errors);
             stats.write_errors += get(write_errors);
             stats.corrupt += get(corrupt);
+            stats.pinned_kept += get(&stripe.pins.kept);
+            stats.pinned_lost += get(&stripe.pins.lost);
         }
         stats
     }

@@ -209,9 +209,22 @@ impl DiskWriter {
         let key = self.stripe_key();
         let replaces = self.replaced_by(head, documents);
         let meta = encode_head(head);
-        let document = NewDocument { meta: &meta, body: *body, replaces: &replaces };
+        let document = NewDocument {
+            meta: &meta,
+            body: *body,
+            replaces: &replaces,
+            is_pinned: head.pinned_until().is_some(),
+        };
         let written = self.stripe.write_document(key, self.ticket, &document);
-        written.map(|_| ()).inspect_err(|_| self.forget_older())
+        written.inspect_err(|_| self.forget_older())?;
+        self.stripe.pins.tell_time(head.meta().response_time);
+        self.keep_pinned();
+        Ok(())
+    }
+
+    /// What goes wrong with others is no fault of this object: it shows in the stripe's counters.
+    fn keep_pinned(&self) {
+        let _: Result<(), DiskError> = self.stripe.keep_pinned();
     }
 
     /// What it should have replaced is out of date, unless a purge has seen to that.
@@ -256,6 +269,7 @@ impl DiskWriter {
         let number = self.spill.count() as u32;
         let written = self.stripe.write_fragment(key, self.ticket, number, data);
         self.spill.push(written.inspect_err(|_| self.forget_older())?);
+        self.keep_pinned();
         Ok(())
     }
 

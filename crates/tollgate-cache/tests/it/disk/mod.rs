@@ -7,6 +7,7 @@ mod device;
 mod faults;
 mod model;
 mod parts;
+mod pins;
 mod scan;
 mod store;
 
@@ -102,7 +103,7 @@ fn put(stripe: &Stripe, key: u8, body: &[u8]) -> Result<(), DiskError> {
             Form::Whole => NewBody::Fragments(&fragments),
             Form::Assembled | Form::Part => NewBody::Assembled { extents: &extents, complete },
         };
-        let document = NewDocument { meta: meta_of(form), body: new, replaces: &replaces };
+        let document = NewDocument { meta: meta_of(form), body: new, replaces: &replaces, is_pinned: false };
         stripe.write_document(key, ticket, &document).map(|_| ())
     };
     write().inspect_err(|_| {
