@@ -81,5 +81,5 @@ fn object() -> Result<StoredObject, Box<dyn std::error::Error>> {
     response.headers.append("Cache-Control", "max-age=3600");
     let meta = StoredMeta::new(&response, 1_790_000_000, 1_790_000_000);
     let head = StoredHead::new(&request, &response, meta, Policy::default().set_cookie);
-    Ok(StoredObject::new(Arc::new(head), Body::from_bytes(vec![b'x'; BODY_BYTES].into())))
+    Ok(StoredObject::new(head, Body::from_bytes(vec![b'x'; BODY_BYTES].into())))
 }

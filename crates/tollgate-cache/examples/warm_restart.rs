@@ -99,5 +99,5 @@ fn object(body_bytes: usize) -> Result<StoredObject, Box<dyn std::error::Error>>
     }
     let meta = StoredMeta::new(&response, 1_790_000_000, 1_790_000_000);
     let head = StoredHead::new(&request, &response, meta, Policy::default().set_cookie);
-    Ok(StoredObject::new(Arc::new(head), Body::from_bytes(vec![b'x'; body_bytes].into())))
+    Ok(StoredObject::new(head, Body::from_bytes(vec![b'x'; body_bytes].into())))
 }

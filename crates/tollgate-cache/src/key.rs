@@ -34,19 +34,29 @@ impl CacheKey {
     pub fn for_url(url: &Url, generation: i64) -> CacheKey {
         let query_bytes = url.query.as_ref().map_or(0, |q| q.len() + 1);
         let len = PREFIX_BYTES + url.host.len() + 1 + url.path.len() + query_bytes;
-        let mut bytes = SmallVec::<[u8; 256]>::with_capacity(len);
-        bytes.push(scheme_number(url.scheme.unwrap_or(Scheme::Http)));
-        bytes.extend_from_slice(&url.effective_port().to_be_bytes());
-        bytes.extend_from_slice(&generation.to_be_bytes());
-        bytes.extend_from_slice(&url.host);
-        bytes[PREFIX_BYTES..].make_ascii_lowercase();
-        bytes.push(b'/');
-        bytes.extend_from_slice(&url.path);
-        if let Some(query) = &url.query {
-            bytes.push(b'?');
-            bytes.extend_from_slice(query);
+        let mut short = [0; 256];
+        let mut long = Vec::new();
+        let bytes = match short.get_mut(..len) {
+            Some(bytes) => bytes,
+            None => {
+                long.resize(len, 0);
+                &mut long[..]
+            }
+        };
+        bytes[0] = scheme_number(url.scheme.unwrap_or(Scheme::Http));
+        bytes[1..ORIGIN_PREFIX_BYTES].copy_from_slice(&url.effective_port().to_be_bytes());
+        bytes[ORIGIN_PREFIX_BYTES..PREFIX_BYTES].copy_from_slice(&generation.to_be_bytes());
+        let (host, rest) = bytes[PREFIX_BYTES..].split_at_mut(url.host.len());
+        host.copy_from_slice(&url.host);
+        host.make_ascii_lowercase();
+        let (path, rest) = rest.split_at_mut(1 + url.path.len());
+        path[0] = b'/';
+        path[1..].copy_from_slice(&url.path);
+        if let (Some((mark, text)), Some(query)) = (rest.split_first_mut(), &url.query) {
+            *mark = b'?';
+            text.copy_from_slice(query);
         }
-        CacheKey::of_bytes(&bytes)
+        CacheKey::of_bytes(bytes)
     }
 
     /// The key under which only requests of one variant are collapsed; see [`crate::vary::variant_hash`].

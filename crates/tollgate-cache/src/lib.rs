@@ -45,7 +45,7 @@
 //! }
 //!
 //! let Lookup::Found(object) = store.lookup(&key, &request) else { unreachable!("just stored") };
-//! let verdict = freshness(object.meta(), response_time + 3, &wanted, &policy);
+//! let verdict = freshness(&object.meta(), response_time + 3, &wanted, &policy);
 //! assert!(verdict.may_serve_now() && verdict.age == 3 && verdict.ttl() == 57);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

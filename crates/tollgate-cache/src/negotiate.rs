@@ -11,7 +11,7 @@
 
 use crate::object::StoredHead;
 use crate::vary::{Selecting, Weighted};
-use tollgate_http::{HeaderBlock, Known, list, names};
+use tollgate_http::{HeaderBlock, Known, PackedFields, list, names};
 
 /// Thousandths: a perfect weight.
 const WHOLE: u16 = 1000;
@@ -76,19 +76,24 @@ impl Negotiation {
 
     /// Whether a request with these fields accepts the stored response.
     // ATS: what was stored for a request without Accept-Encoding is good for the next one without it, whatever its coding.
-    pub(crate) fn accepts(&self, request: &HeaderBlock, head: &StoredHead) -> bool {
-        let (stored, selecting) = (head.headers(), head.selecting());
+    pub(crate) fn accepts(
+        &self,
+        request: &HeaderBlock,
+        stored: PackedFields<'_>,
+        selecting: &Selecting<'_>,
+        heeded: Heeded,
+    ) -> bool {
         let is_heeded = |mismatch, name| is_heeded(mismatch, name, selecting);
         (!is_heeded(self.accept, names::ACCEPT) || type_weight(request, stored) > 0)
             && (!is_heeded(self.charset, names::ACCEPT_CHARSET) || charset_weight(request, stored) > 0)
             && (!is_heeded(self.encoding, names::ACCEPT_ENCODING)
                 || encoding_weight(request, stored) > 0
-                || head.heeded().is_as_unasked(request))
+                || heeded.is_as_unasked(request))
             && (!is_heeded(self.language, names::ACCEPT_LANGUAGE) || language_weight(request, stored) > 0)
     }
 
     /// By which fields a response with these selecting fields is judged.
-    pub(crate) fn heeded(&self, selecting: &Selecting) -> Heeded {
+    pub(crate) fn heeded(&self, selecting: &Selecting<'_>) -> Heeded {
         let bit = |bit, mismatch, name| if is_heeded(mismatch, name, selecting) { bit } else { 0 };
         Heeded(
             bit(Heeded::TYPE, self.accept, names::ACCEPT)
@@ -99,7 +104,7 @@ impl Negotiation {
     }
 }
 
-fn is_heeded(mismatch: Mismatch, name: Known, selecting: &Selecting) -> bool {
+fn is_heeded(mismatch: Mismatch, name: Known, selecting: &Selecting<'_>) -> bool {
     match mismatch {
         Mismatch::Heed => !selecting.names(name),
         Mismatch::Ignore => false,
@@ -117,10 +122,12 @@ impl Heeded {
     const LANGUAGE: u8 = 4;
     const HANDLERS: u8 = 8;
     const CODING_UNASKED: u8 = 16;
+    /// All of these.
+    pub(crate) const ALL_BITS: u8 = 31;
 
     /// What these bits say.
     pub(crate) const fn of_bits(bits: u8) -> Heeded {
-        Heeded(bits & 31)
+        Heeded(bits & Heeded::ALL_BITS)
     }
 
     pub(crate) const fn bits(self) -> u8 {
@@ -155,7 +162,7 @@ impl Heeded {
     }
 
     /// Whether responses with these fields are different alternates though `Vary` does not tell them apart.
-    pub(crate) fn tells_apart(self, one: &HeaderBlock, other: &HeaderBlock) -> bool {
+    pub(crate) fn tells_apart(self, one: PackedFields<'_>, other: PackedFields<'_>) -> bool {
         let differs = |bit, name| self.0 & bit != 0 && one.get_all(name).ne(other.get_all(name));
         self.0 & Heeded::HANDLERS != 0
             || differs(Heeded::TYPE, names::CONTENT_TYPE)
@@ -171,10 +178,14 @@ pub struct Preference(u64);
 impl Preference {
     /// Of a response with the fields `stored` for a request with the fields `request`.
     // RFC 9111 §4.1: "that mechanism MAY be used to choose a preferred response".
-    pub fn of(request: &HeaderBlock, stored: &HeaderBlock) -> Preference {
-        let weights: [fn(&HeaderBlock, &HeaderBlock) -> u16; 4] =
-            [type_weight, charset_weight, encoding_weight, language_weight];
-        Preference(weights.iter().map(|weight| u64::from(weight(request, stored))).product())
+    pub fn of(request: &HeaderBlock, stored: PackedFields<'_>) -> Preference {
+        let weights = [
+            type_weight(request, stored),
+            charset_weight(request, stored),
+            encoding_weight(request, stored),
+            language_weight(request, stored),
+        ];
+        Preference(weights.into_iter().map(u64::from).product())
     }
 
     /// From 0 to 1.
@@ -194,7 +205,7 @@ pub(crate) fn best<'a, T>(
     let Some(second) = alternates.next() else { return Some(first) };
     let rank = |object: &T| {
         let head = head(object);
-        (Preference::of(request, head.headers()), head.meta().date)
+        (Preference::of(request, head.fields()), head.meta().date)
     };
     let mut best = (rank(&first), first);
     for other in std::iter::once(second).chain(alternates) {
@@ -216,7 +227,7 @@ fn weight<'a>(wishes: impl Iterator<Item = Weighted<'a>>, fits: impl Fn(&[u8]) -
 }
 
 /// RFC 9110 §12.5.1: the most precise range that fits counts.
-fn type_weight(request: &HeaderBlock, stored: &HeaderBlock) -> u16 {
+fn type_weight(request: &HeaderBlock, stored: PackedFields<'_>) -> u16 {
     let Some(content) = stored.get(names::CONTENT_TYPE) else { return WHOLE };
     let media_type = list::parameters(content).next().unwrap_or_default();
     if media_type.is_empty() || !request.has(names::ACCEPT) {
@@ -236,7 +247,7 @@ fn type_weight(request: &HeaderBlock, stored: &HeaderBlock) -> u16 {
 }
 
 /// RFC 9110 §12.5.2; UTF-8, which is what counts if nothing is said, is accepted unless it is refused.
-fn charset_weight(request: &HeaderBlock, stored: &HeaderBlock) -> u16 {
+fn charset_weight(request: &HeaderBlock, stored: PackedFields<'_>) -> u16 {
     let Some(content) = stored.get(names::CONTENT_TYPE) else { return WHOLE };
     if !request.has(names::ACCEPT_CHARSET) {
         return WHOLE;
@@ -258,7 +269,7 @@ fn charset_weight(request: &HeaderBlock, stored: &HeaderBlock) -> u16 {
 
 /// RFC 9110 §12.5.3: every coding must be accepted. No coding is, unless it is refused.
 // ATS: a request without the field accepts no coding, since clients that know none do not say so.
-fn encoding_weight(request: &HeaderBlock, stored: &HeaderBlock) -> u16 {
+fn encoding_weight(request: &HeaderBlock, stored: PackedFields<'_>) -> u16 {
     let wishes = || wishes(request, names::ACCEPT_ENCODING);
     let weight_of = |coding: &[u8]| {
         let coding = without_x(coding);
@@ -284,7 +295,7 @@ fn without_x(coding: &[u8]) -> &[u8] {
 
 /// RFC 9110 §12.5.4: of the languages that the response is in, each that the request mentions must be accepted, and one
 /// must be.
-fn language_weight(request: &HeaderBlock, stored: &HeaderBlock) -> u16 {
+fn language_weight(request: &HeaderBlock, stored: PackedFields<'_>) -> u16 {
     let mut languages = stored.list(names::CONTENT_LANGUAGE).peekable();
     if languages.peek().is_none() || !request.has(names::ACCEPT_LANGUAGE) {
         return WHOLE;

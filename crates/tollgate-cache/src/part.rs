@@ -105,7 +105,7 @@ pub fn answer(request: &Request, stored: &StoredObject, several: SeveralRanges) 
         let part = Part { first: 0, end: body.len(), complete: body.len() };
         return wanted.iter().all(is_there).then_some(PartAnswer { bytes: wanted, part });
     }
-    let part = Part::of(head.headers())?;
+    let part = Part::of(&head.headers())?;
     if request.method != Method::Get || !head.is_part() {
         return None;
     }
@@ -240,7 +240,7 @@ fn whole_of(
     set_cookie: SetCookiePolicy,
 ) -> Response {
     let mut response = Response::new(200);
-    response.headers = merge_304(stored.headers(), &part.headers, now, set_cookie);
+    response.headers = merge_304(&stored.headers(), &part.headers, now, set_cookie);
     response.headers.remove(names::CONTENT_RANGE);
     response.headers.set(names::CONTENT_LENGTH, complete.to_string());
     if let Some(age) = part.headers.get(names::AGE) {
@@ -253,11 +253,12 @@ fn whole_of(
 /// strong validator, and says its length.
 pub fn place_of(head: &StoredHead) -> Option<WrittenPart> {
     strong_validator(head)?;
-    let length = framing::content_length(head.headers()).ok().flatten();
+    let headers = head.headers();
+    let length = framing::content_length(&headers).ok().flatten();
     match head.status() {
         200 => length.map(|complete| WrittenPart { first: 0, complete }),
         206 => {
-            let part = Part::of(head.headers())?;
+            let part = Part::of(&headers)?;
             let place = WrittenPart { first: part.first, complete: part.complete };
             length.is_none_or(|n| n == part.len()).then_some(place)
         }
@@ -272,11 +273,11 @@ pub fn cut_off(head: &StoredHead, chunks: &[Bytes]) -> Option<StoredObject> {
     if body.is_empty() || body.len() >= complete {
         return None;
     }
-    let mut headers = head.headers().clone();
+    let mut headers = head.headers();
     headers.set(names::CONTENT_RANGE, range::content_range(&(first..first + body.len()), complete));
     headers.set(names::CONTENT_LENGTH, body.len().to_string());
-    let head = head.with_status(206, headers.compact());
-    Some(StoredObject::new(Arc::new(head), body))
+    let head = head.with_status(206, &headers);
+    Some(StoredObject::new(head, body))
 }
 
 /// What is missing behind a part that begins at the first byte.
@@ -297,13 +298,13 @@ pub fn missing_tail(stored: &StoredObject) -> Option<MissingTail<'_>> {
 
 /// The part, if the body has the length that it says.
 fn exact(stored: &StoredObject) -> Option<Part> {
-    let part = Part::of(stored.headers()).filter(|_| stored.head().is_part())?;
+    let part = Part::of(&stored.headers()).filter(|_| stored.head().is_part())?;
     (part.len() == stored.body().len()).then_some(part)
 }
 
 /// RFC 9110 §8.8.1: a strong tag, else a `Last-Modified` more than a second older than `Date`.
 fn strong_validator(head: &StoredHead) -> Option<&[u8]> {
-    let headers = head.headers();
+    let headers = head.fields();
     if let Some(tag) = headers.get(names::ETAG) {
         return EntityTag::parse(tag).filter(EntityTag::is_strong).map(|_| tag);
     }
@@ -314,29 +315,29 @@ fn strong_validator(head: &StoredHead) -> Option<&[u8]> {
 
 /// Whether a response with these fields is of the same representation, without doubt.
 fn has_validator(head: &StoredHead, headers: &HeaderBlock) -> bool {
-    let name = if head.headers().has(names::ETAG) { names::ETAG } else { names::LAST_MODIFIED };
+    let name = if head.fields().has(names::ETAG) { names::ETAG } else { names::LAST_MODIFIED };
     strong_validator(head).is_some_and(|own| headers.get(name) == Some(own))
 }
 
 /// Whether both are headers of the same representation, without doubt.
 pub(crate) fn is_same_version(one: &StoredHead, other: &StoredHead) -> bool {
-    has_validator(one, other.headers())
+    has_validator(one, &other.headers())
 }
 
 /// The header of the whole, of `complete` bytes, that `head` is the header of a part of, or of the whole.
 pub(crate) fn head_of_whole(head: &StoredHead, complete: u64) -> StoredHead {
-    let mut headers = head.headers().clone();
+    let mut headers = head.headers();
     headers.remove(names::CONTENT_RANGE);
     headers.set(names::CONTENT_LENGTH, complete.to_string());
-    head.with_status(200, headers.compact())
+    head.with_status(200, &headers)
 }
 
 /// The header of a part that does not say which one it is.
 pub(crate) fn head_of_part(head: &StoredHead) -> StoredHead {
-    let mut headers = head.headers().clone();
+    let mut headers = head.headers();
     headers.remove(names::CONTENT_RANGE);
     headers.remove(names::CONTENT_LENGTH);
-    head.with_status(206, headers.compact())
+    head.with_status(206, &headers)
 }
 
 /// The complete response that a 206 with the missing tail makes of a stored part; `None` if it does not fit.
@@ -373,7 +374,7 @@ pub fn to_store(alternates: &[Arc<StoredObject>], new: &Arc<StoredObject>) -> Op
 fn joined(old: &StoredObject, new: &StoredObject) -> Option<StoredObject> {
     let (a, b) = (exact(old)?, exact(new)?);
     let touch = a.complete == b.complete && a.first <= b.end && b.first <= a.end;
-    if !touch || !has_validator(old.head(), new.headers()) {
+    if !touch || !has_validator(old.head(), &new.headers()) {
         return None;
     }
     let union = Part { first: a.first.min(b.first), end: a.end.max(b.end), complete: a.complete };
@@ -381,7 +382,7 @@ fn joined(old: &StoredObject, new: &StoredObject) -> Option<StoredObject> {
     let before = old.body().slice(0..b.first.saturating_sub(a.first));
     let behind = old.body().slice(b.end.clamp(a.first, a.end) - a.first..a.len());
     let chunks: Vec<_> = before.chain(new.body().slice(0..b.len())).chain(behind).collect();
-    let mut headers = new.headers().clone();
+    let mut headers = new.headers();
     headers.set(names::CONTENT_LENGTH, union.len().to_string());
     let status = if union.len() == union.complete {
         headers.remove(names::CONTENT_RANGE);
@@ -390,6 +391,6 @@ fn joined(old: &StoredObject, new: &StoredObject) -> Option<StoredObject> {
         headers.set(names::CONTENT_RANGE, range::content_range(&(union.first..union.end), union.complete));
         206
     };
-    let head = new.head().with_status(status, headers.compact());
-    Some(StoredObject::new(Arc::new(head), Body::from_chunks(&chunks)))
+    let head = new.head().with_status(status, &headers);
+    Some(StoredObject::new(head, Body::from_chunks(&chunks)))
 }

@@ -25,6 +25,7 @@ mod mark;
 mod soft;
 mod tags;
 
+pub(crate) use mark::Judged;
 pub use mark::{Born, Mark};
 
 use crate::key::CacheKey;
@@ -229,7 +230,7 @@ impl Purges {
 
     /// How the object under `key` stands. Costs a comparison unless there were purges since it was last judged.
     #[inline]
-    pub fn judge(&self, key: &CacheKey, mark: &Mark) -> Standing {
+    pub fn judge(&self, key: &CacheKey, mark: Mark<'_>) -> Standing {
         let judged = mark.judged();
         if judged == self.newest() {
             return mark.standing();
@@ -238,14 +239,14 @@ impl Purges {
     }
 
     #[cold]
-    fn judge_by_newer(&self, key: &CacheKey, mark: &Mark, judged: u64) -> Standing {
+    fn judge_by_newer(&self, key: &CacheKey, mark: Mark<'_>, judged: u64) -> Standing {
         let state = self.state.read();
         let newest = self.newest.load(Ordering::Relaxed);
         if judged < state.forgotten {
             return Standing::Gone;
         }
         for tag in mark.tags() {
-            match state.tags.verdict(*tag, judged) {
+            match state.tags.verdict(tag, judged) {
                 Standing::Untouched => {}
                 Standing::Stale { since } => mark.make_stale(since),
                 Standing::Gone => return Standing::Gone,

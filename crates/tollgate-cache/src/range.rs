@@ -155,7 +155,7 @@ pub(crate) fn if_range_matches(headers: &HeaderBlock, stored: &StoredHead) -> bo
     if let Some(time) = date::parse(value, meta.response_time) {
         return meta.last_modified == Some(time) && meta.date > time;
     }
-    let tag = stored.headers().get(names::ETAG).and_then(EntityTag::parse);
+    let tag = stored.fields().get(names::ETAG).and_then(EntityTag::parse);
     EntityTag::parse(value).zip(tag).is_some_and(|(a, b)| a.strong_eq(&b))
 }
 

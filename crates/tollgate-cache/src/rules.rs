@@ -12,6 +12,7 @@ mod request;
 mod storing;
 mod validate;
 
+pub(crate) use freshness::freshness_in_place;
 pub use freshness::{AgeParts, FreshState, Freshness, LifetimeSource, Stale, StoredMeta, freshness};
 pub use invalidate::{Invalidated, invalidates, invalidation_targets};
 pub use preconditions::{EntityTag, Preconditions, etag_list_matches, evaluate_preconditions};

@@ -250,8 +250,10 @@ impl RamStore {
     }
 
     /// Stores `object` as the newest alternate of `key`. It replaces the alternate of the same variant; above
-    /// `max_alternates` the oldest goes.
+    /// `max_alternates` the oldest goes. If its head was not [made](crate::StoredHead::born_as) for `key`, a copy that is
+    /// takes its place.
     pub fn insert(&self, key: &CacheKey, object: Arc<StoredObject>) -> Result<(), InsertError> {
+        let object = under(key, object);
         if self.is_gone(key, &object) {
             return self.refuse(InsertError::Purged);
         }
@@ -267,7 +269,7 @@ impl RamStore {
                 return self.refuse(InsertError::Purged);
             }
             let is_pinned = self.may_pin(&object, cost);
-            let added = shard.insert(key, object, cost, &mut gone);
+            let added = shard.insert(key, object, &mut gone);
             if is_pinned {
                 shard.pin(key);
             }
@@ -283,6 +285,7 @@ impl RamStore {
     /// Replaces `old` by `new` if `old` is still stored under `key`; tells whether it was. For 304 updates: the
     /// place in the eviction order is kept.
     pub fn update(&self, key: &CacheKey, old: &Arc<StoredObject>, new: Arc<StoredObject>) -> bool {
+        let new = under(key, new);
         if self.is_gone(key, &new) {
             return false;
         }
@@ -292,7 +295,7 @@ impl RamStore {
         let replaced = {
             let mut shard = slot.shard.lock();
             let is_pinned = self.may_pin(&new, cost);
-            let replaced = shard.replace(key, old, new, cost, &mut gone);
+            let replaced = shard.replace(key, old, new, &mut gone);
             if replaced.is_some() && is_pinned {
                 shard.pin(key);
             }
@@ -341,9 +344,10 @@ impl RamStore {
             let slot = &self.slots[sweep.shard];
             let (some, next) = slot.shard.lock().some(sweep.entry, SWEEP_STEP);
             judged += some.len().max(1);
-            for (key, object) in &some {
-                if self.is_gone(key, object) {
-                    self.drop_purged(key, object);
+            for object in &some {
+                let key = CacheKey::of_bytes(object.head().key_bytes());
+                if self.is_gone(&key, object) {
+                    self.drop_purged(&key, object);
                 }
             }
             match next {
@@ -406,8 +410,8 @@ impl RamStore {
 
     /// Checks the size limits and reserves room, evicting as needed. The reservation counts as one object.
     fn admit(&self, key: &CacheKey, object: &StoredObject) -> Result<u64, InsertError> {
-        let cost = (object.memory_bytes() + shard::entry_bytes(key)) as u64;
-        self.latest.fetch_max(object.head().meta().response_time, Ordering::Relaxed);
+        let cost = shard::cost(object);
+        self.latest.fetch_max(object.head().response_time(), Ordering::Relaxed);
         let refusal = if self.settings.cutoff_bytes != 0 && cost > self.settings.cutoff_bytes {
             Some(InsertError::OverCutoff)
         } else if cost > self.settings.budget_bytes || !self.reserve(cost, self.slot_number(key)) {
@@ -486,6 +490,11 @@ impl RamStore {
     }
 }
 
+/// The object with this key in it, by which it is found.
+fn under(key: &CacheKey, object: Arc<StoredObject>) -> Arc<StoredObject> {
+    if object.head().key_bytes() == key.as_bytes() { object } else { Arc::new(object.under(key)) }
+}
+
 impl std::fmt::Debug for RamStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("RamStore").field("settings", &self.settings).field("stats", &self.stats()).finish()
@@ -507,7 +516,7 @@ mod tests {
             let response = Response::new(200);
             let meta = StoredMeta::new(&response, 0, 0);
             let head = StoredHead::new(&request, &response, meta, SetCookiePolicy::Replay);
-            Arc::new(StoredObject::new(Arc::new(head), Body::from_bytes(body.into())))
+            Arc::new(StoredObject::new(head, Body::from_bytes(body.into())))
         };
         let store = RamStore::new(RamStoreSettings::default());
         let (one, two, three) =

@@ -9,65 +9,132 @@
 use crate::policy::NormalizeAe;
 use foldhash::fast::FixedState;
 use smallvec::SmallVec;
+use std::borrow::Cow;
 use std::hash::{BuildHasher, Hasher};
+use tollgate_http::headers::{push_len, take_len};
 use tollgate_http::names::is_token;
-use tollgate_http::{FieldName, HeaderBlock, Known, list, names};
+use tollgate_http::{FieldName, HeaderBlock, Known, PackedFields, list, names};
 
 /// Above this many members a list is compared in order instead of as a set. LIMIT: keeps matching linear.
 const MAX_SET_MEMBERS: usize = 32;
 
-/// The request fields that a response was chosen by, as the request had them.
+/// The request fields that a response was chosen by, as the request had them: in the order of their names, packed.
+/// Each is the number of its name (255, a length and the name in lower case for others), then the length of its value
+/// plus one and the value: all lines, joined by a comma; or 0 if the request did not have the field.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Selecting {
-    fields: Box<[SelectingField]>,
+pub struct Selecting<'a> {
+    packed: Cow<'a, [u8]>,
     never: bool,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct SelectingField {
-    /// Lower case.
-    name: Box<[u8]>,
-    known: Option<Known>,
-    /// All lines, joined by a comma; `None` if the request did not have the field.
-    value: Option<Box<[u8]>>,
+/// "Not a well-known name".
+const OTHER: u8 = u8::MAX;
+
+#[derive(Clone, Copy, Debug)]
+struct SelectingField<'a> {
+    name: FieldName<'a>,
+    value: Option<&'a [u8]>,
 }
 
-impl SelectingField {
-    fn field_name(&self) -> FieldName<'_> {
-        self.known.map_or(FieldName::Other(&self.name), FieldName::Known)
+impl SelectingField<'_> {
+    fn known(&self) -> Option<Known> {
+        match self.name {
+            FieldName::Known(known) => Some(known),
+            FieldName::Other(_) => None,
+        }
+    }
+
+    fn put(&self, out: &mut Vec<u8>) {
+        match self.name {
+            FieldName::Known(known) => out.push(known.index()),
+            FieldName::Other(name) => {
+                out.push(OTHER);
+                push_len(out, name.len());
+                out.extend_from_slice(name);
+            }
+        }
+        push_len(out, self.value.map_or(0, |value| value.len() + 1));
+        out.extend_from_slice(self.value.unwrap_or_default());
     }
 }
 
-impl Selecting {
+/// What is left of packed fields.
+struct Fields<'a>(&'a [u8]);
+
+impl<'a> Fields<'a> {
+    fn take(&mut self, len: usize) -> &'a [u8] {
+        let (part, rest) = self.0.split_at_checked(len).unwrap_or_default();
+        self.0 = rest;
+        part
+    }
+}
+
+impl<'a> Iterator for Fields<'a> {
+    type Item = SelectingField<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<SelectingField<'a>> {
+        let (number, rest) = self.0.split_first()?;
+        self.0 = rest;
+        let name = match Known::from_index(*number) {
+            Some(known) => FieldName::Known(known),
+            None => {
+                let len = take_len(&mut self.0);
+                FieldName::Other(self.take(len))
+            }
+        };
+        let len = take_len(&mut self.0).checked_sub(1);
+        Some(SelectingField { name, value: len.map(|len| self.take(len)) })
+    }
+}
+
+impl<'a> Selecting<'a> {
     /// The selecting fields of a response with these `response` fields to a request with these `request` fields.
-    pub fn of(request: &HeaderBlock, response: &HeaderBlock) -> Selecting {
-        let mut selecting = Selecting::default();
+    pub fn of(request: &HeaderBlock, response: &HeaderBlock) -> Selecting<'static> {
         if !response.has(names::VARY) {
-            return selecting;
+            return Selecting::default();
         }
-        let mut fields: Vec<SelectingField> = Vec::new();
+        let mut selecting = Selecting::default();
+        let mut named = SmallVec::<[SmallVec<[u8; 32]>; 4]>::new();
         for member in response.list(names::VARY) {
             // A member that is no name says nothing of what the response was chosen by.
             selecting.never |= member == b"*" || !is_token(member);
-            let name = member.to_ascii_lowercase().into_boxed_slice();
-            if fields.iter().all(|f| f.name != name) {
-                let value = joined(request, FieldName::of(&name)).map(|value| value[..].into());
-                fields.push(SelectingField { known: Known::lookup(&name), value, name });
+            let mut name = SmallVec::from_slice(member);
+            name.make_ascii_lowercase();
+            if !named.contains(&name) {
+                named.push(name);
             }
         }
-        fields.sort_by(|a, b| a.name.cmp(&b.name));
-        selecting.fields = fields.into_boxed_slice();
+        named.sort();
+        let mut packed = Vec::new();
+        for name in &named {
+            let name = FieldName::of(name);
+            let value = joined(request, name);
+            SelectingField { name, value: value.as_deref() }.put(&mut packed);
+        }
+        selecting.packed = Cow::Owned(packed);
         selecting
     }
 
-    /// Selecting fields as they were, made of their names (lower case, in order) and values.
-    pub(crate) fn restored(never: bool, fields: &[(&[u8], Option<&[u8]>)]) -> Selecting {
-        let field = |(name, value): &(&[u8], Option<&[u8]>)| SelectingField {
-            known: Known::lookup(name),
-            name: (*name).into(),
-            value: value.map(Into::into),
-        };
-        Selecting { fields: fields.iter().map(field).collect(), never }
+    /// Selecting fields as they were, made of their names (in order) and values.
+    pub(crate) fn restored(never: bool, fields: &[(&[u8], Option<&[u8]>)]) -> Selecting<'static> {
+        let mut packed = Vec::new();
+        for (name, value) in fields {
+            SelectingField { name: FieldName::of(name), value: *value }.put(&mut packed);
+        }
+        Selecting { packed: Cow::Owned(packed), never }
+    }
+
+    pub(crate) fn of_packed(packed: &'a [u8], never: bool) -> Selecting<'a> {
+        Selecting { packed: Cow::Borrowed(packed), never }
+    }
+
+    pub(crate) fn as_packed(&self) -> &[u8] {
+        &self.packed
+    }
+
+    fn fields(&self) -> Fields<'_> {
+        Fields(&self.packed)
     }
 
     /// Whether no request matches, whatever its fields.
@@ -77,34 +144,42 @@ impl Selecting {
 
     /// The selecting fields after the response's header changed to `response` (a 304). A name that was not selected
     /// by before has no known value, so that nothing matches any more and the next request fetches anew.
-    pub fn after_update(&self, response: &HeaderBlock) -> Selecting {
-        let mut updated = Selecting::of(&HeaderBlock::new(), response);
-        for field in &mut updated.fields {
-            match self.fields.iter().find(|f| f.name == field.name) {
-                Some(known) => field.value.clone_from(&known.value),
-                None => updated.never = true,
-            }
+    pub fn after_update(&self, response: &HeaderBlock) -> Selecting<'static> {
+        let updated = Selecting::of(&HeaderBlock::new(), response);
+        let mut never = updated.never;
+        let mut packed = Vec::new();
+        for field in updated.fields() {
+            let before = self.fields().find(|before| same_name(before.name, field.name));
+            never |= before.is_none();
+            before.unwrap_or(field).put(&mut packed);
         }
-        updated
+        Selecting { packed: Cow::Owned(packed), never }
     }
 
     /// Whether there are none: every request matches.
     pub fn is_empty(&self) -> bool {
-        self.fields.is_empty()
+        self.packed.is_empty()
     }
 
-    /// The names, in lower case, and values.
+    /// The names, in usual spelling or lower case, and values.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
-        self.fields.iter().map(|f| (&*f.name, f.value.as_deref()))
+        self.fields().map(|field| {
+            let name = match field.name {
+                FieldName::Known(known) => known.as_str().as_bytes(),
+                FieldName::Other(name) => name,
+            };
+            (name, field.value)
+        })
     }
 
     /// Whether `Vary` named this field.
     pub(crate) fn names(&self, name: Known) -> bool {
-        self.fields.iter().any(|field| field.known == Some(name))
+        // Most are chosen by one field.
+        self.packed.first() == Some(&name.index()) || self.fields().any(|field| field.known() == Some(name))
     }
 
     /// Whether a request with these fields is answered by the response whose fields are `stored`.
-    pub fn matches(&self, request: &HeaderBlock, stored: &HeaderBlock) -> bool {
+    pub fn matches(&self, request: &HeaderBlock, stored: PackedFields<'_>) -> bool {
         self.matches_but(request, stored, None)
     }
 
@@ -112,31 +187,34 @@ impl Selecting {
     pub(crate) fn matches_but(
         &self,
         request: &HeaderBlock,
-        stored: &HeaderBlock,
+        stored: PackedFields<'_>,
         ignored: Option<Known>,
     ) -> bool {
-        let is_ignored = |field: &SelectingField| ignored.is_some() && field.known == ignored;
-        !self.never
-            && self.fields.iter().all(|field| is_ignored(field) || field_matches(field, request, stored))
+        let is_ignored = |field: &SelectingField<'_>| ignored.is_some() && field.known() == ignored;
+        !self.never && self.fields().all(|field| is_ignored(&field) || field_matches(&field, request, stored))
     }
 
     /// Whether both were chosen by the same fields with the same values, so that one replaces the other.
-    pub fn same_variant(&self, other: &Selecting) -> bool {
-        self.fields.len() == other.fields.len()
-            && self.fields.iter().zip(&other.fields).all(|(a, b)| {
-                a.name == b.name
-                    && match (&a.value, &b.value) {
-                        (Some(x), Some(y)) => values_equal(a.known, x, y),
-                        (None, None) => true,
-                        _ => false,
-                    }
-            })
+    pub fn same_variant(&self, other: &Selecting<'_>) -> bool {
+        let same_value = |known, a: Option<&[u8]>, b: Option<&[u8]>| match (a, b) {
+            (Some(x), Some(y)) => values_equal(known, x, y),
+            (None, None) => true,
+            _ => false,
+        };
+        let same_fields = || {
+            let mut pairs = self.fields().zip(other.fields());
+            self.fields().count() == other.fields().count()
+                && pairs.all(|(a, b)| same_name(a.name, b.name) && same_value(a.known(), a.value, b.value))
+        };
+        self.packed == other.packed || same_fields()
     }
+}
 
-    /// Bytes held on the heap.
-    pub fn heap_bytes(&self) -> usize {
-        let strings = |f: &SelectingField| f.name.len() + f.value.as_ref().map_or(0, |v| v.len());
-        self.fields.iter().map(|f| size_of::<SelectingField>() + strings(f)).sum()
+fn same_name(one: FieldName<'_>, other: FieldName<'_>) -> bool {
+    match (one, other) {
+        (FieldName::Known(a), FieldName::Known(b)) => a == b,
+        (FieldName::Other(a), FieldName::Other(b)) => a == b,
+        _ => false,
     }
 }
 
@@ -151,18 +229,18 @@ fn joined(headers: &HeaderBlock, name: FieldName<'_>) -> Option<SmallVec<[u8; 25
     Some(value)
 }
 
-fn field_matches(field: &SelectingField, request: &HeaderBlock, stored: &HeaderBlock) -> bool {
-    let name = field.field_name();
+fn field_matches(field: &SelectingField<'_>, request: &HeaderBlock, stored: PackedFields<'_>) -> bool {
+    let (name, known) = (field.name, field.known());
     let mut lines = request.get_all(name);
-    match (lines.next(), field.value.as_deref()) {
+    match (lines.next(), field.value) {
         (None, None) => true,
         (Some(first), Some(value)) => {
             let is_equal = if lines.next().is_none() {
-                first == value || values_equal(field.known, first, value)
+                first == value || values_equal(known, first, value)
             } else {
-                joined(request, name).is_some_and(|all| values_equal(field.known, &all, value))
+                joined(request, name).is_some_and(|all| values_equal(known, &all, value))
             };
-            is_equal || field.known == Some(names::ACCEPT_LANGUAGE) && language_is_preferred(request, stored)
+            is_equal || known == Some(names::ACCEPT_LANGUAGE) && language_is_preferred(request, stored)
         }
         _ => false,
     }
@@ -222,7 +300,7 @@ fn thousandths(text: &[u8]) -> u16 {
 
 /// RFC 9111 §4.1 lets a cache negotiate: a stored response whose one `Content-Language` is what the request likes
 /// best, by weight, matches.
-fn language_is_preferred(request: &HeaderBlock, stored: &HeaderBlock) -> bool {
+fn language_is_preferred(request: &HeaderBlock, stored: PackedFields<'_>) -> bool {
     let mut languages = stored.list(names::CONTENT_LANGUAGE);
     let (Some(language), None) = (languages.next(), languages.next()) else { return false };
     let mut weight_of_it = 0;
@@ -242,11 +320,11 @@ fn language_is_preferred(request: &HeaderBlock, stored: &HeaderBlock) -> bool {
 pub fn variant_hash(vary: &HeaderBlock, request: &HeaderBlock) -> u64 {
     let selecting = Selecting::of(request, vary);
     let mut hasher = FixedState::default().build_hasher();
-    for field in &selecting.fields {
-        hasher.write(&field.name);
+    for field in selecting.fields() {
+        hasher.write(field.name.as_bytes());
         hasher.write_u8(u8::from(field.value.is_some()));
-        let weighted = matches!(field.known, Some(names::ACCEPT_ENCODING | names::ACCEPT_LANGUAGE));
-        let mut members: Vec<Vec<u8>> = list::members(field.value.as_deref().unwrap_or_default())
+        let weighted = matches!(field.known(), Some(names::ACCEPT_ENCODING | names::ACCEPT_LANGUAGE));
+        let mut members: Vec<Vec<u8>> = list::members(field.value.unwrap_or_default())
             .map(|m| {
                 if !weighted {
                     return m.to_vec();

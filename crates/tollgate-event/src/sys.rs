@@ -6,9 +6,11 @@
 #![expect(unsafe_code, reason = "an allocator is unsafe by its trait, and so are calls of C")]
 
 mod alloc;
+mod count;
 
 pub use alloc::Allocator;
 pub(crate) use alloc::SpareBlocks;
+pub use count::CountingAllocator;
 
 use bytes::BytesMut;
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags};

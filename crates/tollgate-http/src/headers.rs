@@ -6,6 +6,10 @@
 //! in place); a value never holds CR, LF or NUL, so a block can always be serialised safely; fields whose name
 //! starts with `@` are internal and never serialised (ATS: `@Ats-Internal`).
 
+mod packed;
+
+pub use packed::{PackedFields, push_len, take_len};
+
 use crate::names::{FieldName, Known, is_token_byte};
 use bytes::Bytes;
 use smallvec::SmallVec;
@@ -35,8 +39,17 @@ struct Slot {
     known: u8,
     /// The name is the table's spelling: `name` is not used.
     canonical: bool,
-    /// The received bytes hold the field as it is written: `Name: value CRLF`.
+    /// The chunk holds the field as it is written: `Name: value CRLF`.
     on_wire: bool,
+}
+
+impl Slot {
+    /// Where a field that is [`on_wire`](Self::on_wire) stands, above the number of its chunk in the upper half.
+    #[inline]
+    fn as_on_wire(&self) -> std::ops::Range<u64> {
+        let chunk = u64::from(self.name.chunk) << 32;
+        chunk | u64::from(self.name.offset)..chunk | u64::from(self.value.offset + self.value.len + 2)
+    }
 }
 
 /// One field of a [`HeaderBlock`].
@@ -330,40 +343,34 @@ impl HeaderBlock {
 
     /// Appends the fields as `Name: value CRLF`, internal (`@`) ones left out.
     pub fn write_to(&self, out: &mut Vec<u8>) {
-        // Fields that lie in the received bytes as they are written, one after the other, are copied together.
+        let (received, arena) = (&self.received[..], &self.arena[..]);
+        let text = |span: Span| in_chunks(received, arena, span);
+        let text_of_run = |run: std::ops::Range<u64>| {
+            let (offset, len) = (run.start as u32, (run.end - run.start) as u32);
+            text(Span { offset, len, chunk: (run.start >> 32) as u16 })
+        };
+        // Fields that lie in a chunk as they are written, one after the other, are copied together.
         let mut run = 0..0;
         for slot in &self.slots {
-            let wire = Self::as_on_wire(slot);
-            if !wire.is_empty() && wire.start == run.end {
+            if slot.on_wire {
+                let wire = slot.as_on_wire();
+                if wire.start != run.end {
+                    out.extend_from_slice(text_of_run(std::mem::take(&mut run)));
+                    run.start = wire.start;
+                }
                 run.end = wire.end;
                 continue;
             }
-            out.extend_from_slice(&self.received[std::mem::take(&mut run)]);
-            if !wire.is_empty() {
-                run = wire;
-                continue;
+            out.extend_from_slice(text_of_run(std::mem::take(&mut run)));
+            let name = match Known::from_index(slot.known) {
+                Some(known) if slot.canonical => known.as_str().as_bytes(),
+                _ => text(slot.name),
+            };
+            if slot.known != OTHER || name.first() != Some(&b'@') {
+                write_field(name, text(slot.value), out);
             }
-            let name = self.name_bytes(slot);
-            if name.first() == Some(&b'@') {
-                continue;
-            }
-            let value = self.bytes(slot.value);
-            out.reserve(name.len() + value.len() + 4);
-            out.extend_from_slice(name);
-            out.extend_from_slice(b": ");
-            out.extend_from_slice(value);
-            out.extend_from_slice(b"\r\n");
         }
-        out.extend_from_slice(&self.received[run]);
-    }
-
-    /// Where in the received bytes a field stands exactly as it is written; empty if it does not.
-    fn as_on_wire(slot: &Slot) -> std::ops::Range<usize> {
-        if slot.on_wire {
-            slot.name.offset as usize..(slot.value.offset + slot.value.len) as usize + 2
-        } else {
-            0..0
-        }
+        out.extend_from_slice(text_of_run(run));
     }
 
     fn field<'s>(&'s self, slot: &Slot) -> Field<'s> {
@@ -404,11 +411,7 @@ impl HeaderBlock {
     }
 
     fn bytes(&self, span: Span) -> &[u8] {
-        let chunk = match span.chunk {
-            RECEIVED => &self.received[..],
-            n => self.arena.get(n as usize - 1).map_or(&[][..], |c| &c[..]),
-        };
-        chunk.get(span.offset as usize..(span.offset + span.len) as usize).unwrap_or_default()
+        in_chunks(&self.received, &self.arena, span)
     }
 
     fn make_slot(&mut self, name: FieldName<'_>, value: &[u8]) -> Slot {
@@ -442,6 +445,26 @@ impl HeaderBlock {
         }
         Span { offset: offset as u32, len: bytes.len() as u32, chunk: chunk_number }
     }
+}
+
+/// The bytes of a span.
+#[inline]
+fn in_chunks<'s>(received: &'s [u8], arena: &'s [Vec<u8>], span: Span) -> &'s [u8] {
+    let chunk = match span.chunk {
+        RECEIVED => received,
+        n => arena.get(n as usize - 1).map_or(&[][..], |chunk| &chunk[..]),
+    };
+    chunk.get(span.offset as usize..(span.offset + span.len) as usize).unwrap_or_default()
+}
+
+/// Appends a field as it is on the wire.
+#[inline]
+fn write_field(name: &[u8], value: &[u8], out: &mut Vec<u8>) {
+    out.reserve(name.len() + value.len() + 4);
+    out.extend_from_slice(name);
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
 }
 
 /// Bytes that no field value may hold (RFC 9110 §5.5).

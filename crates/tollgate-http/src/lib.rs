@@ -20,7 +20,7 @@ pub mod names;
 pub mod status;
 pub mod url;
 
-pub use headers::{Field, HeaderBlock};
+pub use headers::{Field, HeaderBlock, PackedFields};
 pub use message::{Request, Response, Version};
 pub use method::Method;
 pub use names::{FieldName, Known};

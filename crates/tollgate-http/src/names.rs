@@ -95,7 +95,7 @@ const _: () = assert!(TABLE.len() < 128, "the presence set is a u128");
 
 impl Known {
     /// The canonical spelling.
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         TABLE[self.0 as usize]
     }
 
@@ -126,12 +126,16 @@ impl Known {
         1 << self.0
     }
 
-    pub(crate) fn index(self) -> u8 {
+    /// Its number in this program; 255 is none.
+    #[inline]
+    pub fn index(self) -> u8 {
         self.0
     }
 
-    pub(crate) fn from_index(index: u8) -> Option<Known> {
-        ((index as usize) < TABLE.len()).then_some(Known(index))
+    /// The name with that number.
+    #[inline]
+    pub const fn from_index(index: u8) -> Option<Known> {
+        if (index as usize) < TABLE.len() { Some(Known(index)) } else { None }
     }
 }
 

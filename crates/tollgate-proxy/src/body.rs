@@ -76,7 +76,7 @@ impl ResponseBody {
                     return Poll::Ready(Ok((!piece.is_empty()).then_some(piece)));
                 }
                 ResponseBody::Stored { object, next } => {
-                    let piece = object.body().chunks().get(*next).cloned();
+                    let piece = object.chunk(*next);
                     *next += 1;
                     match piece {
                         Some(piece) if piece.is_empty() => continue,

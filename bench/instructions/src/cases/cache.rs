@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tollgate_cache::object::Body;
 use tollgate_cache::rules::{freshness, request_policy};
 use tollgate_cache::{
-    CacheKey, Lookup, Policy, RamStore, RamStoreSettings, StoredHead, StoredMeta, StoredObject,
+    Born, CacheKey, Lookup, Policy, RamStore, RamStoreSettings, StoredHead, StoredMeta, StoredObject,
 };
 use tollgate_http::{Method, Request, Url};
 
@@ -30,8 +30,9 @@ fn object(request: &Request) -> Arc<StoredObject> {
     let response = response();
     let policy = Policy::default();
     let meta = StoredMeta::new(&response, NOW, NOW);
-    let head = StoredHead::new(request, &response, meta, policy.set_cookie);
-    Arc::new(StoredObject::new(Arc::new(head), Body::from_bytes(vec![b'x'; 1024].into())))
+    let key = CacheKey::for_url(&request.url, -1);
+    let head = StoredHead::new(request, &response, meta, policy.set_cookie).born_as(&key, Born::default());
+    Arc::new(StoredObject::new(head, Body::from_bytes(vec![b'x'; 1024].into())))
 }
 
 /// Key, look-up among a thousand objects, and the verdict on its freshness.
@@ -48,7 +49,7 @@ pub(super) fn hit(iterations: u64) {
         let wanted = request_policy(request, &policy);
         let found = store.lookup(&CacheKey::for_url(&request.url, -1), request);
         let Lookup::Found(object) = found else { panic!("a miss") };
-        let verdict = freshness(object.meta(), NOW + 3, &wanted, &policy);
+        let verdict = freshness(&object.meta(), NOW + 3, &wanted, &policy);
         assert!(black_box(verdict).is_fresh());
     }
 }

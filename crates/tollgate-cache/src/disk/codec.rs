@@ -12,7 +12,6 @@ use crate::policy::SetCookiePolicy;
 use crate::purge::Born;
 use crate::rules::StoredMeta;
 use crate::vary::Selecting;
-use bytes::Bytes;
 use tollgate_http::HeaderBlock;
 
 const VERSION: u8 = 2;
@@ -29,16 +28,17 @@ pub fn encode_head(head: &StoredHead) -> Vec<u8> {
     out.extend_from_slice(&meta.age_value.to_le_bytes());
     out.extend_from_slice(&head.mark().judged().to_le_bytes());
     out.extend_from_slice(&head.stale_since().unwrap_or(0).to_le_bytes());
-    put_optional(&mut out, head.reason().map(|reason| &reason[..]));
+    put_optional(&mut out, head.reason());
     let pinned = if head.pinned_until().is_some() { IS_PINNED } else { 0 };
-    out.push(u8::from(head.selecting().is_never()) | head.heeded().bits() << 1 | pinned);
-    put_len(&mut out, head.selecting().iter().count());
-    for (name, value) in head.selecting().iter() {
+    let selecting = head.selecting();
+    out.push(u8::from(selecting.is_never()) | head.heeded().bits() << 1 | pinned);
+    put_len(&mut out, selecting.iter().count());
+    for (name, value) in selecting.iter() {
         put(&mut out, name);
         put_optional(&mut out, value);
     }
-    put_len(&mut out, head.headers().len());
-    for field in head.headers().iter() {
+    put_len(&mut out, head.fields().len());
+    for field in head.fields().iter() {
         put(&mut out, field.name);
         put(&mut out, field.value);
     }
@@ -60,7 +60,7 @@ pub fn decode_head(bytes: &[u8], key: &CacheKey) -> Option<StoredHead> {
     let age_value = input.u32()?;
     let judged = input.u64()?;
     let stale_since = input.u64()? as i64;
-    let reason = get_optional(&mut input)?.map(Bytes::copy_from_slice);
+    let reason = get_optional(&mut input)?;
     let chosen_by = input.u8()?;
     let mut fields = Vec::new();
     for _ in 0..input.u32()? {
@@ -76,14 +76,18 @@ pub fn decode_head(bytes: &[u8], key: &CacheKey) -> Option<StoredHead> {
     if !input.0.is_empty() {
         return None;
     }
-    let headers = headers.compact();
     let mut meta = StoredMeta::of(status, &headers, request_time, response_time);
     // `Age` is not stored as a field.
     meta.age_value = age_value;
-    let head =
-        StoredHead::restored(meta, reason, headers, (selecting, Heeded::of_bits(chosen_by >> 1)), set_cookie)
-            .pinned_for(pinned_for)
-            .born_as(key, Born { purge: judged, removals: None });
+    let head = StoredHead::restored(
+        meta,
+        reason,
+        &headers,
+        (selecting, Heeded::of_bits(chosen_by >> 1)),
+        set_cookie,
+    )
+    .pinned_for(pinned_for)
+    .born_as(key, Born { purge: judged, removals: None });
     Some(if stale_since > 0 { head.stale_from(stale_since) } else { head })
 }
 
@@ -160,7 +164,7 @@ mod tests {
         assert_eq!((one.selecting(), one.set_cookie()), (other.selecting(), other.set_cookie()));
         assert_eq!((one.heeded(), one.pinned_until()), (other.heeded(), other.pinned_until()));
         assert_eq!((one.mark().judged(), one.stale_since()), (other.mark().judged(), other.stale_since()));
-        assert!(one.headers().iter().eq(other.headers().iter()));
+        assert!(one.fields().iter().eq(other.fields().iter()));
     }
 
     #[test]

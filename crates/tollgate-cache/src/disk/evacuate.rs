@@ -121,13 +121,14 @@ impl Stripe {
         lsn: u64,
         object: &StoredObject,
     ) -> Result<(), DiskError> {
+        let chunks = object.body().chunks();
         let extents;
         let body = match object.body().on_disk() {
             Some(body) => {
                 extents = self.copy_extents(key, ticket, body)?;
                 NewBody::Assembled { extents: &extents, complete: body.len() }
             }
-            None => NewBody::Inline(object.body().chunks()),
+            None => NewBody::Inline(&chunks),
         };
         let meta = encode_head(object.head());
         let document = NewDocument {
@@ -165,9 +166,9 @@ fn first_of(object: &StoredObject, lsn: u64) -> u64 {
 /// Whether both are the same response.
 fn is_same(stored: &StoredObject, hit: &StoredObject) -> bool {
     let (one, other) = (stored.head(), hit.head());
-    one.selecting().same_variant(other.selecting())
+    one.selecting().same_variant(&other.selecting())
         && (one.meta().response_time, one.meta().request_time)
             == (other.meta().response_time, other.meta().request_time)
         && stored.body().len() == hit.body().len()
-        && one.headers().iter().eq(other.headers().iter())
+        && one.fields().iter().eq(other.fields().iter())
 }

@@ -58,9 +58,10 @@ impl Stripe {
             }
             object.head().mark().make_stale(now);
             let meta = encode_head(object.head());
+            let chunks = object.body().chunks();
             let body = match object.body().on_disk() {
                 Some(body) => body.as_new(),
-                None => NewBody::Inline(object.body().chunks()),
+                None => NewBody::Inline(&chunks),
             };
             let document = NewDocument {
                 meta: &meta,

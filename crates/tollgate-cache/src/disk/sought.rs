@@ -96,7 +96,7 @@ impl<'s> Sought<'s> {
         if !is_complete && !head.is_part() {
             self.stripe.forget_at(StripeKey { hash: self.hash, bytes: key.as_bytes() }, lsn);
         } else if !is_shadowed {
-            located.push((lsn, StoredObject::new(Arc::new(head), self.body_of(document))));
+            located.push((lsn, StoredObject::new(head, self.body_of(document))));
         }
     }
 

@@ -185,7 +185,7 @@ impl DiskWriter {
             return self.publish_alone(object.head(), &body.as_new());
         }
         for chunk in object.body().chunks() {
-            if self.push(chunk.clone()) {
+            if self.push(chunk) {
                 self.write()?;
             }
         }

@@ -179,8 +179,9 @@ impl FillWriter {
     /// that has read to the end and asks again finds it stored. `None`, and `store` is not called, after an
     /// overflow or without a header: there is nothing to store.
     pub fn finish(mut self, store: impl FnOnce(&Arc<StoredObject>)) -> Option<Arc<StoredObject>> {
-        let object =
-            self.so_far().map(|(head, chunks)| Arc::new(StoredObject::new(head, Body::from_chunks(&chunks))));
+        let object = self.so_far().map(|(head, chunks)| {
+            Arc::new(StoredObject::new(StoredHead::clone(&head), Body::from_chunks(&chunks)))
+        });
         if let Some(object) = &object {
             store(object);
         }
@@ -190,13 +191,13 @@ impl FillWriter {
 
     /// Gives a complete object to all readers: the stored one, after a 304 or a second look-up found it. If its body
     /// lies on the disk they are released instead, to find it there themselves.
-    pub fn finish_with(mut self, object: &StoredObject) {
+    pub fn finish_with(mut self, object: &Arc<StoredObject>) {
         if object.body().on_disk().is_some() {
             return self.end(End::Aborted(AbortReason::Cancelled));
         }
         self.fill().change(|state, wakers| {
-            state.header = Header::Known(Arc::clone(object.head()));
-            state.chunks.extend(object.body().chunks().iter().filter(|c| !c.is_empty()).cloned());
+            state.header = Header::Known(Arc::new(object.head().clone()));
+            state.chunks.extend((0..).map_while(|n| object.chunk(n)).filter(|c| !c.is_empty()));
             state.total_bytes += object.body().len();
             state.wake_readers(wakers);
         });

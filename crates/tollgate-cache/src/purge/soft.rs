@@ -9,17 +9,16 @@ impl StoredHead {
     /// purge has ended when it came.
     pub fn freshness(&self, now: i64, request: &RequestPolicy, policy: &Policy) -> Freshness {
         match self.stale_since() {
-            None => rules::freshness(self.meta(), now, request, policy),
+            None => rules::freshness_in_place(&self.meta_in_place(), now, request, policy),
             Some(since) => ended(self.meta(), since, now, request, policy),
         }
     }
 }
 
 /// As if the origin had given just the lifetime that was over at `since`: what staleness allows counts from then.
-fn ended(meta: &StoredMeta, since: i64, now: i64, request: &RequestPolicy, policy: &Policy) -> Freshness {
+fn ended(mut meta: StoredMeta, since: i64, now: i64, request: &RequestPolicy, policy: &Policy) -> Freshness {
     let (lifetime, source) = meta.lifetime(policy);
     let lifetime = lifetime.min(meta.age(since));
-    let mut meta = *meta;
     meta.control.max_age = Some(lifetime);
     if meta.control.s_maxage.is_some() {
         meta.control.s_maxage = Some(lifetime);

@@ -5,7 +5,7 @@ use crate::key::CacheKey;
 use hashbrown::HashTable;
 use std::hash::BuildHasher;
 use std::sync::OnceLock;
-use tollgate_http::{HeaderBlock, names};
+use tollgate_http::{HeaderBlock, PackedFields, names};
 
 /// LIMIT: tags and groups of one object; further ones are not remembered.
 const MAX_TAGS: usize = 1024;
@@ -31,12 +31,13 @@ fn hash_of(name: &[u8]) -> u64 {
 
 /// The hashes of what tags and groups a response with these fields belongs to: the members of `Surrogate-Key`
 /// (separated by white space), of `Cache-Tag` (by commas), and of `Cache-Groups`.
-pub(super) fn tags_of(key: &CacheKey, response: &HeaderBlock) -> Option<Box<[u64]>> {
+pub(super) fn tags_of(key: &CacheKey, response: PackedFields<'_>) -> Option<Vec<u64>> {
     let groups = super::groups::FIELD_GROUPS;
-    let has_groups = response.get(groups).is_some();
+    let has_groups = response.contains(groups);
     if !has_groups && !response.has(names::SURROGATE_KEY) && !response.has(names::CACHE_TAG) {
         return None;
     }
+    let response = &response.to_block();
     let mut hashes: Vec<u64> = names_in(response).map(|name| hash_of(&tag_name(name))).collect();
     if has_groups {
         let origin = key.origin();
@@ -46,7 +47,7 @@ pub(super) fn tags_of(key: &CacheKey, response: &HeaderBlock) -> Option<Box<[u64
     hashes.truncate(MAX_TAGS);
     hashes.sort_unstable();
     hashes.dedup();
-    (!hashes.is_empty()).then(|| hashes.into())
+    Some(hashes)
 }
 
 /// The names in `Surrogate-Key` and `Cache-Tag`.

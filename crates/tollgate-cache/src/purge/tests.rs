@@ -24,7 +24,7 @@ fn head(key: &CacheKey, fields: &[(&str, &str)], born: Born) -> StoredHead {
 }
 
 fn object(store: &RamStore, key: &CacheKey, fields: &[(&str, &str)]) -> Arc<StoredObject> {
-    Arc::new(StoredObject::new(Arc::new(head(key, fields, store.born(key))), Body::default()))
+    Arc::new(StoredObject::new(head(key, fields, store.born(key)), Body::default()))
 }
 
 /// A store with one object for each URL.
@@ -391,7 +391,7 @@ fn restarted(store: &RamStore) -> RamStore {
             let born = Born { purge: object.head().mark().judged(), removals: None };
             let head = StoredHead::clone(object.head()).born_as(&key, born);
             object.head().stale_since().into_iter().for_each(|since| head.mark().make_stale(since));
-            let object = StoredObject::new(Arc::new(head), object.body().clone());
+            let object = StoredObject::new(head, object.body().clone());
             new.insert(&key, Arc::new(object)).expect("room");
         }
     }

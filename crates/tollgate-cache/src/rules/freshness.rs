@@ -44,6 +44,14 @@ pub struct AgeParts {
     pub resident: i64,
 }
 
+impl AgeParts {
+    /// The current age with this `Age`, seconds.
+    pub fn age(&self, age_value: u32) -> u32 {
+        let corrected = i64::from(age_value).saturating_add(self.delay);
+        delta(self.apparent.max(corrected).saturating_add(self.resident))
+    }
+}
+
 impl StoredMeta {
     /// Reads the facts from a response whose request was sent at `request_time` and which came at `response_time`.
     pub fn new(response: &Response, request_time: i64, response_time: i64) -> StoredMeta {
@@ -111,9 +119,7 @@ impl StoredMeta {
 
     /// The current age, seconds (RFC 9111 §4.2.3).
     pub fn age(&self, now: i64) -> u32 {
-        let AgeParts { apparent, delay, resident } = self.age_parts(now);
-        let corrected = i64::from(self.age_value).saturating_add(delay);
-        delta(apparent.max(corrected).saturating_add(resident))
+        self.age_parts(now).age(self.age_value)
     }
 
     /// What the current age is made of, beside `age_value`.
@@ -267,6 +273,17 @@ impl Freshness {
 
 /// Whether the object may be used for a request at `now`, and what its staleness allows.
 pub fn freshness(meta: &StoredMeta, now: i64, request: &RequestPolicy, policy: &Policy) -> Freshness {
+    freshness_in_place(meta, now, request, policy)
+}
+
+/// The same, as part of the caller: of facts made for this it takes what it needs.
+#[inline(always)]
+pub(crate) fn freshness_in_place(
+    meta: &StoredMeta,
+    now: i64,
+    request: &RequestPolicy,
+    policy: &Policy,
+) -> Freshness {
     let age = meta.age(now);
     let (lifetime, source) = meta.lifetime(policy);
     let reason = reason(meta, age, lifetime, source, request, policy);

@@ -1,7 +1,7 @@
 //! A client's conditional request, judged against a stored response (RFC 9110 §8.8.3, §13; RFC 9111 §4.3.2).
 
 use crate::object::StoredHead;
-use tollgate_http::{HeaderBlock, Method, Request, date, list, names};
+use tollgate_http::{HeaderBlock, Known, Method, Request, date, list, names};
 
 /// An entity tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,8 +59,10 @@ pub enum Preconditions {
 /// is judged by [`crate::range`].
 pub fn evaluate_preconditions(request: &Request, stored: &StoredHead) -> Preconditions {
     let headers = &request.headers;
+    const CONDITIONS: [Known; 4] =
+        [names::IF_MATCH, names::IF_UNMODIFIED_SINCE, names::IF_NONE_MATCH, names::IF_MODIFIED_SINCE];
     // RFC 9110 §13.2.1: conditions are ignored when the plain answer would not be 2xx.
-    if !(200..300).contains(&stored.status()) {
+    if !headers.has_any(&CONDITIONS) || !(200..300).contains(&stored.status()) {
         return Preconditions::Serve;
     }
     if headers.has(names::IF_MATCH) {
@@ -74,7 +76,7 @@ pub fn evaluate_preconditions(request: &Request, stored: &StoredHead) -> Precond
     }
     let is_read = matches!(request.method, Method::Get | Method::Head);
     let unchanged = if headers.has(names::IF_NONE_MATCH) {
-        etag_list_matches(headers, names::IF_NONE_MATCH, stored.headers().get(names::ETAG))
+        etag_list_matches(headers, names::IF_NONE_MATCH, stored.fields().get(names::ETAG))
     } else {
         is_read
             && headers.has(names::IF_MODIFIED_SINCE)
@@ -89,7 +91,7 @@ pub fn evaluate_preconditions(request: &Request, stored: &StoredHead) -> Precond
 
 /// RFC 9110 §13.1.1: strong comparison.
 fn if_match(headers: &HeaderBlock, stored: &StoredHead) -> bool {
-    let tag = stored.headers().get(names::ETAG).and_then(EntityTag::parse);
+    let tag = stored.fields().get(names::ETAG).and_then(EntityTag::parse);
     headers.list(names::IF_MATCH).any(|member| {
         member == b"*" || tag.is_some_and(|tag| EntityTag::parse(member).is_some_and(|m| m.strong_eq(&tag)))
     })
@@ -104,10 +106,11 @@ pub fn etag_list_matches(headers: &HeaderBlock, name: tollgate_http::Known, tag:
 }
 
 fn time_of(headers: &HeaderBlock, name: tollgate_http::Known, stored: &StoredHead) -> Option<i64> {
-    headers.get(name).and_then(|v| date::parse(v, stored.meta().response_time))
+    headers.get(name).and_then(|v| date::parse(v, stored.response_time()))
 }
 
 /// RFC 9111 §4.3.2: without `Last-Modified`, the response's `Date` stands in.
 fn last_change(stored: &StoredHead) -> i64 {
-    stored.meta().last_modified.unwrap_or(stored.meta().date)
+    let meta = stored.meta();
+    meta.last_modified.unwrap_or(meta.date)
 }

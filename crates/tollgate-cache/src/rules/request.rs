@@ -2,7 +2,7 @@
 
 use crate::control::RequestControl;
 use crate::policy::Policy;
-use tollgate_http::{Method, Request, Url, names};
+use tollgate_http::{Known, Method, Request, Url, names};
 use tollgate_obs::outcome::CacheReason;
 
 /// What a request allows and demands. Directives that the policy ignores are already left out.
@@ -36,8 +36,29 @@ pub struct RequestPolicy {
     pub has_if_modified_since: bool,
 }
 
+/// Fields that a cache looks at in a request, but for those that choose among what is stored, and conditions on tags.
+const TELLING: [Known; 8] = [
+    names::CACHE_CONTROL,
+    names::PRAGMA,
+    names::RANGE,
+    names::IF_MATCH,
+    names::IF_UNMODIFIED_SINCE,
+    names::IF_MODIFIED_SINCE,
+    names::TRANSFER_ENCODING,
+    names::CONTENT_LENGTH,
+];
+
 /// What `request` allows the cache to do under `policy`.
 pub fn request_policy(request: &Request, policy: &Policy) -> RequestPolicy {
+    // Most requests say nothing of it.
+    let is_plain = request.method == Method::Get && !request.headers.has_any(&TELLING);
+    if is_plain && policy.enabled && policy.cache_urls_that_look_dynamic {
+        return RequestPolicy { lookup: true, store: true, ..RequestPolicy::default() };
+    }
+    all_that_is_said(request, policy)
+}
+
+fn all_that_is_said(request: &Request, policy: &Policy) -> RequestPolicy {
     let control = RequestControl::parse(&request.headers);
     let skip = lookup_skip(request, policy);
     let honours_no_cache = !policy.ignore_client_no_cache;
@@ -105,4 +126,32 @@ pub(super) fn looks_dynamic(url: &Url) -> bool {
         || url.path.contains(&b';')
         || ends(b"cgi")
         || ends(b".asp")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plain_request_is_judged_as_if_all_fields_were_looked_at() {
+        let mut compared = 0;
+        for method in [Method::Get, Method::Head, Method::Post] {
+            for known in Known::all() {
+                for value in ["", "0", "no-cache", "no-store, max-age=3", "bytes=0-1"] {
+                    let mut request = Request::new(method.clone(), "http://h/a?b".parse().expect("a URL"));
+                    request.headers.append(known, value);
+                    for (enabled, cache_urls_that_look_dynamic) in
+                        [(true, true), (true, false), (false, true)]
+                    {
+                        let policy = Policy { enabled, cache_urls_that_look_dynamic, ..Policy::default() };
+                        let (short, long) =
+                            (request_policy(&request, &policy), all_that_is_said(&request, &policy));
+                        assert_eq!(short, long, "{known:?}: {value}");
+                        compared += 1;
+                    }
+                }
+            }
+        }
+        assert!(compared > 1000);
+    }
 }

@@ -197,7 +197,7 @@ pub fn stored_headers(
     if !headers.has(names::DATE) {
         headers.append(names::DATE, date::format(response_time));
     }
-    headers.compact()
+    headers
 }
 
 fn is_stored(field: &Field<'_>, received: &HeaderBlock, set_cookie: SetCookiePolicy) -> bool {

@@ -10,7 +10,7 @@ use tollgate_http::{HeaderBlock, Known, Response, date, names};
 /// The fields to add to a request that validates `stored`; empty when it has no validator. The client's own
 /// conditional fields must be removed first.
 pub fn conditional_headers(stored: &StoredHead) -> SmallVec<[(Known, &[u8]); 2]> {
-    let headers = stored.headers();
+    let headers = stored.fields();
     let mut fields = SmallVec::new();
     if let Some(tag) = headers.get(names::ETAG) {
         fields.push((names::IF_NONE_MATCH, tag));
@@ -27,7 +27,7 @@ pub fn conditional_headers(stored: &StoredHead) -> SmallVec<[(Known, &[u8]); 2]>
 /// Whether a 304 speaks of `stored` (RFC 9111 §4.3.4): its validators, if it has any, do not contradict.
 pub fn validates(stored: &StoredHead, response: &Response) -> bool {
     let new = response.headers.get(names::ETAG).and_then(EntityTag::parse);
-    let old = stored.headers().get(names::ETAG).and_then(EntityTag::parse);
+    let old = stored.fields().get(names::ETAG).and_then(EntityTag::parse);
     match (new, old) {
         (Some(new), Some(old)) if new.is_strong() => new == old,
         (Some(new), Some(old)) => new.opaque() == old.opaque(),
@@ -39,7 +39,7 @@ pub fn validates(stored: &StoredHead, response: &Response) -> bool {
 /// Whether the 200 to a HEAD request shows that `stored` is no longer what the origin has (RFC 9111 §4.3.5): a
 /// validator or the length differs. The caller then removes it.
 pub fn head_contradicts(stored: &StoredHead, response: &Response) -> bool {
-    let differs = |name: Known| match (stored.headers().get(name), response.headers.get(name)) {
+    let differs = |name: Known| match (stored.fields().get(name), response.headers.get(name)) {
         (Some(old), Some(new)) => old != new,
         _ => false,
     };
@@ -78,7 +78,7 @@ pub fn merge_304(
     if !merged.has(names::DATE) {
         merged.append(names::DATE, date::format(now));
     }
-    merged.compact()
+    merged
 }
 
 /// Fields of a 304 that never replace the stored ones: they describe the stored bytes (RFC 9111 §3.2), or are
@@ -97,9 +97,9 @@ fn is_updatable(known: Option<Known>) -> bool {
 }
 
 /// The fields of a 304 made from `stored` (RFC 9110 §15.4.5): everything but the description of the content.
-pub fn headers_for_304(stored: &HeaderBlock) -> HeaderBlock {
-    let mut headers = stored.clone();
-    let has_tag = stored.has(names::ETAG);
+pub fn headers_for_304(stored: HeaderBlock) -> HeaderBlock {
+    let mut headers = stored;
+    let has_tag = headers.has(names::ETAG);
     headers.retain(|field| match field.known {
         Some(
             names::CONTENT_LENGTH

@@ -1,4 +1,4 @@
-//! One shard of the RAM store: a hash table over a slab of entries in two FIFO queues.
+//! One shard of the RAM store: a hash table over a slab of entries in FIFO queues.
 //!
 //! Responsible for: S3-FIFO (Yang et al., SOSP 2023). New keys enter the *small* queue, a tenth of the room. At its
 //! end a key that was hit moves to *main*, others leave and are remembered in *ghost*; a key that
@@ -6,51 +6,51 @@
 //! passes through small only. Keys that are *pinned* have a queue of their own: they are not evicted until their time is
 //! over, and go to small then.
 //! Not responsible for: locking, the budget over all shards.
-//! Invariants: an entry is in exactly one queue; `bytes` is the sum of the entries' costs.
+//! Invariants: the first entry of a key is in the table and in exactly one queue, those of its other alternates hang on
+//! it; a queue's `bytes` is the sum of the costs of all objects of its keys.
 
 use super::{Alternates, Evicted, Lookup};
 use crate::key::CacheKey;
 use crate::negotiate::{self, Negotiation};
 use crate::object::StoredObject;
 use hashbrown::{HashMap, HashTable};
-use smallvec::SmallVec;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use tollgate_http::HeaderBlock;
 
-/// Objects with their keys.
-type Objects = Vec<(CacheKey, Arc<StoredObject>)>;
-
 /// "No entry" in a link.
 const NIL: u32 = u32::MAX;
 /// Greatest count of hits: two bits.
-const MAX_HITS: u8 = 3;
+const MAX_HITS: u32 = 3;
 /// Hits in small that earn a place in main. The paper takes 2; 1 spares a popular object its first second fetch.
-const PROMOTE_HITS: u8 = 1;
+const PROMOTE_HITS: u32 = 1;
 /// Keys remembered after eviction, at least.
 const MIN_GHOSTS: usize = 256;
 
-/// Bytes that an entry takes beside its object: slab, table and key.
-pub(super) fn entry_bytes(key: &CacheKey) -> usize {
-    size_of::<Entry>() + size_of::<u32>() + 1 + key.heap_bytes()
-}
+/// Bytes that an entry takes beside its object: slab and table, with the room that they keep free.
+pub(super) const ENTRY_BYTES: usize = size_of::<Entry>() + size_of::<Entry>() / SLAB_ROOM + 8;
+/// The part of the slab that is kept free at most when it grows.
+const SLAB_ROOM: usize = 8;
+/// Bits of the hash that an entry keeps; the others say how often its key was hit, and in which queue it is.
+const HASH_BITS: u32 = u32::MAX >> 4;
+const HITS_SHIFT: u32 = 28;
+const PLACE_SHIFT: u32 = 30;
 
-struct Alternate {
-    object: Arc<StoredObject>,
-    cost: u64,
-}
-
+/// One object.
 struct Entry {
-    key: CacheKey,
-    /// Newest first.
-    alternates: SmallVec<[Alternate; 1]>,
+    /// `None`: the entry is free.
+    object: Option<Arc<StoredObject>>,
     newer: u32,
     older: u32,
-    hits: u8,
-    place: Place,
+    /// The next older alternate of the key, or the next free entry.
+    next: u32,
+    /// See [`HASH_BITS`].
+    bits: u32,
 }
 
-/// The queue that an entry is in.
+const _: () = assert!(size_of::<Entry>() == 24, "what each object takes");
+
+/// The queue that a key is in.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Place {
     Small,
@@ -58,14 +58,41 @@ enum Place {
     Pinned,
 }
 
+/// The bits of a key's hash that an entry keeps.
+fn bits_of(key: &CacheKey) -> u32 {
+    key.hash64() as u32 & HASH_BITS
+}
+
+/// The hash that the table goes by.
+fn table_hash(bits: u32) -> u64 {
+    u64::from(bits & HASH_BITS).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
 impl Entry {
-    fn cost(&self) -> u64 {
-        self.alternates.iter().map(|a| a.cost).sum()
+    fn hits(&self) -> u32 {
+        self.bits >> HITS_SHIFT & MAX_HITS
     }
 
-    fn is_pinned(&self, now: i64) -> bool {
-        self.alternates.iter().any(|a| a.object.head().pinned_until().is_some_and(|until| until > now))
+    fn set_hits(&mut self, hits: u32) {
+        self.bits = self.bits & !(MAX_HITS << HITS_SHIFT) | hits.min(MAX_HITS) << HITS_SHIFT;
     }
+
+    fn place(&self) -> Place {
+        match self.bits >> PLACE_SHIFT {
+            0 => Place::Small,
+            1 => Place::Main,
+            _ => Place::Pinned,
+        }
+    }
+
+    fn set_place(&mut self, place: Place) {
+        self.bits = self.bits & (u32::MAX >> 2) | (place as u32) << PLACE_SHIFT;
+    }
+}
+
+/// What an object counts for.
+pub(super) fn cost(object: &StoredObject) -> u64 {
+    (object.memory_bytes() + ENTRY_BYTES) as u64
 }
 
 /// A FIFO through the entries' links.
@@ -82,8 +109,8 @@ impl Queue {
 
 pub(super) struct Shard {
     table: HashTable<u32>,
-    entries: Vec<Option<Entry>>,
-    free: Vec<u32>,
+    entries: Vec<Entry>,
+    free: u32,
     small: Queue,
     main: Queue,
     pinned: Queue,
@@ -97,7 +124,7 @@ impl Shard {
         Shard {
             table: HashTable::new(),
             entries: Vec::new(),
-            free: Vec::new(),
+            free: NIL,
             small: Queue::EMPTY,
             main: Queue::EMPTY,
             pinned: Queue::EMPTY,
@@ -117,9 +144,9 @@ impl Shard {
 
     /// Keeps a key from being evicted as long as one of its alternates says.
     pub(super) fn pin(&mut self, key: &CacheKey) {
-        if let Some(index) = self.find(key) {
-            self.unlink(index);
-            self.link(index, Place::Pinned);
+        if let Some(first) = self.find(key) {
+            self.unlink(first);
+            self.link(first, Place::Pinned);
         }
     }
 
@@ -129,19 +156,26 @@ impl Shard {
         request: &HeaderBlock,
         negotiation: &Negotiation,
     ) -> Lookup {
-        let Some(entry) = self.find(key).and_then(|i| self.entry_mut(i)) else { return Lookup::Miss };
-        let fitting = entry.alternates.iter().filter(|a| a.object.head().matches_by(request, negotiation));
-        let Some(found) = negotiate::best(fitting, |a| a.object.head(), request) else {
+        let Some(first) = self.find(key) else { return Lookup::Miss };
+        let fitting = self.chain(first).filter(|object| object.head().matches_by(request, negotiation));
+        let Some(found) = negotiate::best(fitting, |object| object.head(), request) else {
             return Lookup::VaryMiss;
         };
-        entry.hits = (entry.hits + 1).min(MAX_HITS);
-        Lookup::Found(Arc::clone(&found.object))
+        let found = Arc::clone(found);
+        self.note_hit(first);
+        Lookup::Found(found)
     }
 
     pub(super) fn alternates(&mut self, key: &CacheKey) -> Alternates {
-        let Some(entry) = self.find(key).and_then(|i| self.entry_mut(i)) else { return Alternates::new() };
-        entry.hits = (entry.hits + 1).min(MAX_HITS);
-        entry.alternates.iter().map(|a| Arc::clone(&a.object)).collect()
+        let Some(first) = self.find(key) else { return Alternates::new() };
+        self.note_hit(first);
+        self.chain(first).map(Arc::clone).collect()
+    }
+
+    fn note_hit(&mut self, first: u32) {
+        if let Some(entry) = self.entry_mut(first) {
+            entry.set_hits(entry.hits() + 1);
+        }
     }
 
     pub(super) fn contains(&self, key: &CacheKey) -> bool {
@@ -149,18 +183,11 @@ impl Shard {
     }
 
     /// Adds an alternate; returns by how many bytes the shard grew. What it replaces goes to `gone`.
-    pub(super) fn insert(
-        &mut self,
-        key: &CacheKey,
-        object: Arc<StoredObject>,
-        cost: u64,
-        gone: &mut Evicted,
-    ) -> i64 {
+    pub(super) fn insert(&mut self, key: &CacheKey, object: Arc<StoredObject>, gone: &mut Evicted) -> i64 {
         let before = self.bytes();
-        let alternate = Alternate { object, cost };
         match self.find(key) {
-            Some(index) => self.add_alternate(index, alternate, gone),
-            None => self.add_entry(key, alternate),
+            Some(first) => self.add_alternate(first, object, gone),
+            None => self.add_key(key, object),
         }
         self.bytes() as i64 - before as i64
     }
@@ -171,23 +198,22 @@ impl Shard {
         key: &CacheKey,
         old: &Arc<StoredObject>,
         new: Arc<StoredObject>,
-        cost: u64,
         gone: &mut Evicted,
     ) -> Option<i64> {
-        let index = self.find(key)?;
-        let entry = self.entry_mut(index)?;
-        let at = entry.alternates.iter().position(|a| Arc::ptr_eq(&a.object, old))?;
+        let first = self.find(key)?;
+        let at = self.position(first, old)?;
         let before = self.bytes();
-        self.change(index, |entry| {
-            gone.push(entry.alternates.remove(at).object);
-            entry.alternates.insert(0, Alternate { object: new, cost });
+        self.change(first, |shard| {
+            // The newest first: before it is taken off, so that the key stays.
+            shard.put_first(first, new);
+            gone.extend(shard.take_off(first, at + 1));
         });
         Some(self.bytes() as i64 - before as i64)
     }
 
     /// Removes a key; returns the bytes freed.
     pub(super) fn remove(&mut self, key: &CacheKey, gone: &mut Evicted) -> u64 {
-        self.find(key).map_or(0, |index| self.take_out(index, gone))
+        self.find(key).map_or(0, |first| self.take_out(first, gone))
     }
 
     /// Removes one alternate; returns the bytes freed, 0 if it is not there.
@@ -197,40 +223,33 @@ impl Shard {
         object: &Arc<StoredObject>,
         gone: &mut Evicted,
     ) -> u64 {
-        let Some(index) = self.find(key) else { return 0 };
-        let Some(entry) = self.entry_mut(index) else { return 0 };
-        let Some(at) = entry.alternates.iter().position(|a| Arc::ptr_eq(&a.object, object)) else { return 0 };
-        if entry.alternates.len() == 1 {
-            return self.take_out(index, gone);
+        let Some(first) = self.find(key) else { return 0 };
+        let Some(at) = self.position(first, object) else { return 0 };
+        if self.chain(first).nth(1).is_none() {
+            return self.take_out(first, gone);
         }
         let before = self.bytes();
-        self.change(index, |entry| gone.push(entry.alternates.remove(at).object));
+        self.change(first, |shard| gone.extend(shard.take_off(first, at)));
         before - self.bytes()
     }
 
     /// Calls `change` for each alternate of a key; tells how many there are.
     pub(super) fn each_alternate(&self, key: &CacheKey, change: impl Fn(&StoredObject)) -> usize {
-        let entry = self.find(key).and_then(|index| self.entries.get(index as usize)?.as_ref());
-        entry.map_or(0, |entry| {
-            entry.alternates.iter().for_each(|a| change(&a.object));
-            entry.alternates.len()
-        })
+        let Some(first) = self.find(key) else { return 0 };
+        self.chain(first).inspect(|object| change(object)).count()
     }
 
     /// The objects of at most `most` places from `start` on, and where to go on.
-    pub(super) fn some(&self, start: usize, most: usize) -> (Objects, Option<usize>) {
+    pub(super) fn some(&self, start: usize, most: usize) -> (Vec<Arc<StoredObject>>, Option<usize>) {
         let end = (start + most).min(self.entries.len());
-        let places = self.entries.get(start..end).unwrap_or_default().iter().flatten();
-        let some = places
-            .flat_map(|entry| entry.alternates.iter().map(|a| (entry.key.clone(), Arc::clone(&a.object))));
+        let places = self.entries.get(start..end).unwrap_or_default().iter();
+        let some = places.filter_map(|entry| entry.object.clone());
         (some.collect(), (end < self.entries.len()).then_some(end))
     }
 
     pub(super) fn clear(&mut self, gone: &mut Evicted) -> u64 {
         let freed = self.bytes();
-        for entry in self.entries.drain(..).flatten() {
-            gone.extend(entry.alternates.into_iter().map(|a| a.object));
-        }
+        gone.extend(self.entries.drain(..).filter_map(|entry| entry.object));
         *self = Shard { small_share: self.small_share, ..Shard::new(self.max_alternates, 0) };
         freed
     }
@@ -242,14 +261,15 @@ impl Shard {
             let from_small = self.small.bytes > self.small_share || self.main.oldest == NIL;
             let index = if from_small { self.small.oldest } else { self.main.oldest };
             let Some(entry) = self.entry_mut(index) else { return 0 };
-            let goes_on = if from_small { entry.hits >= PROMOTE_HITS } else { entry.hits > 0 };
+            let hits = entry.hits();
+            let goes_on = if from_small { hits >= PROMOTE_HITS } else { hits > 0 };
             if goes_on {
-                entry.hits = if from_small { 0 } else { entry.hits - 1 };
+                entry.set_hits(if from_small { 0 } else { hits - 1 });
                 self.unlink(index);
                 self.link(index, Place::Main);
                 continue;
             }
-            let hash = entry.key.hash64();
+            let hash = entry.bits & HASH_BITS;
             if from_small {
                 let limit = self.table.len().max(MIN_GHOSTS);
                 self.ghost.remember(hash, limit);
@@ -263,8 +283,10 @@ impl Shard {
         let last = self.pinned.newest;
         loop {
             let index = self.pinned.oldest;
-            let Some(entry) = self.entry_mut(index) else { return };
-            let place = if entry.is_pinned(now) { Place::Pinned } else { Place::Small };
+            if index == NIL {
+                return;
+            }
+            let place = if self.is_pinned(index, now) { Place::Pinned } else { Place::Small };
             self.unlink(index);
             self.link(index, place);
             let has_others = self.main.oldest != NIL || self.small.oldest != NIL;
@@ -274,78 +296,142 @@ impl Shard {
         }
     }
 
+    fn is_pinned(&self, first: u32, now: i64) -> bool {
+        self.chain(first).any(|object| object.head().pinned_until().is_some_and(|until| until > now))
+    }
+
     fn find(&self, key: &CacheKey) -> Option<u32> {
-        let same =
-            |i: &u32| self.entries.get(*i as usize).and_then(Option::as_ref).is_some_and(|e| e.key == *key);
-        self.table.find(key.hash64(), same).copied()
+        let bits = bits_of(key);
+        let same = |index: &u32| {
+            self.entries.get(*index as usize).is_some_and(|entry| {
+                entry.bits & HASH_BITS == bits
+                    && entry.object.as_ref().is_some_and(|object| object.head().key_bytes() == key.as_bytes())
+            })
+        };
+        self.table.find(table_hash(bits), same).copied()
     }
 
     fn entry_mut(&mut self, index: u32) -> Option<&mut Entry> {
-        self.entries.get_mut(index as usize)?.as_mut()
+        self.entries.get_mut(index as usize)
     }
 
-    fn add_entry(&mut self, key: &CacheKey, alternate: Alternate) {
-        let place = if self.ghost.forget(key.hash64()) { Place::Main } else { Place::Small };
-        let mut alternates = SmallVec::new();
-        alternates.push(alternate);
-        let entry = Entry { key: key.clone(), alternates, newer: NIL, older: NIL, hits: 0, place };
-        let index = match self.free.pop() {
-            Some(index) => index,
-            None => {
-                self.entries.push(None);
-                (self.entries.len() - 1) as u32
-            }
-        };
-        self.entries[index as usize] = Some(entry);
+    /// The alternates of a key, newest first.
+    fn chain(&self, first: u32) -> impl Iterator<Item = &Arc<StoredObject>> {
+        let mut next = first;
+        std::iter::from_fn(move || {
+            let entry = self.entries.get(next as usize)?;
+            next = entry.next;
+            entry.object.as_ref()
+        })
+    }
+
+    fn position(&self, first: u32, object: &Arc<StoredObject>) -> Option<usize> {
+        self.chain(first).position(|other| Arc::ptr_eq(other, object))
+    }
+
+    fn cost(&self, first: u32) -> u64 {
+        self.chain(first).map(|object| cost(object)).sum()
+    }
+
+    /// A new entry, in no queue.
+    fn add_entry(&mut self, entry: Entry) -> u32 {
+        let index = self.free;
+        if let Some(free) = self.entries.get_mut(index as usize) {
+            self.free = free.next;
+            *free = entry;
+            return index;
+        }
+        if self.entries.len() == self.entries.capacity() {
+            // By doubling, half of the slab would be room.
+            self.entries.reserve_exact((self.entries.len() / SLAB_ROOM).max(4));
+        }
+        self.entries.push(entry);
+        (self.entries.len() - 1) as u32
+    }
+
+    fn free_entry(&mut self, index: u32) -> Option<Entry> {
+        let empty = Entry { object: None, newer: NIL, older: NIL, next: self.free, bits: 0 };
+        let entry = std::mem::replace(self.entries.get_mut(index as usize)?, empty);
+        self.free = index;
+        Some(entry)
+    }
+
+    fn add_key(&mut self, key: &CacheKey, object: Arc<StoredObject>) {
+        let bits = bits_of(key);
+        let place = if self.ghost.forget(bits) { Place::Main } else { Place::Small };
+        let index = self.add_entry(Entry { object: Some(object), newer: NIL, older: NIL, next: NIL, bits });
         let entries = &self.entries;
-        let hash_at =
-            |i: &u32| entries.get(*i as usize).and_then(Option::as_ref).map_or(0, |e| e.key.hash64());
-        self.table.insert_unique(key.hash64(), index, hash_at);
+        let hash_at = |i: &u32| entries.get(*i as usize).map_or(0, |entry| table_hash(entry.bits));
+        self.table.insert_unique(table_hash(bits), index, hash_at);
         self.link(index, place);
     }
 
-    fn add_alternate(&mut self, index: u32, alternate: Alternate, gone: &mut Evicted) {
+    fn add_alternate(&mut self, first: u32, object: Arc<StoredObject>, gone: &mut Evicted) {
         let max = self.max_alternates;
-        self.change(index, |entry| {
-            let new = Arc::clone(&alternate.object);
-            entry.alternates.retain(|a| {
-                let keep = !new.head().replaces(a.object.head());
-                if !keep {
-                    gone.push(Arc::clone(&a.object));
+        self.change(first, |shard| {
+            shard.put_first(first, Arc::clone(&object));
+            let mut at = 1;
+            loop {
+                let Some(old) = shard.chain(first).nth(at) else { break };
+                if at < max && !object.head().replaces(old.head()) {
+                    at += 1;
+                    continue;
                 }
-                keep
-            });
-            entry.alternates.insert(0, alternate);
-            while entry.alternates.len() > max {
-                gone.extend(entry.alternates.pop().map(|a| a.object));
+                gone.extend(shard.take_off(first, at));
             }
         });
-        let was_pinned = |entry: &Entry| entry.place == Place::Pinned && !entry.is_pinned(i64::MIN);
-        if self.entry_mut(index).is_some_and(|entry| was_pinned(entry)) {
-            self.unlink(index);
-            self.link(index, Place::Small);
+        let is_in_pinned = self.entry_mut(first).is_some_and(|entry| entry.place() == Place::Pinned);
+        if is_in_pinned && !self.is_pinned(first, i64::MIN) {
+            self.unlink(first);
+            self.link(first, Place::Small);
         }
     }
 
-    /// Changes an entry and keeps its queue's byte count right.
-    fn change(&mut self, index: u32, change: impl FnOnce(&mut Entry)) {
-        let Some(entry) = self.entry_mut(index) else { return };
-        let (place, before) = (entry.place, entry.cost());
-        change(entry);
-        let after = entry.cost();
+    /// Puts an alternate before those of a key; the first entry stays the first.
+    fn put_first(&mut self, first: u32, object: Arc<StoredObject>) {
+        let Some(entry) = self.entry_mut(first) else { return };
+        let (older, next) = (entry.object.replace(object), entry.next);
+        let behind = self.add_entry(Entry { object: older, newer: NIL, older: NIL, next, bits: 0 });
+        if let Some(entry) = self.entry_mut(first) {
+            entry.next = behind;
+        }
+    }
+
+    /// Takes an alternate off a key that has more than one; the first entry stays the first.
+    fn take_off(&mut self, first: u32, at: usize) -> Option<Arc<StoredObject>> {
+        // Of the first one the content is exchanged with that of the second.
+        let mut before = first;
+        for _ in 1..at {
+            before = self.entries.get(before as usize)?.next;
+        }
+        let behind = self.free_entry(self.entries.get(before as usize)?.next)?;
+        let entry = self.entry_mut(before)?;
+        entry.next = behind.next;
+        if at == 0 { std::mem::replace(&mut entry.object, behind.object) } else { behind.object }
+    }
+
+    /// Changes the alternates of a key and keeps its queue's byte count right.
+    fn change(&mut self, first: u32, change: impl FnOnce(&mut Shard)) {
+        let Some(place) = self.entry_mut(first).map(|entry| entry.place()) else { return };
+        let before = self.cost(first);
+        change(self);
+        let after = self.cost(first);
         let queue = self.queue(place);
         queue.bytes = queue.bytes - before + after;
     }
 
-    fn take_out(&mut self, index: u32, gone: &mut Evicted) -> u64 {
-        self.unlink(index);
-        let Some(entry) = self.entries.get_mut(index as usize).and_then(Option::take) else { return 0 };
-        if let Ok(found) = self.table.find_entry(entry.key.hash64(), |i| *i == index) {
+    fn take_out(&mut self, first: u32, gone: &mut Evicted) -> u64 {
+        self.unlink(first);
+        let freed = self.cost(first);
+        let Some(hash) = self.entry_mut(first).map(|entry| table_hash(entry.bits)) else { return 0 };
+        if let Ok(found) = self.table.find_entry(hash, |i| *i == first) {
             found.remove();
         }
-        self.free.push(index);
-        let freed = entry.cost();
-        gone.extend(entry.alternates.into_iter().map(|a| a.object));
+        let mut next = first;
+        while let Some(entry) = self.free_entry(next) {
+            gone.extend(entry.object);
+            next = entry.next;
+        }
         freed
     }
 
@@ -357,12 +443,13 @@ impl Shard {
         }
     }
 
-    /// Puts an entry at the newest end of a queue.
+    /// Puts a key at the newest end of a queue.
     fn link(&mut self, index: u32, place: Place) {
         let newest = self.queue(place).newest;
+        let cost = self.cost(index);
         let Some(entry) = self.entry_mut(index) else { return };
-        (entry.newer, entry.older, entry.place) = (NIL, newest, place);
-        let cost = entry.cost();
+        (entry.newer, entry.older) = (NIL, newest);
+        entry.set_place(place);
         if let Some(neighbour) = self.entry_mut(newest) {
             neighbour.newer = index;
         }
@@ -375,8 +462,9 @@ impl Shard {
     }
 
     fn unlink(&mut self, index: u32) {
+        let cost = self.cost(index);
         let Some(entry) = self.entry_mut(index) else { return };
-        let (newer, older, place, cost) = (entry.newer, entry.older, entry.place, entry.cost());
+        let (newer, older, place) = (entry.newer, entry.older, entry.place());
         if let Some(neighbour) = self.entry_mut(newer) {
             neighbour.older = older;
         }
@@ -398,13 +486,13 @@ impl Shard {
 /// of its places counts.
 #[derive(Default)]
 struct Ghost {
-    order: VecDeque<(u64, u64)>,
-    turns: HashMap<u64, u64, foldhash::fast::FixedState>,
+    order: VecDeque<(u32, u64)>,
+    turns: HashMap<u32, u64, foldhash::fast::FixedState>,
     next_turn: u64,
 }
 
 impl Ghost {
-    fn remember(&mut self, hash: u64, limit: usize) {
+    fn remember(&mut self, hash: u32, limit: usize) {
         self.next_turn += 1;
         self.turns.insert(hash, self.next_turn);
         self.order.push_back((hash, self.next_turn));
@@ -417,7 +505,7 @@ impl Ghost {
         }
     }
 
-    fn forget(&mut self, hash: u64) -> bool {
+    fn forget(&mut self, hash: u32) -> bool {
         self.turns.remove(&hash).is_some()
     }
 }

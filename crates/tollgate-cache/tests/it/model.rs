@@ -29,12 +29,13 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 /// A response that varies by `Foo` if the request has one, and answers everyone if not. Each third length is pinned.
-fn make(tag: Option<u8>, len: usize) -> Arc<StoredObject> {
+fn make(path: u64, tag: Option<u8>, len: usize) -> Arc<StoredObject> {
     let value = tag.map(|f| f.to_string());
     let fields: Vec<(&str, &str)> = value.iter().map(|v| ("Foo", v.as_str())).collect();
     let vary = if tag.is_some() { "\nVary: Foo" } else { "" };
     let object = object_for(&get(&fields), &format!("Cache-Control: max-age=60{vary}"), &vec![7; len]);
-    if len.is_multiple_of(3) { pinned(&object, 10) } else { object }
+    let object = if len.is_multiple_of(3) { pinned(&object, 10) } else { object };
+    Arc::new(object.under(&key(&path.to_string())))
 }
 
 /// Newest first: the variant and its object.
@@ -66,7 +67,7 @@ proptest! {
         for step in steps {
             match step {
                 Step::Insert { path, tag, len } => {
-                    let object = make(tag, len);
+                    let object = make(path.into(), tag, len);
                     let too_large = object.memory_bytes() > 8000;
                     let stored = store.insert(&key(&path.to_string()), Arc::clone(&object)).is_ok();
                     prop_assert!(!(stored && too_large));
@@ -79,7 +80,7 @@ proptest! {
                     let Some(old) = in_model(&model, path, tag).cloned() else { continue };
                     let Some(at) = model[&path].iter().position(|(_, o)| Arc::ptr_eq(o, &old)) else { continue };
                     let variant = model[&path][at].0;
-                    let new = make(variant, len);
+                    let new = make(path.into(), variant, len);
                     if store.update(&key(&path.to_string()), &old, Arc::clone(&new)) {
                         let alternates = model.entry(path).or_default();
                         alternates.remove(at);
@@ -144,7 +145,9 @@ fn threads_never_exceed_the_budget_and_leave_nothing_behind() {
                     match (seed >> 50) % 4 {
                         0 => drop(store.remove(&key)),
                         1 => drop(store.lookup(&key, &get(&[]))),
-                        _ => assert!(store.insert(&key, make(None, (seed >> 40) as usize % 4000)).is_ok()),
+                        _ => assert!(
+                            store.insert(&key, make(path, None, (seed >> 40) as usize % 4000)).is_ok()
+                        ),
                     }
                     assert!(store.stats().bytes <= BUDGET);
                 }

@@ -159,7 +159,7 @@ fn chosen(stored: &[(Fields<'_>, &str)], negotiation: &Negotiation, request: Fie
         let head = crate::support::stored(&asked, &response, &Policy::default()).expect("storable");
         let head = head.chosen_by(negotiation, false);
         let body = Body::from_bytes(number.to_string().into());
-        store.insert(&key("/"), StoredObject::new(head.into(), body).into()).expect("room");
+        store.insert(&key("/"), StoredObject::new(head, body).into()).expect("room");
     }
     match store.lookup_by(&key("/"), &get(request), negotiation) {
         Lookup::Found(object) => {

@@ -88,7 +88,7 @@ pub(crate) fn head(fields: &str) -> StoredHead {
 }
 
 pub(crate) fn verdict(head: &StoredHead, request: &Request, now: i64, policy: &Policy) -> Freshness {
-    freshness(head.meta(), now, &request_policy(request, policy), policy)
+    freshness(&head.meta(), now, &request_policy(request, policy), policy)
 }
 
 /// Stored on arrival and served without the origin `after` seconds later.
@@ -108,11 +108,11 @@ pub(crate) fn object(fields: &str, body: &[u8]) -> Arc<StoredObject> {
 
 pub(crate) fn object_for(request: &Request, fields: &str, body: &[u8]) -> Arc<StoredObject> {
     let head = stored(request, &response_of(200, fields), &Policy::default()).expect("storable");
-    Arc::new(StoredObject::new(Arc::new(head), Body::from_bytes(body.to_vec().into())))
+    Arc::new(StoredObject::new(head, Body::from_bytes(body.to_vec().into())))
 }
 
 /// The object, pinned for so many seconds after it came.
 pub(crate) fn pinned(object: &StoredObject, seconds: u32) -> Arc<StoredObject> {
-    let head = object.head().as_ref().clone().pinned_for(seconds);
-    Arc::new(StoredObject::new(Arc::new(head), object.body().clone()))
+    let head = object.head().clone().pinned_for(seconds);
+    Arc::new(StoredObject::new(head, object.body().clone()))
 }

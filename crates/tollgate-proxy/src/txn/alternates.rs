@@ -53,7 +53,7 @@ impl<S: ClientStream> Exchange<'_, S> {
     fn quality(&mut self, head: &StoredHead) -> Option<f32> {
         let client = &self.txn.client_request;
         let negotiation = &self.cache.policy.negotiation;
-        let preference = || Preference::of(&client.headers, head.headers()).quality();
+        let preference = || Preference::of(&client.headers, head.fields()).quality();
         if !self.has_judges() {
             return head.matches_by(&client.headers, negotiation).then(|| preference().max(LEAST));
         }

@@ -22,7 +22,7 @@ use tollgate_cache::{
 };
 use tollgate_config::ids;
 use tollgate_event::clock;
-use tollgate_http::{HeaderBlock, Method, Response, Url, names};
+use tollgate_http::{Method, Response, Url, names};
 use tollgate_obs::metrics::Metric;
 use tollgate_obs::milestones::Milestone;
 use tollgate_obs::outcome::{CacheOutcome, CacheReason, TransactionEnd};
@@ -223,8 +223,8 @@ impl<S: ClientStream> Exchange<'_, S> {
         if self.txn.has_handlers(TransactionHook::ReadCacheHdr)
             || self.txn.has_handlers(TransactionHook::CacheLookupComplete)
         {
-            self.txn.cached_response = Some(Box::new(stored_response(object.head())));
-            self.txn.cached_response_time = Some(object.head().meta().response_time);
+            self.txn.cached_response = Some(stored_response(object.head()));
+            self.txn.cached_response_time = Some(object.head().response_time());
             self.hook(TransactionHook::ReadCacheHdr).await?;
             self.hook(TransactionHook::CacheLookupComplete).await?;
             if self.is_redone() {
@@ -392,7 +392,7 @@ impl<S: ClientStream> Exchange<'_, S> {
 
     /// The one range of the whole with this header that the request asks for.
     pub(super) fn range_of(&self, head: &StoredHead) -> Option<std::ops::Range<u64>> {
-        let len = tollgate_http::framing::content_length(head.headers()).ok().flatten()?;
+        let len = tollgate_http::framing::content_length(&head.headers()).ok().flatten()?;
         match range::evaluate(&self.txn.client_request, head, len, self.cache.policy.several_ranges) {
             RangeAnswer::Part(range) => Some(range),
             _ => None,
@@ -469,11 +469,11 @@ impl<S: ClientStream> Exchange<'_, S> {
     /// Serves a complete stored object: preconditions, ranges, the whole.
     pub(crate) async fn serve_stored(&mut self, object: Arc<StoredObject>) -> Result<TransactionEnd, Stop> {
         let head = object.head();
-        let age = head.meta().age(self.cache.now);
+        let age = head.age(self.cache.now);
         self.log.is_ram_hit = true;
         match rules::evaluate_preconditions(&self.txn.client_request, head) {
             Preconditions::NotModified => {
-                let mut response = Box::new(stored_response(head));
+                let mut response = stored_response(head);
                 response.status = 304;
                 response.reason = None;
                 response.headers = rules::headers_for_304(head.headers());
@@ -499,10 +499,11 @@ impl<S: ClientStream> Exchange<'_, S> {
                 RangeAnswer::Unsatisfiable => return self.unsatisfiable(len).await,
             }
         }
-        let response = Box::new(stored_response(head));
-        let body = match object.body().on_disk() {
-            Some(_) => ResponseBody::part_of(&object, 0..len),
-            None => ResponseBody::Stored { object, next: 0 },
+        let response = stored_response(head);
+        let body = match object.into_small_body() {
+            Ok(bytes) => ResponseBody::Whole(bytes),
+            Err(object) if object.body().on_disk().is_some() => ResponseBody::part_of(&object, 0..len),
+            Err(object) => ResponseBody::Stored { object, next: 0 },
         };
         self.respond(response, Some(age), Some(len), body).await
     }
@@ -554,9 +555,6 @@ impl Drop for RefreshPlace {
 }
 
 /// A response header made of a stored one.
-pub(crate) fn stored_response(head: &StoredHead) -> Response {
-    let mut response = Response::new(head.status());
-    response.reason = head.reason().cloned();
-    response.headers = HeaderBlock::clone(head.headers());
-    response
+pub(crate) fn stored_response(head: &StoredHead) -> Box<Response> {
+    Box::new(head.to_response())
 }

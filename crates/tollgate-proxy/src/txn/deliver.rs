@@ -242,7 +242,7 @@ impl<S: ClientStream> Exchange<'_, S> {
     ) -> Result<TransactionEnd, Stop> {
         let now = clock::unix_seconds();
         let head = object.head().updated_by_304(&answer.response, answer.request_time, now);
-        let fresh = Arc::new(StoredObject::new(Arc::new(self.born(head)), object.body().clone()));
+        let fresh = Arc::new(StoredObject::new(self.born(head), object.body().clone()));
         if let Some(key) = &self.cache.key
             && !self.txn.no_store
         {
@@ -285,7 +285,7 @@ impl<S: ClientStream> Exchange<'_, S> {
             let (body, transformed_length) = transformed(Box::new(answer.body), length, transforms);
             (answer.body, length) = (ResponseBody::Plugin(body), transformed_length);
             set_length(&mut answer.response, length);
-            head = self.new_head(&answer.response, *head.meta());
+            head = self.new_head(&answer.response, head.meta());
             // The origin's ranges are not those of what is stored.
             is_kept_in_part = false;
         }
@@ -315,7 +315,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         let deliver = async {
             match condition {
                 Preconditions::NotModified => {
-                    let mut not_modified = Box::new(stored_response(&head));
+                    let mut not_modified = stored_response(&head);
                     (not_modified.status, not_modified.reason) = (304, None);
                     not_modified.headers = rules::headers_for_304(head.headers());
                     drop(reader);
@@ -409,7 +409,7 @@ impl<S: ClientStream> Exchange<'_, S> {
             follower.into_reader(&self.txn.client_request.headers, &self.cache.policy.negotiation)
         else {
             self.thread.metrics.inc(Metric::CacheCollapseVary);
-            let variant = variant_hash(head.headers(), &self.txn.client_request.headers);
+            let variant = variant_hash(&head.headers(), &self.txn.client_request.headers);
             return Ok(match &self.cache.key {
                 Some(key) => Followed::OtherVariant(key.for_variant(variant)),
                 None => Followed::Done(self.fetch(None).await?),
@@ -419,8 +419,8 @@ impl<S: ClientStream> Exchange<'_, S> {
         self.txn.cache_outcome = CacheOutcome::Collapsed;
         self.cache.reason = None;
         self.cache.stale = None;
-        let age = head.meta().age(clock::unix_seconds());
-        let mut response = Box::new(stored_response(&head));
+        let age = head.age(clock::unix_seconds());
+        let mut response = stored_response(&head);
         let mut length = tollgate_http::framing::content_length(&response.headers).ok().flatten();
         let body = match (rules::evaluate_preconditions(&self.txn.client_request, &head), range) {
             (Preconditions::NotModified, _) => {

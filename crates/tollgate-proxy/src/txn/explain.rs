@@ -184,9 +184,9 @@ impl<S: ClientStream> Exchange<'_, S> {
         let head = object.head();
         let freshness = self.freshness(object);
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let selecting = head.selecting().iter();
+        let selecting = head.selecting();
         let selecting: Map<String, Value> =
-            selecting.map(|(name, value)| (text(name), value.map(text).into())).collect();
+            selecting.iter().map(|(name, value)| (text(name), value.map(text).into())).collect();
         json!({
             "is_chosen": is_chosen,
             "matches": head.matches_by(&self.txn.client_request.headers, &self.cache.policy.negotiation),
@@ -197,8 +197,8 @@ impl<S: ClientStream> Exchange<'_, S> {
             "tags": head.mark().tag_count(),
             "purged_softly_at": head.stale_since(),
             "freshness": verdict(&freshness),
-            "age": age(head.meta(), self.cache.now),
-            "lifetime": lifetime(head.meta(), &freshness),
+            "age": age(&head.meta(), self.cache.now),
+            "lifetime": lifetime(&head.meta(), &freshness),
         })
     }
 }

@@ -116,14 +116,14 @@ impl<S: ClientStream> Exchange<'_, S> {
         let several = self.cache.policy.several_ranges;
         let Some(answer) = part::answer(&self.txn.client_request, object, several) else {
             // A handler has changed the request since.
-            let complete = Part::of(object.headers()).map_or(0, |part| part.complete);
+            let complete = Part::of(&object.headers()).map_or(0, |part| part.complete);
             return self.unsatisfiable(complete).await;
         };
         let ranges = answer.ranges();
         let ([bytes], [range]) = (&answer.bytes[..], &ranges[..]) else {
             return self.serve_ranges(object, &ranges, answer.part, age).await;
         };
-        let mut response = Box::new(stored_response(object.head()));
+        let mut response = stored_response(object.head());
         response.headers.set(names::CONTENT_RANGE, content_range(range, answer.part.complete));
         let length = bytes.end - bytes.start;
         let body = ResponseBody::part_of(object, bytes.clone());
@@ -138,7 +138,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         stored: Part,
         age: u32,
     ) -> Result<TransactionEnd, Stop> {
-        let mut response = Box::new(stored_response(object.head()));
+        let mut response = stored_response(object.head());
         let frame = frame_ranges(&mut response, ranges, stored.complete);
         let length = frame.len();
         let body = RangesBody::new(RangesSource::Stored(Arc::clone(object)), frame, stored.first);
@@ -152,7 +152,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         bytes: std::ops::Range<u64>,
         age: u32,
     ) -> Result<TransactionEnd, Stop> {
-        let mut response = Box::new(stored_response(object.head()));
+        let mut response = stored_response(object.head());
         (response.status, response.reason) = (206, None);
         response.headers.set(names::CONTENT_RANGE, content_range(&bytes, object.body().len()));
         let length = bytes.end - bytes.start;

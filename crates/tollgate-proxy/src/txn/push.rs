@@ -56,7 +56,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         let key = self.key_of(&request.url);
         let head = StoredHead::new(&request, &response, meta, self.cache.policy.set_cookie)
             .born_as(&key, self.thread.engine.store.born(&key));
-        let object = Arc::new(StoredObject::new(Arc::new(head), Body::from_chunks(&[body])));
+        let object = Arc::new(StoredObject::new(head, Body::from_chunks(&[body])));
         if self.thread.engine.store.insert(&key, Arc::clone(&object)).is_err() {
             self.cache.reason = Some(CacheReason::TooLarge);
             return Err(self.error(ErrorKind::BodyTooLarge, "ram_cache_cutoff", false));

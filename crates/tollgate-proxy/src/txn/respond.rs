@@ -156,9 +156,10 @@ impl<S: ClientStream> Exchange<'_, S> {
             OutFraming::None
         } else if let Some(n) = length {
             let digits = decimal(n);
-            if headers.get(names::CONTENT_LENGTH) != Some(digits.as_bytes())
-                || headers.get_all(names::CONTENT_LENGTH).nth(1).is_some()
-            {
+            let mut said = headers.get_all(names::CONTENT_LENGTH);
+            let is_said = said.next() == Some(digits.as_bytes()) && said.next().is_none();
+            drop(said);
+            if !is_said {
                 headers.set(names::CONTENT_LENGTH, digits.as_bytes());
             }
             if n == 0 { OutFraming::None } else { OutFraming::Length(n) }

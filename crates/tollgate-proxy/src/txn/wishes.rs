@@ -141,7 +141,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         let meta = StoredMeta::new(response, old.request_time, old.response_time);
         let head = StoredHead::new(&self.txn.client_request, response, meta, self.cache.policy.set_cookie)
             .purged_as(object.head());
-        let updated = Arc::new(StoredObject::new(Arc::new(head), object.body().clone()));
+        let updated = Arc::new(StoredObject::new(head, object.body().clone()));
         if let Some(key) = &self.cache.key {
             let is_there = self.thread.engine.store.update(key, object, Arc::clone(&updated));
             let is_on_disk = updated.body().on_disk().is_some();

@@ -6,7 +6,7 @@ use tollgate_cache::disk::{DiskError, DiskStore, DiskStoreOptions, Errand, Next}
 use tollgate_cache::{Body, CacheKey, StoredObject};
 
 fn object(len: usize, fields: &[(&str, &str)]) -> Arc<StoredObject> {
-    Arc::new(StoredObject::new(Arc::new(head("a", fields)), Body::from_bytes(bytes(len))))
+    Arc::new(StoredObject::new(head("a", fields), Body::from_bytes(bytes(len))))
 }
 
 fn put(store: &DiskStore, key: &CacheKey, object: Arc<StoredObject>) -> Next {

@@ -102,13 +102,13 @@ fn found(store: &DiskStore) -> Option<Found> {
     }
     let is_whole = held == [(0, WHOLE)];
     assert_eq!(object.status(), if is_whole { 200 } else { 206 });
-    assert_eq!(object.headers().get("Content-Length").is_some(), is_whole);
+    assert_eq!(object.fields().get("Content-Length").is_some(), is_whole);
     assert_eq!(body.len(), WHOLE);
     Some((version, is_whole, held))
 }
 
 fn version_of(object: &StoredObject) -> u8 {
-    let tag = object.headers().get("ETag").expect("a tag");
+    let tag = object.fields().get("ETag").expect("a tag");
     std::str::from_utf8(tag).expect("text").trim_matches('"').parse().expect("a number")
 }
 
@@ -261,7 +261,7 @@ fn a_new_header_leaves_the_parts_where_they_are() {
     store.writer(&key()).expect("a stripe").write_object(&updated).expect("a good device");
     assert_eq!(found(&store), Some((1, false, vec![(0, 1000), (3000, 4000)])));
     let objects = store.load(&key()).expect("a good device");
-    assert_eq!(objects[0].headers().get("A"), Some(&b"new"[..]));
+    assert_eq!(objects[0].fields().get("A"), Some(&b"new"[..]));
 }
 
 #[test]
@@ -331,7 +331,7 @@ fn an_object_with_a_damaged_fragment_is_not_found_again() {
 #[test]
 fn an_object_with_holes_is_a_part_whatever_header_it_is_given() {
     let object = in_two_parts();
-    let whole = StoredObject::new(Arc::new(head(1, "\"%\"")), object.body().clone());
+    let whole = StoredObject::new(head(1, "\"%\""), object.body().clone());
     assert!(whole.head().is_part());
 }
 

@@ -147,14 +147,14 @@ fn a_new_header_leaves_a_large_body_where_it_is() {
     store_object(&store, &key, &head("a", &[]), &whole);
     let old = store.load(&key).expect("a good device").remove(0);
     let written = store.stats().bytes_written;
-    let new = StoredObject::new(Arc::new(head("a", &[("X-New", "1")])), old.body().clone());
+    let new = StoredObject::new(head("a", &[("X-New", "1")]), old.body().clone());
     store.writer(&key).expect("a stripe").write_object(&new).expect("a good device");
     assert!(store.sync().is_empty());
     assert!(store.stats().bytes_written < written + 50_000, "the body is not written again");
     let (store, _) = open(&devices, options());
     let objects = store.load(&key).expect("a good device");
     assert_eq!(objects.len(), 1);
-    assert_eq!(objects[0].headers().get("X-New"), Some(&b"1"[..]));
+    assert_eq!(objects[0].fields().get("X-New"), Some(&b"1"[..]));
     assert_eq!(body_of(&objects[0]), whole);
 }
 
@@ -163,7 +163,7 @@ fn an_object_in_memory_is_written_whole_whatever_its_size() {
     let (store, _) = open(&devices(1), options());
     for size in [5, 50_000] {
         let key = key(&format!("http://h/{size}"));
-        let object = StoredObject::new(Arc::new(head("a", &[])), Body::from_bytes(bytes(size)));
+        let object = StoredObject::new(head("a", &[]), Body::from_bytes(bytes(size)));
         store.writer(&key).expect("a stripe").write_object(&object).expect("a good device");
         assert_eq!(body_of(&store.load(&key).expect("a good device")[0]), bytes(size));
     }
@@ -343,7 +343,7 @@ fn what_is_hit_shortly_before_it_is_overwritten_is_written_anew() {
             assert!((6..40).contains(&evacuated), "{evacuated} times in less than six laps");
             let objects = store.load(&large).expect("a good device");
             assert_eq!(body_of(&objects[0]), bytes(60_000));
-            assert_eq!(objects[0].headers().get("X"), Some(&b"y"[..]));
+            assert_eq!(objects[0].fields().get("X"), Some(&b"y"[..]));
         } else {
             assert_eq!(evacuated, 0);
         }
@@ -364,7 +364,7 @@ fn an_evacuation_is_one_at_a_time_small_enough_and_of_what_is_still_there() {
     assert!(store.evacuation(&key, &old).is_none(), "it is under way");
     store_object(&store, &key, &head("a", &[("X-New", "1")]), &bytes(50_000));
     assert!(!store.evacuate(&first).expect("a good device"), "it was replaced meanwhile");
-    assert_eq!(object().headers().get("X-New"), Some(&b"1"[..]));
+    assert_eq!(object().fields().get("X-New"), Some(&b"1"[..]));
     drop(first);
     let second = store.evacuation(&key, &object()).expect("the first one is over");
     store.remove(&key);
