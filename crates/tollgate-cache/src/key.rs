@@ -67,6 +67,16 @@ impl CacheKey {
         CacheKey::of_bytes(&bytes)
     }
 
+    /// The key under which only requests for the same missing bytes of a partly stored object are collapsed.
+    pub fn for_gap(&self, missing: &std::ops::Range<u64>, validator: &[u8]) -> CacheKey {
+        let mut bytes = SmallVec::<[u8; 256]>::from_slice(&self.bytes);
+        bytes.push(1);
+        bytes.extend_from_slice(&missing.start.to_be_bytes());
+        bytes.extend_from_slice(&missing.end.to_be_bytes());
+        bytes.extend_from_slice(validator);
+        CacheKey::of_bytes(&bytes)
+    }
+
     /// A key whose hash collides with whatever the test likes.
     #[cfg(test)]
     pub(crate) fn with_hash(bytes: &[u8], hash: u64) -> CacheKey {

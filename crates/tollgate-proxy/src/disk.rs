@@ -20,10 +20,10 @@ use crate::thread::EngineThread;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use tollgate_cache::disk::{DiskError, DiskStats, DiskStore, Journal};
+use tollgate_cache::CacheKey;
+use tollgate_cache::disk::{DiskError, DiskStats, DiskStore, Evacuation, Journal, Sought};
 use tollgate_cache::purge::journal::Entry;
 use tollgate_cache::purge::{self, Purge, Purges, Standing};
-use tollgate_cache::{CacheKey, StoredObject};
 use tollgate_config::storage::Storage;
 use tollgate_config::{Problem, Records};
 use tollgate_event::{clock, spawn_local, task};
@@ -51,6 +51,12 @@ impl Disk {
     /// The store, if it may have something under the key. Memory only.
     pub(crate) fn holder_of(&self, key: &CacheKey) -> Option<&Arc<DiskStore>> {
         self.store().filter(|store| store.may_have(key))
+    }
+
+    /// Looks the key up in the store; `None`: nothing is stored under it. Memory only.
+    pub(crate) fn seek(&self, key: &CacheKey) -> Option<(&Arc<DiskStore>, Sought<'_>)> {
+        let store = self.store()?;
+        Some((store, store.seek(key)?))
     }
 
     /// Keeps what came of a body when the event threads have ended.
@@ -106,8 +112,15 @@ impl Disk {
             (Metric::CacheDiskWriteErrors, now.write_errors, before.write_errors),
             (Metric::CacheDiskBacklogRefusals, now.backlog_refusals, before.backlog_refusals),
             (Metric::CacheDiskEvacuated, now.evacuated, before.evacuated),
+            (Metric::CacheDiskPinnedKept, now.pinned_kept, before.pinned_kept),
+            (Metric::CacheDiskPinnedLost, now.pinned_lost, before.pinned_lost),
         ] {
             metrics.add(metric, now.saturating_sub(before));
+        }
+        if now.pinned_lost > 0 && before.pinned_lost == 0 {
+            tracing::warn!(
+                "more is pinned than a tenth of a disk: the rest is overwritten like other objects"
+            );
         }
         for (metric, now) in [
             (Metric::CacheDiskObjects, now.documents),
@@ -159,6 +172,7 @@ impl Engine {
             std::mem::take(&mut *self.disk.unfinished.lock().unwrap_or_else(PoisonError::into_inner));
         unfinished.into_iter().for_each(Unfinished::keep);
         if let Some(store) = self.disk.store() {
+            store.write_waiting(report);
             store.sync().iter().for_each(|(name, error)| tracing::error!("cache {name}: {error}"));
         }
     }
@@ -220,9 +234,8 @@ pub(crate) async fn make_purge_last(engine: &Arc<Engine>, purge: Purge) {
     }
 }
 
-/// An object was hit: writes it anew, when there is time, if it would be overwritten soon.
-pub(crate) fn evacuate_behind(store: &Arc<DiskStore>, key: &CacheKey, object: &Arc<StoredObject>) {
-    let Some(evacuation) = store.evacuation(key, object) else { return };
+/// Writes an object that was hit and would be overwritten soon anew, when there is time.
+pub(crate) fn evacuate_behind(store: &Arc<DiskStore>, evacuation: Evacuation) {
     let store = Arc::clone(store);
     spawn_local(async move {
         if let Some(Err(error)) = task::run(move || store.evacuate(&evacuation)).await {
@@ -236,7 +249,11 @@ pub(crate) fn maintain(thread: &Rc<EngineThread>) {
     let Some(store) = thread.engine.disk.store().cloned() else { return };
     let now = clock::unix_seconds();
     spawn_local(async move {
-        for (name, error) in task::run(move || store.maintain(now)).await.unwrap_or_default() {
+        let work = move || {
+            store.write_waiting(report);
+            store.maintain(now)
+        };
+        for (name, error) in task::run(work).await.unwrap_or_default() {
             tracing::error!("cache {name}: {error}");
         }
     });

@@ -72,7 +72,8 @@ fn write(stripe: &Stripe, key: u8, body: &[u8]) -> Option<()> {
         PART => NewBody::Assembled { extents: &extents[..1], complete },
         _ => NewBody::Fragments(&fragments),
     };
-    stripe.write_document(key, ticket, &NewDocument { meta: b"", body, replaces: &[] }).ok().map(|_| ())
+    let document = NewDocument { meta: b"", body, replaces: &[], is_pinned: false };
+    stripe.write_document(key, ticket, &document).ok().map(|_| ())
 }
 
 /// Opens an image and reads all there is. What was not resealed is as it was written, or not there.

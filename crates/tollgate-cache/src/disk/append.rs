@@ -23,6 +23,8 @@ pub struct NewDocument<'a> {
     pub body: NewBody<'a>,
     /// Positions of the documents that it replaces.
     pub replaces: &'a [u64],
+    /// Whether it is kept when the log comes round, for as long as its header says.
+    pub is_pinned: bool,
 }
 
 /// The body of a document to be written.
@@ -45,6 +47,7 @@ struct Draft<'a> {
     kind: Kind,
     key: u128,
     number: u32,
+    is_pinned: bool,
     parts: &'a [&'a [u8]],
 }
 
@@ -69,7 +72,7 @@ impl Stripe {
         let len = parts.iter().map(|part| part.len()).sum::<usize>();
         let mut order = self.order.lock();
         self.check(key, ticket)?;
-        let draft = Draft { kind: Kind::Fragment, key: key.hash, number, parts: &parts };
+        let draft = Draft { kind: Kind::Fragment, key: key.hash, number, is_pinned: false, parts: &parts };
         let lsn = self.append(&mut order, &draft)?;
         // Making room may have lost a tail with fragments of this object.
         self.check(key, ticket)?;
@@ -126,7 +129,7 @@ impl Stripe {
         parts.extend(inline.iter().map(|piece| &piece[..]));
         let payload: usize = parts.iter().map(|part| part.len()).sum();
         let mut order = self.order.lock();
-        let draft = Draft { kind, key: key.hash, number: 0, parts: &parts };
+        let draft = Draft { kind, key: key.hash, number: 0, is_pinned: document.is_pinned, parts: &parts };
         self.make_room(&mut order, payload)?;
         // Only an object with fragments can have lost some.
         let ticket =
@@ -144,7 +147,7 @@ impl Stripe {
         for replaced in document.replaces {
             self.index.remove_at(key.hash, *replaced, window);
         }
-        self.index.insert(key.hash, lsn, blocks(payload), window);
+        self.index.insert(key.hash, lsn, blocks(payload), document.is_pinned, window);
         order.unwritten.push((key.hash, lsn));
         // Whoever removes the key stamps it first and looks into the index then.
         if self.ticket(key).stamp != ticket.stamp {
@@ -170,14 +173,20 @@ impl Stripe {
     /// Write errors.
     pub fn note_tombstone(&self, key: StripeKey<'_>) -> Result<(), DiskError> {
         let mut order = self.order.lock();
-        self.append(&mut order, &Draft { kind: Kind::Tombstone, key: key.hash, number: 0, parts: &[] })?;
+        self.append(
+            &mut order,
+            &Draft { kind: Kind::Tombstone, key: key.hash, number: 0, is_pinned: false, parts: &[] },
+        )?;
         self.flush_tail(&mut order)
     }
 
     /// Marks the place where the log goes on after opening.
     pub(super) fn note_opened(&self) -> Result<(), DiskError> {
         let mut order = self.order.lock();
-        self.append(&mut order, &Draft { kind: Kind::Opened, key: 0, number: 0, parts: &[] })?;
+        self.append(
+            &mut order,
+            &Draft { kind: Kind::Opened, key: 0, number: 0, is_pinned: false, parts: &[] },
+        )?;
         self.flush_tail(&mut order)
     }
 
@@ -218,6 +227,7 @@ impl Stripe {
             key: draft.key,
             number: draft.number,
             checksum: checksum(draft.parts),
+            is_pinned: draft.is_pinned,
         };
         // First the old records count as gone, then the new one is there.
         self.frontier.store(lsn + header.blocks() * BLOCK, Ordering::Release);
@@ -286,6 +296,7 @@ impl Stripe {
             key: 0,
             number: 0,
             checksum: checksum(&[]),
+            is_pinned: false,
         };
         let mut tail = self.tail.write();
         tail.bytes.extend_from_slice(&pad.encode());

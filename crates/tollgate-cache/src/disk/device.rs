@@ -6,11 +6,15 @@
 
 use super::signature::foreign;
 use parking_lot::RwLock;
-use rustix::fs::OFlags;
+use rustix::fs::{FsWord, OFlags, fstatfs};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{FileExt, FileTypeExt, OpenOptionsExt};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// File systems that lie in memory: `TMPFS_MAGIC`, `RAMFS_MAGIC`.
+const IN_MEMORY: [FsWord; 2] = [0x0102_1994, 0x8584_58f6];
 
 /// A disk, or what stands for one. Calls block: they belong on task threads.
 ///
@@ -45,6 +49,10 @@ pub trait Device: Send + Sync {
 #[derive(Debug)]
 pub struct FileDevice {
     file: File,
+    /// Its file system is memory: there is nothing to wait for. (What is swapped out comes back as for any program.)
+    is_in_memory: bool,
+    /// The file system knows reads that do not wait. Some do not, and say so each time.
+    tells_of_waiting: AtomicBool,
 }
 
 impl FileDevice {
@@ -84,7 +92,8 @@ impl FileDevice {
         if there < bytes {
             file.set_len(bytes)?;
         }
-        Ok(FileDevice { file })
+        let is_in_memory = !is_block_device && IN_MEMORY.contains(&fstatfs(&file)?.f_type);
+        Ok(FileDevice { file, is_in_memory, tells_of_waiting: AtomicBool::new(true) })
     }
 
     /// What is at `path` that must not be overwritten, if it is something known: a file system, a volume, a partition
@@ -148,9 +157,18 @@ impl Device for FileDevice {
     }
 
     fn read_at_once(&self, buf: &mut [u8], offset: u64) -> bool {
-        use rustix::io::{ReadWriteFlags, preadv2};
+        use rustix::io::{Errno, ReadWriteFlags, preadv2};
+        if self.is_in_memory {
+            return self.file.read_exact_at(buf, offset).is_ok();
+        }
+        if !self.tells_of_waiting.load(Ordering::Relaxed) {
+            return false;
+        }
         let wanted = buf.len();
         let read = preadv2(&self.file, &mut [io::IoSliceMut::new(buf)], offset, ReadWriteFlags::NOWAIT);
+        if read == Err(Errno::OPNOTSUPP) {
+            self.tells_of_waiting.store(false, Ordering::Relaxed);
+        }
         // Whatever went wrong shows when the bytes are waited for.
         read == Ok(wanted)
     }
@@ -240,6 +258,17 @@ mod tests {
         assert_eq!(FileDevice::foreign_content(&path).ok(), Some(Some("a btrfs file system")));
         assert_eq!(std::fs::read(&path).expect("the file"), image);
         assert_eq!(FileDevice::foreign_content(&dir.path().join("none")).ok(), Some(None));
+    }
+
+    #[test]
+    fn what_lies_in_memory_is_read_at_once_whatever_the_file_system_says_of_waiting() {
+        let Ok(dir) = tempfile::tempdir_in("/dev/shm") else { return };
+        let device = FileDevice::open(&dir.path().join("cache.db"), 8192).expect("made");
+        device.write_at(b"end", 8189).expect("written");
+        let mut bytes = [0; 3];
+        assert!(device.read_at_once(&mut bytes, 8189));
+        assert_eq!(&bytes, b"end");
+        assert!(!device.read_at_once(&mut bytes, 8190), "behind the end");
     }
 
     #[test]

@@ -8,7 +8,8 @@
 use super::append::{NewBody, NewDocument};
 use super::extent::Extent;
 use super::read::Patience;
-use super::store::{DiskStore, Reservation, located};
+use super::sought::{Sought, located};
+use super::store::{DiskStore, Reservation};
 use super::stripe::{Stripe, StripeKey, Ticket};
 use super::{DiskBody, DiskError, encode_head};
 use crate::key::CacheKey;
@@ -48,13 +49,21 @@ impl Drop for Evacuation {
 impl DiskStore {
     /// To be asked when an object was hit: leave to write it anew, if it is worth it and there is room. Memory only.
     pub fn evacuation(&self, key: &CacheKey, object: &Arc<StoredObject>) -> Option<Evacuation> {
-        let options = self.options();
-        if options.evacuate_percent == 0 {
+        if self.options().evacuate_percent == 0 {
             return None;
         }
-        let stripe = self.stripe_of(key)?;
-        let stripe_key = stripe.key(key.as_bytes());
-        let newest = stripe.find(stripe_key).first()?.lsn;
+        self.evacuation_of(&self.seek(key)?, key, object)
+    }
+
+    /// As [`Self::evacuation`], of an object that was read from where it was `sought`.
+    pub fn evacuation_of(
+        &self,
+        sought: &Sought<'_>,
+        key: &CacheKey,
+        object: &Arc<StoredObject>,
+    ) -> Option<Evacuation> {
+        let options = self.options();
+        let (stripe, newest) = (sought.stripe, sought.found.first()?.lsn);
         let len = object.body().len();
         let is_small_enough = options.evacuate_bytes == 0 || len <= options.evacuate_bytes;
         if !is_small_enough || !stripe.is_near_end(first_of(object, newest), options.evacuate_percent) {
@@ -105,7 +114,7 @@ impl Stripe {
         window.holds(lsn) && window.left(lsn) < self.geometry.log_len / 100 * u64::from(percent)
     }
 
-    fn move_ahead(
+    pub(super) fn move_ahead(
         &self,
         key: StripeKey<'_>,
         ticket: Ticket,
@@ -122,7 +131,12 @@ impl Stripe {
             None => NewBody::Inline(&chunks),
         };
         let meta = encode_head(object.head());
-        let document = NewDocument { meta: &meta, body, replaces: &[lsn] };
+        let document = NewDocument {
+            meta: &meta,
+            body,
+            replaces: &[lsn],
+            is_pinned: object.head().pinned_until().is_some(),
+        };
         self.rewrite_document(key, ticket, &document, lsn).map(|_| ())
     }
 

@@ -5,20 +5,22 @@
 //! Invariants: a place whose part of the log has been given to new records is never found; a full pair of buckets
 //! loses its oldest place, never the newest.
 //!
-//! A place is a `u64`: position in blocks (32 bits), tag out of the key's hash (20), whether and since when it is stale
-//! (2, see `scan`), size class (8), the parity of the log's lap (1), used (1). A key belongs to one segment, and there to two buckets of eight places.
+//! A place is a `u64`: position in blocks (32 bits), whether it is pinned (1), tag out of the key's hash (19), whether and
+//! since when it is stale (2, see `scan`), size class (8), the parity of the log's lap (1), used (1). A key belongs to one segment, and there to two buckets of eight places.
 
 use super::record::BLOCK;
 use parking_lot::Mutex;
 use smallvec::SmallVec;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Places of a bucket.
 const BUCKET: usize = 8;
 /// Bytes of a place.
 pub(super) const PLACE_BYTES: u64 = 8;
-const TAG_BITS: u32 = 20;
+const TAG_BITS: u32 = 19;
+const TAG_SHIFT: u32 = 12;
 const STALE_SHIFT: u32 = 10;
+const PINNED: u64 = 1 << 31;
 
 /// The part of the log that counts: what was written less than one lap ago.
 #[derive(Clone, Copy, Debug)]
@@ -59,11 +61,16 @@ impl Place {
     fn new(lsn: u64, lap: u64, tag: u64, class: u8) -> Place {
         let block = (lsn % lap) / BLOCK;
         let parity = (lsn / lap) & 1;
-        Place(block << 32 | tag << 12 | u64::from(class) << 2 | parity << 1 | 1)
+        Place(block << 32 | tag << TAG_SHIFT | u64::from(class) << 2 | parity << 1 | 1)
     }
 
     fn is_used(self) -> bool {
         self.0 & 1 == 1
+    }
+
+    /// Whether it is used, by a key with this tag.
+    fn is_used_for(self, tag: u64) -> bool {
+        self.0 & (((1 << TAG_BITS) - 1) << TAG_SHIFT | 1) == tag << TAG_SHIFT | 1
     }
 
     fn parity(self) -> bool {
@@ -74,16 +81,20 @@ impl Place {
         (self.0 >> 2) as u8
     }
 
-    fn tag(self) -> u64 {
-        (self.0 >> 12) & ((1 << TAG_BITS) - 1)
-    }
-
     fn stale(self) -> u8 {
         (self.0 >> STALE_SHIFT) as u8 & 3
     }
 
     fn with_stale(self, class: u8) -> Place {
         Place(self.0 & !(3 << STALE_SHIFT) | u64::from(class & 3) << STALE_SHIFT)
+    }
+
+    fn is_pinned(self) -> bool {
+        self.0 & PINNED != 0
+    }
+
+    fn pinned(self, is_pinned: bool) -> Place {
+        if is_pinned { Place(self.0 | PINNED) } else { self }
     }
 
     fn block(self) -> u64 {
@@ -137,6 +148,8 @@ pub(super) struct Index {
     segments: Box<[Mutex<Box<[Place]>>]>,
     buckets_per_segment: usize,
     used: AtomicU64,
+    /// Whether places may be pinned.
+    has_pinned: AtomicBool,
 }
 
 impl Index {
@@ -147,6 +160,7 @@ impl Index {
             segments: std::iter::repeat_with(segment).take(segments).collect(),
             buckets_per_segment,
             used: AtomicU64::new(0),
+            has_pinned: AtomicBool::new(false),
         }
     }
 
@@ -190,23 +204,26 @@ impl Index {
         let spot = self.spot(key);
         let mut found = FoundList::new();
         let places = self.segments[spot.segment].lock();
-        for place in spot.places().map(|at| places[at]) {
-            if place.is_used()
-                && place.tag() == spot.tag
-                && let Some(lsn) = window.lsn_of(place)
-            {
-                found.push(Found { lsn, blocks: blocks_of(place.class()), stale: place.stale() });
+        for bucket in spot.buckets {
+            for place in &places[bucket * BUCKET..(bucket + 1) * BUCKET] {
+                if place.is_used_for(spot.tag)
+                    && let Some(lsn) = window.lsn_of(*place)
+                {
+                    found.push(Found { lsn, blocks: blocks_of(place.class()), stale: place.stale() });
+                }
             }
         }
         drop(places);
-        found.sort_unstable_by_key(|f| std::cmp::Reverse(f.lsn));
+        if found.len() > 1 {
+            found.sort_unstable_by_key(|f| std::cmp::Reverse(f.lsn));
+        }
         found
     }
 
     /// Notes a document of `blocks` at `lsn`.
-    pub(super) fn insert(&self, key: u128, lsn: u64, blocks: u64, window: Window) {
+    pub(super) fn insert(&self, key: u128, lsn: u64, blocks: u64, is_pinned: bool, window: Window) {
         let spot = self.spot(key);
-        let new = Place::new(lsn, window.lap, spot.tag, class_of(blocks));
+        let new = Place::new(lsn, window.lap, spot.tag, class_of(blocks)).pinned(is_pinned);
         let mut places = self.segments[spot.segment].lock();
         let is_free = |place: Place| !place.is_used() || window.lsn_of(place).is_none();
         let free_in = |bucket: usize| {
@@ -224,6 +241,11 @@ impl Index {
             self.used.fetch_add(1, Ordering::Relaxed);
         }
         places[slot] = new;
+        drop(places);
+        // After the place is there: a walk that has not met it does not say that there are none.
+        if is_pinned {
+            self.has_pinned.store(true, Ordering::Release);
+        }
     }
 
     /// Forgets the places of the key that point below `lsn`; tells how many there were.
@@ -242,7 +264,7 @@ impl Index {
         let mut places = self.segments[spot.segment].lock();
         for at in spot.places() {
             let place = places[at];
-            if place.is_used() && place.tag() == spot.tag && window.lsn_of(place).is_some_and(&goes) {
+            if place.is_used_for(spot.tag) && window.lsn_of(place).is_some_and(&goes) {
                 places[at] = Place::FREE;
                 removed += 1;
             }
@@ -280,6 +302,34 @@ impl Index {
         met
     }
 
+    /// Whether places may be pinned.
+    pub(super) fn has_pinned(&self) -> bool {
+        self.has_pinned.load(Ordering::Acquire)
+    }
+
+    /// The pinned places with less than `left` bytes of log before their end, those that end first first.
+    pub(super) fn pinned_before_end(&self, window: Window, left: u64) -> Vec<Met> {
+        // Who pins one meanwhile says so again.
+        self.has_pinned.store(false, Ordering::Release);
+        let mut near = Vec::new();
+        let mut has_any = false;
+        for (segment, places) in self.segments.iter().enumerate() {
+            for (slot, place) in places.lock().iter().enumerate() {
+                let is_pinned = place.is_used() && place.is_pinned();
+                if is_pinned && let Some(lsn) = window.lsn_of(*place) {
+                    has_any = true;
+                    let found = Found { lsn, blocks: blocks_of(place.class()), stale: place.stale() };
+                    near.extend((window.left(lsn) < left).then_some(Met { segment, slot, found }));
+                }
+            }
+        }
+        if has_any {
+            self.has_pinned.store(true, Ordering::Release);
+        }
+        near.sort_unstable_by_key(|met| met.found.lsn);
+        near
+    }
+
     /// Frees a place, if it still is what was met.
     pub(super) fn free(&self, met: &Met, window: Window) {
         let mut places = self.segments[met.segment].lock();
@@ -287,6 +337,15 @@ impl Index {
         if place.is_used() && window.lsn_of(*place) == Some(met.found.lsn) {
             *place = Place::FREE;
             self.used.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Makes a place one that is not pinned, if it still is what was met.
+    pub(super) fn unpin(&self, met: &Met, window: Window) {
+        let mut places = self.segments[met.segment].lock();
+        let place = &mut places[met.slot];
+        if place.is_used() && window.lsn_of(*place) == Some(met.found.lsn) {
+            place.0 &= !PINNED;
         }
     }
 
@@ -350,6 +409,9 @@ impl Index {
         for (place, bytes) in places.iter_mut().zip(bytes.chunks_exact(PLACE_BYTES as usize)) {
             place.0 = bytes.try_into().map_or(0, u64::from_le_bytes);
             used += u64::from(place.is_used());
+            if place.is_used() && place.is_pinned() {
+                self.has_pinned.store(true, Ordering::Release);
+            }
         }
         self.used.fetch_add(used, Ordering::Relaxed);
     }
@@ -391,7 +453,7 @@ mod tests {
         let window = Window { lap: 1 << 40, frontier: 1 << 40 | 1 << 30 };
         let objects = index.bytes() / PLACE_BYTES * 8 / 10;
         for n in 0..objects {
-            index.insert(key(n), (1 << 40) + n * BLOCK, 1, window);
+            index.insert(key(n), (1 << 40) + n * BLOCK, 1, false, window);
         }
         let lost = (0..objects).filter(|n| index.find(key(*n), window).is_empty()).count() as u64;
         assert!(lost * 200 < objects, "{lost} of {objects} lost");
@@ -403,7 +465,7 @@ mod tests {
         let index = Index::new(1, 2);
         let window = Window { lap: LAP, frontier: LAP + 100 * BLOCK };
         for n in 0..17 {
-            index.insert(key(7), LAP + n * BLOCK, 1, window);
+            index.insert(key(7), LAP + n * BLOCK, 1, false, window);
         }
         let found = index.find(key(7), window);
         assert_eq!((found.len(), found[0].lsn, found[15].lsn), (16, LAP + 16 * BLOCK, LAP + BLOCK));
@@ -434,7 +496,7 @@ mod tests {
                     index.remove_before(key(number), lsn, window);
                     model.retain(|(n, _)| *n != number);
                 } else {
-                    index.insert(key(number), lsn, blocks, window);
+                    index.insert(key(number), lsn, blocks, number % 3 == 0, window);
                     model.push((number, lsn));
                 }
                 for n in 0..40 {
@@ -442,6 +504,12 @@ mod tests {
                         prop_assert!(model.contains(&(n, found.lsn)), "{} {}", n, found.lsn);
                         prop_assert!(found.lsn + window.lap >= window.frontier);
                     }
+                }
+                let pinned = index.pinned_before_end(window, window.lap / 2);
+                prop_assert!(pinned.is_sorted_by_key(|met| met.found.lsn));
+                for met in pinned {
+                    let is_it = |(n, lsn): &(u64, u64)| n % 3 == 0 && *lsn == met.found.lsn;
+                    prop_assert!(model.iter().any(is_it) && window.left(met.found.lsn) < window.lap / 2);
                 }
             }
         }

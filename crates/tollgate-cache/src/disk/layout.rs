@@ -20,7 +20,7 @@ use twox_hash::XxHash3_64;
 
 pub(super) const PAGE: u64 = 4096;
 const SUPERBLOCKS_BYTES: u64 = 2 * PAGE;
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 const SUPERBLOCK_MAGIC: &[u8; 16] = b"Tollgate stripe\0";
 const INDEX_MAGIC: &[u8; 16] = b"Tollgate index \0";
 /// LIMIT: bytes of one stripe's log: what 32 bits of blocks can tell apart.

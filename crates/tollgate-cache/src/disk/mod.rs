@@ -14,6 +14,7 @@
 //! way out: `read`; the way back after a stop: `recover`.
 
 mod append;
+mod behind;
 mod body;
 mod codec;
 mod device;
@@ -22,12 +23,14 @@ mod extent;
 mod index;
 mod journal;
 mod layout;
+mod pins;
 mod read;
 mod record;
 mod recover;
 mod scan;
 mod signature;
 mod soften;
+mod sought;
 mod spill;
 mod store;
 mod stripe;
@@ -35,6 +38,7 @@ mod whereabouts;
 mod writer;
 
 pub use append::{NewBody, NewDocument};
+pub use behind::{Errand, Next};
 pub use body::DiskBody;
 pub use codec::{decode_head, encode_head};
 pub use device::{Device, FileDevice, MemoryDevice};
@@ -46,6 +50,7 @@ pub use read::Document;
 pub use record::FragmentRef;
 pub use recover::{Found, Opened};
 pub use scan::DiskScan;
+pub use sought::Sought;
 pub use spill::{Spill, SpilledPiece};
 pub use store::{DiskStats, DiskStore, DiskStoreOptions, Reservation, StripeOpened, StripePlace};
 pub use stripe::{Stripe, StripeKey, Ticket};

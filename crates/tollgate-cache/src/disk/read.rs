@@ -6,7 +6,7 @@
 
 use super::DiskError;
 use super::extent::Extent;
-use super::index::Found;
+use super::index::{Found, FoundList};
 use super::record::{BLOCK, DocumentPayload, FragmentRef, HEADER_BYTES, Kind, RecordHeader, checksum};
 use super::stripe::{Stripe, StripeKey};
 use bytes::Bytes;
@@ -45,6 +45,57 @@ pub struct Document {
     pub stale_since: Option<i64>,
 }
 
+/// The payload of a record that was read.
+pub(super) enum Payload<'b> {
+    /// In a buffer that others are read into later.
+    Lent(&'b [u8]),
+    /// By itself.
+    Own(Bytes),
+}
+
+impl Payload<'_> {
+    fn all(&self) -> &[u8] {
+        match self {
+            Payload::Lent(bytes) => bytes,
+            Payload::Own(bytes) => bytes,
+        }
+    }
+
+    /// Part of it for longer: copied only if it has to be.
+    pub(super) fn keep(&self, part: &[u8]) -> Bytes {
+        match self {
+            Payload::Lent(_) => Bytes::copy_from_slice(part),
+            Payload::Own(bytes) => bytes.slice_ref(part),
+        }
+    }
+}
+
+/// A document where it was read to.
+pub(super) struct ReadDocument<'a> {
+    pub(super) lsn: u64,
+    pub(super) payload: DocumentPayload<'a>,
+    pub(super) is_assembly: bool,
+    pub(super) judged: u64,
+    pub(super) stale_since: Option<i64>,
+    pub(super) bytes: &'a Payload<'a>,
+}
+
+impl ReadDocument<'_> {
+    fn into_document(self) -> Document {
+        Document {
+            lsn: self.lsn,
+            meta: self.bytes.keep(self.payload.meta),
+            body_len: self.payload.body_len,
+            inline: self.bytes.keep(self.payload.inline),
+            fragments: self.payload.fragments,
+            extents: self.payload.extents,
+            is_assembly: self.is_assembly,
+            judged: self.judged,
+            stale_since: self.stale_since,
+        }
+    }
+}
+
 impl Stripe {
     /// The documents stored under the key, newest first. What cannot be read is forgotten: then also what is older,
     /// because it may have been replaced by what cannot be read.
@@ -52,49 +103,61 @@ impl Stripe {
     /// # Errors
     /// Read errors, if nothing newer was read before.
     pub fn documents(&self, key: StripeKey<'_>) -> Result<Vec<Document>, DiskError> {
-        self.documents_with(key, Patience::Waits)
+        let mut documents = Vec::new();
+        let take = |read: ReadDocument<'_>| documents.push(read.into_document());
+        self.each_document(key, self.find(key), Patience::Waits, &mut [], take)?;
+        Ok(documents)
     }
 
-    pub(super) fn documents_with(
+    /// Calls `take` for each of the documents at `found`, newest first. Those that fit are read into `scratch`.
+    ///
+    /// # Errors
+    /// As [`Self::documents`].
+    pub(super) fn each_document(
         &self,
         key: StripeKey<'_>,
+        found: FoundList,
         patience: Patience,
-    ) -> Result<Vec<Document>, DiskError> {
-        let mut documents: Vec<Document> = Vec::new();
-        for found in self.find(key) {
-            match self.document(key, found, patience) {
-                Ok(Some(document)) => documents.push(document),
-                Ok(None) => {}
+        scratch: &mut [u8],
+        mut take: impl FnMut(ReadDocument<'_>),
+    ) -> Result<(), DiskError> {
+        let mut has_any = false;
+        for found in found {
+            match self.document(key, found, patience, scratch, &mut take) {
+                Ok(is_taken) => has_any |= is_taken,
                 Err(DiskError::WouldWait) => return Err(DiskError::WouldWait),
                 Err(DiskError::Gone) => self.forget_at(key, found.lsn),
                 Err(error) => {
                     self.index.remove_before(key.hash, found.lsn + 1, self.window());
-                    if documents.is_empty() {
+                    if !has_any {
                         return Err(error);
                     }
                     break;
                 }
             }
         }
-        Ok(documents)
+        Ok(())
     }
 
-    /// The document at `found`; `None` if it is another key's, or parts of its body are gone or soon will be.
+    /// Gives the document at `found` to `take`; not if it is another key's, or parts of its body are gone or soon will
+    /// be. Tells whether it did.
     fn document(
         &self,
         key: StripeKey<'_>,
         found: Found,
         patience: Patience,
-    ) -> Result<Option<Document>, DiskError> {
-        let (header, payload) = self.record(found.lsn, found.blocks, patience)?;
+        scratch: &mut [u8],
+        take: &mut impl FnMut(ReadDocument<'_>),
+    ) -> Result<bool, DiskError> {
+        let (header, bytes) = self.record(found.lsn, found.blocks, patience, scratch)?;
         let is_assembly = match header.kind {
             Kind::Document => false,
             Kind::Assembly => true,
             _ => return Err(DiskError::Gone),
         };
-        let mut payload = DocumentPayload::decode(header.kind, &payload).ok_or_else(|| self.corrupt())?;
-        if header.key != key.hash || payload.key[..] != *key.bytes {
-            return Ok(None);
+        let mut payload = DocumentPayload::decode(header.kind, bytes.all()).ok_or_else(|| self.corrupt())?;
+        if header.key != key.hash || payload.key != key.bytes {
+            return Ok(false);
         }
         // It must not be overwritten while it is read.
         let margin = payload.body_len.min(self.geometry.log_len / 16);
@@ -103,20 +166,11 @@ impl Stripe {
         payload.extents.retain(|extent| lasts(&extent.at));
         if !payload.fragments.iter().all(lasts) || is_assembly && payload.extents.is_empty() {
             self.forget_at(key, found.lsn);
-            return Ok(None);
+            return Ok(false);
         }
         let (judged, stale_since) = self.judged_of(found);
-        Ok(Some(Document {
-            judged,
-            stale_since,
-            lsn: found.lsn,
-            meta: payload.meta,
-            body_len: payload.body_len,
-            inline: payload.inline,
-            fragments: payload.fragments,
-            extents: payload.extents,
-            is_assembly,
-        }))
+        take(ReadDocument { lsn: found.lsn, payload, is_assembly, judged, stale_since, bytes: &bytes });
+        Ok(true)
     }
 
     /// Part `number` of a document's body.
@@ -153,14 +207,20 @@ impl Stripe {
     /// # Errors
     /// Read errors; `Gone` if it was overwritten; `Corrupt`.
     pub(super) fn fragment(&self, key: u128, number: u32, at: FragmentRef) -> Result<Bytes, DiskError> {
-        let (header, payload) =
-            self.record(at.lsn, super::record::blocks(at.len as usize), Patience::Waits)?;
+        let blocks = super::record::blocks(at.len as usize);
+        let (header, payload) = self.record(at.lsn, blocks, Patience::Waits, &mut [])?;
         let is_it = header.kind == Kind::Fragment && header.key == key && header.number == number;
-        if is_it && header.len == at.len { Ok(payload) } else { Err(DiskError::Gone) }
+        if is_it && header.len == at.len { Ok(payload.keep(payload.all())) } else { Err(DiskError::Gone) }
     }
 
-    /// The record at `lsn`, with its payload; at most `blocks` are thought to be needed.
-    fn record(&self, lsn: u64, blocks: u64, patience: Patience) -> Result<(RecordHeader, Bytes), DiskError> {
+    /// The record at `lsn`, with its payload, in `scratch` if it fits; at most `blocks` are thought to be needed.
+    fn record<'b>(
+        &self,
+        lsn: u64,
+        blocks: u64,
+        patience: Patience,
+        scratch: &'b mut [u8],
+    ) -> Result<(RecordHeader, Payload<'b>), DiskError> {
         if self.is_offline() {
             return Err(DiskError::Offline);
         }
@@ -168,51 +228,81 @@ impl Stripe {
             return Err(DiskError::Gone);
         }
         let lap_left = self.geometry.log_len - lsn % self.geometry.log_len;
-        let mut bytes = self.bytes_at(lsn, (blocks * BLOCK).min(lap_left), patience)?;
-        let Some(header) = RecordHeader::decode(&bytes) else { return Err(self.not_as_written(lsn)) };
-        let need = HEADER_BYTES + header.len as usize;
-        if header.lsn != lsn || need as u64 > lap_left.min(self.options.buffer_bytes as u64) {
-            return Err(self.not_as_written(lsn));
+        let mut len = (blocks * BLOCK).min(lap_left);
+        if let Some((room, _)) = scratch.split_at_mut_checked(len as usize) {
+            let got = self.read_log(room, lsn, patience)?;
+            let (header, end) = self.header_in(&room[..got], lsn)?;
+            if end <= got {
+                let payload = &room[HEADER_BYTES..end];
+                self.verify(&header, payload)?;
+                return Ok((header, Payload::Lent(payload)));
+            }
+            len = end as u64;
         }
-        if bytes.len() < need {
-            bytes = self.bytes_at(lsn, need as u64, patience)?;
+        let mut bytes = self.bytes_at(lsn, len, patience)?;
+        let (header, end) = self.header_in(&bytes, lsn)?;
+        if bytes.len() < end {
+            bytes = self.bytes_at(lsn, end as u64, patience)?;
         }
-        if bytes.len() < need {
+        if bytes.len() < end {
             return Err(DiskError::Gone);
         }
-        bytes.truncate(need);
+        bytes.truncate(end);
         let payload = Bytes::from(bytes).slice(HEADER_BYTES..);
-        if checksum(&[&payload]) != header.checksum {
-            return Err(self.not_as_written(lsn));
-        }
-        Ok((header, payload))
+        self.verify(&header, &payload)?;
+        Ok((header, Payload::Own(payload)))
     }
 
-    /// Bytes of the log from the tail or the device.
+    /// The header of the record at `lsn`, and where the record ends in `bytes`, which begin with it.
+    fn header_in(&self, bytes: &[u8], lsn: u64) -> Result<(RecordHeader, usize), DiskError> {
+        let lap_left = self.geometry.log_len - lsn % self.geometry.log_len;
+        let Some(header) = RecordHeader::decode(bytes) else { return Err(self.not_as_written(lsn)) };
+        let end = HEADER_BYTES + header.len as usize;
+        if header.lsn != lsn || end as u64 > lap_left.min(self.options.buffer_bytes as u64) {
+            return Err(self.not_as_written(lsn));
+        }
+        Ok((header, end))
+    }
+
+    fn verify(&self, header: &RecordHeader, payload: &[u8]) -> Result<(), DiskError> {
+        let is_as_written = checksum(&[payload]) == header.checksum;
+        if is_as_written { Ok(()) } else { Err(self.not_as_written(header.lsn)) }
+    }
+
+    /// At most `len` bytes of the log from the tail or the device.
     pub(super) fn bytes_at(&self, lsn: u64, len: u64, patience: Patience) -> Result<Vec<u8>, DiskError> {
+        let mut bytes = vec![0; len as usize];
+        let got = self.read_log(&mut bytes, lsn, patience)?;
+        bytes.truncate(got);
+        Ok(bytes)
+    }
+
+    /// Fills `buf` from the tail or the device, from `lsn` on; tells how many bytes there were.
+    fn read_log(&self, buf: &mut [u8], lsn: u64, patience: Patience) -> Result<usize, DiskError> {
         {
             let tail = self.tail.read();
             if lsn >= tail.start {
-                let from = (lsn - tail.start) as usize;
-                let to = tail.bytes.len().min(from + len as usize);
-                return tail.bytes.get(from..to).map(<[u8]>::to_vec).ok_or(DiskError::Gone);
+                let rest = tail.bytes.get((lsn - tail.start) as usize..).ok_or(DiskError::Gone)?;
+                let got = rest.len().min(buf.len());
+                buf[..got].copy_from_slice(&rest[..got]);
+                return Ok(got);
             }
         }
+        let len = buf.len() as u64;
         if patience == Patience::Now && len > READ_NOW_BYTES {
             return Err(DiskError::WouldWait);
         }
-        let mut bytes = vec![0; len as usize];
         let offset = self.base + self.geometry.log_start + lsn % self.geometry.log_len;
         let read = match patience {
-            Patience::Waits => self.device.read_at(&mut bytes, offset),
-            Patience::Now if self.device.read_at_once(&mut bytes, offset) => Ok(()),
+            Patience::Waits => self.device.read_at(buf, offset),
+            Patience::Now if self.device.read_at_once(buf, offset) => Ok(()),
             Patience::Now => return Err(DiskError::WouldWait),
         };
         match read {
             Ok(()) => {
                 self.succeeded();
                 self.counters.bytes_read.fetch_add(len, Ordering::Relaxed);
-                Ok(bytes)
+                Ok(buf.len())
             }
             Err(error) => {
                 self.counters.read_errors.fetch_add(1, Ordering::Relaxed);

@@ -6,7 +6,6 @@
 //! at; its payload is used only if its own checksum holds. Numbers are little-endian.
 
 use super::extent::{self, Extent};
-use bytes::Bytes;
 use std::ops::Range;
 use twox_hash::XxHash3_64;
 
@@ -57,6 +56,8 @@ pub(super) struct RecordHeader {
     pub(super) number: u32,
     /// Of the payload.
     pub(super) checksum: u64,
+    /// Of a document: it is pinned, its own header says for how long.
+    pub(super) is_pinned: bool,
 }
 
 impl RecordHeader {
@@ -64,6 +65,7 @@ impl RecordHeader {
         let mut out = [0; HEADER_BYTES];
         out[0..4].copy_from_slice(&MAGIC.to_le_bytes());
         out[4] = self.kind as u8;
+        out[5] = u8::from(self.is_pinned);
         out[8..16].copy_from_slice(&self.lsn.to_le_bytes());
         out[16..20].copy_from_slice(&self.epoch.to_le_bytes());
         out[20..24].copy_from_slice(&self.len.to_le_bytes());
@@ -82,10 +84,11 @@ impl RecordHeader {
         if input.u32()? != MAGIC || bytes[56..64] != checksum.to_le_bytes() {
             return None;
         }
-        let kind = Kind::of(input.take(4)?[0])?;
+        let kinds = input.take(4)?;
+        let (kind, is_pinned) = (Kind::of(kinds[0])?, kinds[1] != 0);
         let (lsn, epoch, len) = (input.u64()?, input.u32()?, input.u32()?);
         let (key, checksum, number) = (input.u128()?, input.u64()?, input.u32()?);
-        Some(RecordHeader { kind, lsn, epoch, len, key, number, checksum })
+        Some(RecordHeader { kind, lsn, epoch, len, key, number, checksum, is_pinned })
     }
 
     /// Blocks that the record takes.
@@ -124,9 +127,9 @@ pub struct FragmentRef {
 /// The payload of a document or an assembly. Layout: lengths of key, meta and body; the numbers of entries of both
 /// lists; the lists; key; meta; the body, unless there are fragments.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct DocumentPayload {
-    pub(super) key: Bytes,
-    pub(super) meta: Bytes,
+pub(super) struct DocumentPayload<'a> {
+    pub(super) key: &'a [u8],
+    pub(super) meta: &'a [u8],
     pub(super) body_len: u64,
     /// Positions of documents that this one replaces.
     pub(super) replaces: Vec<u64>,
@@ -134,7 +137,7 @@ pub(super) struct DocumentPayload {
     pub(super) fragments: Vec<FragmentRef>,
     /// Of an assembly: where its body is.
     pub(super) extents: Vec<Extent>,
-    pub(super) inline: Bytes,
+    pub(super) inline: &'a [u8],
 }
 
 const DOCUMENT_PREFIX_BYTES: usize = 24;
@@ -204,9 +207,9 @@ fn put_fragment(out: &mut Vec<u8>, at: FragmentRef) {
     out.extend_from_slice(&at.len.to_le_bytes());
 }
 
-impl DocumentPayload {
+impl<'a> DocumentPayload<'a> {
     /// The document or assembly in `payload`; `None` if the lengths in it do not add up, and for other kinds.
-    pub(super) fn decode(kind: Kind, payload: &Bytes) -> Option<DocumentPayload> {
+    pub(super) fn decode(kind: Kind, payload: &'a [u8]) -> Option<DocumentPayload<'a>> {
         let mut input = Input(payload);
         let (key_len, meta_len) = (input.u32()? as usize, input.u32()? as usize);
         let body_len = input.u64()?;
@@ -227,9 +230,8 @@ impl DocumentPayload {
             let (number, start) = (input.u32()?, input.u64()?);
             extents.push(Extent { at, number, start, skip: input.u32()?, len: input.u32()? });
         }
-        let key = payload.slice_ref(input.take(key_len)?);
-        let meta = payload.slice_ref(input.take(meta_len)?);
-        let inline = payload.slice_ref(input.0);
+        let (key, meta) = (input.take(key_len)?, input.take(meta_len)?);
+        let inline = input.0;
         let adds_up = match kind {
             Kind::Assembly => inline.is_empty() && extent::are_sound(&extents, body_len),
             _ if fragments.is_empty() => inline.len() as u64 == body_len,
@@ -304,7 +306,16 @@ mod tests {
     use proptest::prelude::*;
 
     fn header(len: u32) -> RecordHeader {
-        RecordHeader { kind: Kind::Fragment, lsn: 4096, epoch: 7, len, key: 1 << 99, number: 3, checksum: 9 }
+        RecordHeader {
+            kind: Kind::Fragment,
+            lsn: 4096,
+            epoch: 7,
+            len,
+            key: 1 << 99,
+            number: 3,
+            checksum: 9,
+            is_pinned: len % 2 == 1,
+        }
     }
 
     #[test]
@@ -327,16 +338,16 @@ mod tests {
             replaces in prop::collection::vec(any::<u64>(), 0..4),
         ) {
             let front = document_front(key.len(), meta.len(), body.len() as u64, &replaces, Places::Fragments(&[]));
-            let payload = Bytes::from([&front[..], &key, &meta, &body].concat());
+            let payload = [&front[..], &key, &meta, &body].concat();
             let document = DocumentPayload::decode(Kind::Document, &payload).expect("as written");
-            prop_assert_eq!((&document.key[..], &document.meta[..]), (&key[..], &meta[..]));
-            prop_assert_eq!((document.replaces, &document.inline[..]), (replaces, &body[..]));
+            prop_assert_eq!((document.key, document.meta), (&key[..], &meta[..]));
+            prop_assert_eq!((document.replaces, document.inline), (replaces, &body[..]));
         }
 
         #[test]
         fn any_bytes_are_a_document_or_not_but_no_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             for kind in [Kind::Document, Kind::Assembly] {
-                let _: Option<DocumentPayload> = DocumentPayload::decode(kind, &bytes.clone().into());
+                let _: Option<DocumentPayload<'_>> = DocumentPayload::decode(kind, &bytes);
             }
             let _: Option<RecordHeader> = RecordHeader::decode(&bytes);
         }

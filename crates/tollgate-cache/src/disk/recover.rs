@@ -210,12 +210,12 @@ impl Stripe {
         lsn
     }
 
-    fn replay_document(&self, header: &RecordHeader, payload: &Bytes, window: Window) {
+    fn replay_document(&self, header: &RecordHeader, payload: &[u8], window: Window) {
         let Some(document) = DocumentPayload::decode(header.kind, payload) else { return };
         for replaced in document.replaces {
             self.index.remove_at(header.key, replaced, window);
         }
-        self.index.insert(header.key, header.lsn, header.blocks(), window);
+        self.index.insert(header.key, header.lsn, header.blocks(), header.is_pinned, window);
     }
 }
 

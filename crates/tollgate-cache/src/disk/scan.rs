@@ -183,7 +183,7 @@ impl Stripe {
 
     /// Key and header of the document that was met, without its body: the checksum is not verified. Whoever is served
     /// the document verifies it, and what was judged by a damaged header is damaged still.
-    fn head_of(&self, met: &Met) -> Result<(CacheKey, StoredHead), DiskError> {
+    pub(super) fn head_of(&self, met: &Met) -> Result<(CacheKey, StoredHead), DiskError> {
         let lsn = met.found.lsn;
         let mut bytes = self.front_of(met, met.found.blocks.min(16) * BLOCK)?;
         let header = RecordHeader::decode(&bytes).ok_or_else(|| self.not_as_written(lsn))?;

@@ -8,7 +8,8 @@
 
 use super::append::{NewBody, NewDocument};
 use super::read::Patience;
-use super::store::{DiskStore, located};
+use super::sought::located;
+use super::store::DiskStore;
 use super::stripe::{Stripe, StripeKey};
 use super::{DiskError, encode_head};
 use crate::key::CacheKey;
@@ -62,7 +63,12 @@ impl Stripe {
                 Some(body) => body.as_new(),
                 None => NewBody::Inline(&chunks),
             };
-            let document = NewDocument { meta: &meta, body, replaces: &[*lsn] };
+            let document = NewDocument {
+                meta: &meta,
+                body,
+                replaces: &[*lsn],
+                is_pinned: object.head().pinned_until().is_some(),
+            };
             match self.rewrite_document(stripe_key, ticket, &document, *lsn) {
                 Ok(_) => softened += 1,
                 // It went meanwhile: overwritten, purged, or replaced by what was asked for after this began.

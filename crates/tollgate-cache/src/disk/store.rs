@@ -5,24 +5,22 @@
 //! Invariants: a stripe that fails takes its share of the keys with it and nothing else; [`DiskStore::may_have`] and
 //! [`DiskStore::remove`] touch memory only, everything that reads or writes blocks.
 
-use super::body::{DiskBody, Parts};
+use super::behind::Behind;
 use super::device::Device;
 use super::evacuate::Evacuations;
-use super::extent;
-use super::read::{Document, Patience};
+use super::read::Patience;
 use super::recover::Opened;
+use super::sought::located;
 use super::stripe::{Counters, Stripe};
 use super::writer::DiskWriter;
-use super::{DiskError, StripeOptions, decode_head};
+use super::{DiskError, StripeOptions};
 use crate::key::CacheKey;
-use crate::object::{Body, StoredObject};
+use crate::object::StoredObject;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use twox_hash::XxHash3_64;
 
-/// Bodies below this size are copied out of what was read, so that they do not keep the rest of it.
-const COPIED_BODY_BYTES: usize = 32 * 1024;
 /// The index is synced after so many times its own size was written to the log, at the latest.
 const LOG_PER_INDEX: u64 = 16;
 /// LIMIT: bytes of log to be replayed after a crash, unless a share of the index is more.
@@ -116,6 +114,10 @@ pub struct DiskStats {
     pub evacuated: u64,
     /// Bytes of their bodies.
     pub evacuated_bytes: u64,
+    /// Pinned objects written anew.
+    pub pinned_kept: u64,
+    /// Pinned objects that were not: there were too many.
+    pub pinned_lost: u64,
 }
 
 /// What became of a stripe, by name.
@@ -126,6 +128,7 @@ pub(super) struct Member {
     pub(super) name: String,
     pub(super) volume: u32,
     name_hash: u64,
+    pub(super) behind: Arc<Behind>,
 }
 
 /// All stripes.
@@ -162,7 +165,8 @@ impl DiskStore {
             let opened = Stripe::open(place.device, place.base, place.len, options.stripe, seed);
             let result = opened.map(|(stripe, opened)| {
                 let stripe = Arc::new(stripe);
-                members.push(Member { stripe, name: place.name.clone(), volume: place.volume, name_hash });
+                let (name, behind) = (place.name.clone(), Arc::default());
+                members.push(Member { stripe, name, volume: place.volume, name_hash, behind });
                 opened
             });
             results.push((place.name, result));
@@ -193,24 +197,8 @@ impl DiskStore {
     /// # Errors
     /// Read errors, damage: what cannot be read is forgotten.
     pub fn load(&self, key: &CacheKey) -> Result<Vec<StoredObject>, DiskError> {
-        self.load_with(key, Patience::Waits)
-    }
-
-    /// As [`Self::load`], if nothing has to be waited for: what is asked for is small and in the system's memory.
-    /// `None`: it is not. Does not block.
-    ///
-    /// # Errors
-    /// As [`Self::load`].
-    pub fn load_now(&self, key: &CacheKey) -> Option<Result<Vec<StoredObject>, DiskError>> {
-        match self.load_with(key, Patience::Now) {
-            Err(DiskError::WouldWait) => None,
-            result => Some(result),
-        }
-    }
-
-    fn load_with(&self, key: &CacheKey, patience: Patience) -> Result<Vec<StoredObject>, DiskError> {
         let Some(stripe) = self.stripe_of(key) else { return Ok(Vec::new()) };
-        let located = located(stripe, key, patience)?;
+        let located = located(stripe, key, Patience::Waits)?;
         Ok(located.into_iter().map(|(_, object)| object).collect())
     }
 
@@ -291,23 +279,22 @@ impl DiskStore {
             self.synced_at.store(now, Ordering::Relaxed);
         }
         self.each(|stripe| {
+            stripe.pins.tell_time(now);
+            let kept = stripe.keep_pinned();
             let unsynced = stripe.unsynced_bytes();
             let most = REPLAYED_BYTES.min(stripe.geometry.log_len / 4);
             let most = most.max(stripe.index.bytes() * LOG_PER_INDEX);
-            if (unsynced > 0 || stripe.has_unsynced_judgement()) && (is_time || unsynced >= most) {
-                stripe.sync()
-            } else {
-                stripe.flush().map(|_| ())
-            }
+            let is_due = (unsynced > 0 || stripe.has_unsynced_judgement()) && (is_time || unsynced >= most);
+            kept.and(if is_due { stripe.sync() } else { stripe.flush().map(|_| ()) })
         })
     }
 
     /// Writes everything, so that the next start finds it at once. Blocks.
     pub fn sync(&self) -> Vec<(String, DiskError)> {
-        self.each(Stripe::sync)
+        self.each(|stripe| stripe.sync())
     }
 
-    fn each(&self, work: impl Fn(&Stripe) -> Result<(), DiskError>) -> Vec<(String, DiskError)> {
+    fn each(&self, work: impl Fn(&Arc<Stripe>) -> Result<(), DiskError>) -> Vec<(String, DiskError)> {
         let members = self.members.iter().filter(|member| !member.stripe.is_offline());
         members
             .filter_map(|member| work(&member.stripe).err().map(|error| (member.name.clone(), error)))
@@ -345,6 +332,8 @@ impl DiskStore {
             stats.read_errors += get(read_errors);
             stats.write_errors += get(write_errors);
             stats.corrupt += get(corrupt);
+            stats.pinned_kept += get(&stripe.pins.kept);
+            stats.pinned_lost += get(&stripe.pins.lost);
         }
         stats
     }
@@ -388,54 +377,6 @@ impl DiskStore {
         }
         &self.options.other_hosts
     }
-}
-
-/// The alternates of a key in a stripe with their positions, newest first.
-pub(super) fn located(
-    stripe: &Arc<Stripe>,
-    key: &CacheKey,
-    patience: Patience,
-) -> Result<Vec<(u64, StoredObject)>, DiskError> {
-    let stripe_key = stripe.key(key.as_bytes());
-    let losses = stripe.losses();
-    let mut objects: Vec<(u64, StoredObject)> = Vec::new();
-    for document in stripe.documents_with(stripe_key, patience)? {
-        let Some(head) = decode_head(&document.meta, key) else { continue };
-        head.mark().was_judged(document.judged, document.stale_since);
-        let is_shadowed = objects.iter().any(|(_, newer)| newer.head().is_same_variant(&head));
-        // What has holes must say so.
-        let is_complete = !document.is_assembly || extent::are_complete(&document.extents, document.body_len);
-        if !is_complete && !head.is_part() {
-            stripe.forget_at(stripe_key, document.lsn);
-            continue;
-        }
-        if !is_shadowed {
-            let lsn = document.lsn;
-            let body = body_of(stripe, stripe_key.hash, losses, document);
-            objects.push((lsn, StoredObject::new(head, body)));
-        }
-    }
-    Ok(objects)
-}
-
-fn body_of(stripe: &Arc<Stripe>, key: u128, losses: u64, document: Document) -> Body {
-    if document.is_assembly || !document.fragments.is_empty() {
-        let extents =
-            if document.is_assembly { document.extents } else { extent::in_a_row(&document.fragments, 0) };
-        let parts = Parts {
-            key,
-            lsn: document.lsn,
-            losses,
-            extents,
-            complete: document.body_len,
-            is_in_a_row: !document.is_assembly,
-        };
-        return Body::from_disk(Arc::new(DiskBody::new(Arc::clone(stripe), parts)));
-    }
-    if document.inline.len() < COPIED_BODY_BYTES {
-        return Body::from_bytes(document.inline.to_vec().into());
-    }
-    Body::from_bytes(document.inline)
 }
 
 impl std::fmt::Debug for DiskStore {

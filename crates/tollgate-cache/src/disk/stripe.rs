@@ -12,6 +12,7 @@
 use super::device::Device;
 use super::index::{FoundList, Index, Window};
 use super::layout::{Geometry, IndexPage, Judged};
+use super::pins::Pins;
 use super::{DiskError, StripeOptions};
 use parking_lot::{Mutex, RwLock};
 use std::hash::Hasher;
@@ -103,6 +104,7 @@ pub struct Stripe {
     pub(super) judged_for_good: AtomicU64,
     pub(super) stamps: Box<[AtomicU64]>,
     pub(super) counters: Counters,
+    pub(super) pins: Pins,
 }
 
 impl Stripe {
@@ -134,6 +136,7 @@ impl Stripe {
             judged_for_good: AtomicU64::new(0),
             stamps: std::iter::repeat_with(|| AtomicU64::new(0)).take(STAMPS).collect(),
             counters: Counters::default(),
+            pins: Pins::default(),
             options,
         }
     }

@@ -5,7 +5,8 @@
 
 use super::DiskError;
 use super::read::Patience;
-use super::store::{DiskStore, located};
+use super::sought::located;
+use super::store::DiskStore;
 use super::stripe::Stripe;
 use crate::key::CacheKey;
 use crate::object::StoredObject;

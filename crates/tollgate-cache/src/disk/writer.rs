@@ -13,7 +13,7 @@ use super::read::Document;
 use super::record::EXTENT_BYTES;
 use super::spill::Spill;
 use super::store::DiskStore;
-use super::stripe::{Stripe, Ticket};
+use super::stripe::{Stripe, StripeKey, Ticket};
 use super::{DiskError, decode_head};
 use crate::key::CacheKey;
 use crate::object::{StoredHead, StoredObject};
@@ -28,6 +28,8 @@ const MOST_EXTENTS: usize = 8192;
 pub struct DiskWriter {
     stripe: Arc<Stripe>,
     key: CacheKey,
+    /// Of the key, in the stripe.
+    hash: u128,
     ticket: Ticket,
     fragment_bytes: usize,
     max_alternates: usize,
@@ -54,11 +56,28 @@ impl DiskWriter {
             spill: Spill::new(stripe, stripe_key.hash, ticket),
             stripe: Arc::clone(stripe),
             key: key.clone(),
+            hash: stripe_key.hash,
             fragment_bytes: store.options().fragment_bytes.min(stripe.max_payload_bytes()).max(1),
             max_alternates: store.options().max_alternates.max(1),
             pieces: Vec::new(),
             gathered: 0,
         }
+    }
+
+    /// The key of the object.
+    pub fn key(&self) -> &CacheKey {
+        &self.key
+    }
+
+    fn stripe_key(&self) -> StripeKey<'_> {
+        StripeKey { hash: self.hash, bytes: self.key.as_bytes() }
+    }
+
+    /// Without what was gathered.
+    pub(super) fn emptied(mut self) -> DiskWriter {
+        self.pieces = Vec::new();
+        self.gathered = 0;
+        self
     }
 
     /// Takes the next bytes of the body; tells whether [`Self::write`] must be called before the next ones.
@@ -126,7 +145,7 @@ impl DiskWriter {
         if extents.is_empty() {
             return Ok(());
         }
-        let key = self.stripe.key(self.key.as_bytes());
+        let key = self.stripe_key();
         let documents = self.stripe.documents(key).unwrap_or_default();
         for (document, old) in self.with_heads(&documents) {
             old.mark().was_judged(document.judged, document.stale_since);
@@ -174,7 +193,7 @@ impl DiskWriter {
     }
 
     fn publish_alone(&self, head: &StoredHead, body: &NewBody<'_>) -> Result<(), DiskError> {
-        let key = self.stripe.key(self.key.as_bytes());
+        let key = self.stripe_key();
         // What cannot be read has been forgotten by the attempt.
         let documents = self.stripe.documents(key).unwrap_or_default();
         self.publish(head, body, &documents)
@@ -187,17 +206,30 @@ impl DiskWriter {
         body: &NewBody<'_>,
         documents: &[Document],
     ) -> Result<(), DiskError> {
-        let key = self.stripe.key(self.key.as_bytes());
+        let key = self.stripe_key();
         let replaces = self.replaced_by(head, documents);
         let meta = encode_head(head);
-        let document = NewDocument { meta: &meta, body: *body, replaces: &replaces };
+        let document = NewDocument {
+            meta: &meta,
+            body: *body,
+            replaces: &replaces,
+            is_pinned: head.pinned_until().is_some(),
+        };
         let written = self.stripe.write_document(key, self.ticket, &document);
-        written.map(|_| ()).inspect_err(|_| self.forget_older())
+        written.inspect_err(|_| self.forget_older())?;
+        self.stripe.pins.tell_time(head.meta().response_time);
+        self.keep_pinned();
+        Ok(())
+    }
+
+    /// What goes wrong with others is no fault of this object: it shows in the stripe's counters.
+    fn keep_pinned(&self) {
+        let _: Result<(), DiskError> = self.stripe.keep_pinned();
     }
 
     /// What it should have replaced is out of date, unless a purge has seen to that.
     fn forget_older(&self) {
-        let key = self.stripe.key(self.key.as_bytes());
+        let key = self.stripe_key();
         if self.stripe.removals(key) == self.ticket.stamp {
             self.stripe.forget(key);
         }
@@ -233,10 +265,11 @@ impl DiskWriter {
     }
 
     fn write_fragment(&mut self, data: &[Bytes]) -> Result<(), DiskError> {
-        let key = self.stripe.key(self.key.as_bytes());
+        let key = self.stripe_key();
         let number = self.spill.count() as u32;
         let written = self.stripe.write_fragment(key, self.ticket, number, data);
         self.spill.push(written.inspect_err(|_| self.forget_older())?);
+        self.keep_pinned();
         Ok(())
     }
 

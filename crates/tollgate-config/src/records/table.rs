@@ -270,7 +270,7 @@ records! {
     Int CACHE_RAM_CACHE_CUTOFF "proxy.config.cache.ram_cache_cutoff" = 4_194_304, SIZE, no, Restart, "bytes",
         "Largest object kept in the RAM cache; 0: no limit.";
     Int CACHE_PERMIT_PINNING "proxy.config.cache.permit.pinning" = 0, FLAG, no, Dynamic, "",
-        "Objects are not evicted from the RAM cache for as long as pin-in-cache in cache.config says.";
+        "Objects are kept in the RAM cache, and on a tenth of each disk, for as long as pin-in-cache in cache.config says.";
     Int TOLLGATE_CACHE_PINNED_SHARE "proxy.config.tollgate.cache.pinned_share" = 50, between(0, 100), no, Restart, "%",
         "Part of the RAM cache that pinned objects may fill; beyond, objects are stored without being pinned.", ours;
     Int CACHE_MAX_DOC_SIZE "proxy.config.cache.max_doc_size" = 0, SIZE, no, Dynamic, "bytes",

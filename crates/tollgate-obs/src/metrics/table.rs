@@ -189,6 +189,8 @@ metrics! {
     CacheDiskWriteErrors "proxy.process.cache.span.errors.write" Counter Count "Writes to disks that failed.";
     CacheDiskBacklogRefusals "proxy.process.cache.write_backlog_failure" Counter Count "Objects not written to disks because too many were waiting.";
     CacheDiskEvacuated "proxy.process.cache.evacuate.success" Counter Count "Objects on disks written anew because they were in use.";
+    CacheDiskPinnedKept "proxy.process.cache.disk.pinned_kept" Counter Count "Pinned objects on disks written anew before they would have been overwritten.";
+    CacheDiskPinnedLost "proxy.process.cache.disk.pinned_lost" Counter Count "Pinned objects on disks that were not: there were too many.";
     CacheDiskObjects "proxy.process.cache.direntries.used" Gauge Count "Objects that can be found on disks now.";
     CacheDiskBytes "proxy.process.cache.bytes_total" Gauge Bytes "Bytes that disks hold for objects.";
     CacheDiskIndexBytes "proxy.process.cache.disk.index_bytes" Gauge Bytes "Memory that the indexes of disks take.";

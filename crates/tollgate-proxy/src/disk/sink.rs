@@ -4,10 +4,14 @@ use super::report;
 use crate::engine::Engine;
 use bytes::Bytes;
 use std::sync::Arc;
-use tollgate_cache::disk::{DiskStore, DiskWriter, Spill, WrittenPart};
+use std::time::Duration;
+use tollgate_cache::disk::{DiskStore, DiskWriter, Errand, Next, Reservation, Spill, WrittenPart};
 use tollgate_cache::purge::Standing;
 use tollgate_cache::{CacheKey, StoredHead, StoredObject};
-use tollgate_event::{spawn_local, task};
+use tollgate_event::{spawn_local, task, timer};
+
+/// How long the first of some objects waits for others to be written with it.
+const GATHERING_TIME: Duration = Duration::from_millis(10);
 
 /// Takes a body as it arrives. A fault ends the writing, not the delivery.
 pub(crate) struct DiskSink {
@@ -36,6 +40,7 @@ impl Unfinished {
     /// What came is found from now on, as a part of the object. Blocks.
     pub(crate) fn keep(self) {
         let Unfinished { engine, key, head, writer, place } = self;
+        settle(&engine, &key);
         let purges = engine.store.purges();
         let holds = |old: &StoredHead| {
             // What only became stale is the same version: the origin has just said so.
@@ -44,6 +49,13 @@ impl Unfinished {
         if let Err(error) = writer.keep(&head, place, holds) {
             report(&key, &error);
         }
+    }
+}
+
+/// What came of the key before is written before what comes now. Blocks.
+fn settle(engine: &Engine, key: &CacheKey) {
+    if let Some(store) = engine.disk.store() {
+        store.settle(key, report);
     }
 }
 
@@ -148,19 +160,26 @@ impl DiskSink {
             return self.keep().await;
         }
         let Some(writer) = self.writer.take() else { return };
-        let head = Arc::clone(&self.head);
-        if let Some(Err(error)) = task::run(move || writer.commit(&head)).await {
+        let (engine, head) = (Arc::clone(&self.engine), Arc::clone(&self.head));
+        let written = task::run(move || {
+            settle(&engine, writer.key());
+            writer.commit(&head)
+        });
+        if let Some(Err(error)) = written.await {
             report(&self.key, &error);
         }
     }
 
-    /// The body is complete and the object in memory: the disk may have it later.
-    pub(crate) fn commit_behind(self) {
-        let gathered = self.writer.as_ref().map_or(0, DiskWriter::gathered) as u64;
-        let store = self.engine.disk.store();
-        let Some(room) = store.and_then(|store| store.reserve(&self.key, gathered)) else {
-            return self.discard();
-        };
+    /// The body is complete and `object` in memory: the disk may have it later.
+    pub(crate) fn commit_behind(mut self, object: Arc<StoredObject>) {
+        let Some(store) = self.engine.disk.store().cloned() else { return };
+        let Some(writer) = &self.writer else { return };
+        let is_begun = !writer.spill().is_empty();
+        let bytes = if is_begun { writer.gathered() as u64 } else { object.body().len() };
+        let Some(room) = store.reserve(&self.key, bytes) else { return self.discard() };
+        if !is_begun && let Some(writer) = self.writer.take() {
+            return write_behind(&store, writer, object, room);
+        }
         spawn_local(async move {
             self.commit().await;
             drop(room);
@@ -168,22 +187,43 @@ impl DiskSink {
     }
 }
 
+/// Has an object that is in memory written, with others that come meanwhile.
+fn write_behind(store: &Arc<DiskStore>, writer: DiskWriter, object: Arc<StoredObject>, room: Reservation) {
+    let start = |errand: Errand| {
+        // Nobody waits for it: what is left when the server stops is written at the end.
+        drop(task::start(move || errand.run(report)));
+    };
+    match store.write_behind(writer, object, room) {
+        Next::Nothing => {}
+        Next::Now(errand) => start(errand),
+        Next::Soon(errand) => spawn_local(async move {
+            timer::sleep(GATHERING_TIME).await;
+            start(errand);
+        }),
+    }
+}
+
 /// Writes an object whose header has changed: at once if it is only on the disk, so that the next look-up finds the new
 /// header; otherwise when there is time.
-pub(crate) async fn update(store: &DiskStore, key: &CacheKey, writer: DiskWriter, object: Arc<StoredObject>) {
+pub(crate) async fn update(
+    store: &Arc<DiskStore>,
+    key: &CacheKey,
+    writer: DiskWriter,
+    object: Arc<StoredObject>,
+) {
     let is_only_there = object.body().on_disk().is_some();
     let room = store.reserve(key, if is_only_there { 0 } else { object.body().len() });
     let Some(room) = room else { return };
-    let key = key.clone();
-    let write = async move {
-        if let Some(Err(error)) = task::run(move || writer.write_object(&object)).await {
-            report(&key, &error);
-        }
-        drop(room);
-    };
-    if is_only_there {
-        write.await;
-    } else {
-        spawn_local(write);
+    if !is_only_there {
+        return write_behind(store, writer, object, room);
     }
+    let (key, store) = (key.clone(), Arc::clone(store));
+    let written = task::run(move || {
+        store.settle(writer.key(), report);
+        writer.write_object(&object)
+    });
+    if let Some(Err(error)) = written.await {
+        report(&key, &error);
+    }
+    drop(room);
 }

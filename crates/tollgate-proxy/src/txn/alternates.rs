@@ -30,6 +30,13 @@ impl<S: ClientStream> Exchange<'_, S> {
     /// Of `alternates`, newest first, that the request may have the one with the greatest quality; of equals that with
     /// the latest `Date`.
     pub(super) fn choose(&mut self, alternates: &[Arc<StoredObject>]) -> Option<Arc<StoredObject>> {
+        if let [only] = alternates
+            && !self.has_judges()
+        {
+            let is_fitting =
+                only.head().matches_by(&self.txn.client_request.headers, &self.cache.policy.negotiation);
+            return is_fitting.then(|| Arc::clone(only));
+        }
         let mut best: Option<((f32, i64), &Arc<StoredObject>)> = None;
         // ATS: from the oldest on.
         for object in alternates.iter().rev() {

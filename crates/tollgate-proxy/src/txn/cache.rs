@@ -1,5 +1,6 @@
 //! Looking a request up and serving what is stored.
 
+use super::disk::OnDisk;
 use super::{Exchange, Mode, Stop};
 use crate::body::ResponseBody;
 use crate::client::ClientStream;
@@ -123,8 +124,11 @@ impl<S: ClientStream> Exchange<'_, S> {
         let key = self.key_of(&self.txn.client_request.url);
         self.mark(Milestone::CacheOpenReadBegin);
         let mut found = self.find(&key);
-        if found.is_none() && self.thread.engine.disk.holder_of(&key).is_some() {
-            found = Box::pin(self.find_on_disk(&key)).await;
+        if found.is_none() {
+            found = match self.find_on_disk_now(&key) {
+                OnDisk::Known(known) => known,
+                OnDisk::Waits => Box::pin(self.await_disk(&key)).await,
+            };
         }
         self.mark(Milestone::CacheOpenReadEnd);
         self.thread.metrics.inc(Metric::CacheLookups);

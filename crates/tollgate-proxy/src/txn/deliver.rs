@@ -397,9 +397,10 @@ impl<S: ClientStream> Exchange<'_, S> {
             return Ok(Followed::Lost(AbortReason::Purged));
         }
         let range = match self.cache.request.has_range {
-            true => match self.range_of(&head) {
+            true => match self.range_of(&head).filter(|_| !head.is_part()) {
                 Some(range) => Some(range),
-                // It is another fetch than the one whose header was looked at.
+                // It is another fetch than the one whose header was looked at, or the part that was fetched for it is
+                // of another version.
                 None => return self.fetch_alone().await.map(Followed::Done),
             },
             false => None,
@@ -434,7 +435,10 @@ impl<S: ClientStream> Exchange<'_, S> {
                     .headers
                     .set(names::CONTENT_RANGE, content_range(&range, length.unwrap_or(range.end)));
                 length = Some(range.end - range.start);
-                ResponseBody::Fill(FillBody::part(reader, range))
+                match reader.around() {
+                    Some(around) => Patched::new(reader, around).into_body(range),
+                    None => ResponseBody::Fill(FillBody::part(reader, range)),
+                }
             }
             (_, None) => match reader.around() {
                 Some(around) => Patched::new(reader, around).into_body(0..length.unwrap_or(u64::MAX)),

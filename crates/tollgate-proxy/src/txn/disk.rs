@@ -9,8 +9,10 @@
 use super::Exchange;
 use crate::client::ClientStream;
 use crate::disk::{self, DiskSink};
+use smallvec::SmallVec;
+use std::rc::Rc;
 use std::sync::Arc;
-use tollgate_cache::disk::{DiskWriter, WrittenPart};
+use tollgate_cache::disk::{DiskError, DiskStore, DiskWriter, Sought, WrittenPart};
 use tollgate_cache::part;
 use tollgate_cache::purge::Standing;
 use tollgate_cache::{CacheKey, InsertError, Lookup, StoredHead, StoredObject};
@@ -19,18 +21,51 @@ use tollgate_event::task;
 use tollgate_obs::metrics::Metric;
 use tollgate_obs::outcome::CacheOutcome;
 
+/// What a look-up that does not wait has found.
+pub(super) enum OnDisk {
+    /// This, or nothing.
+    Known(Option<Arc<StoredObject>>),
+    /// The disk has to be waited for.
+    Waits,
+}
+
 impl<S: ClientStream> Exchange<'_, S> {
-    /// The alternate for this request that lies on a disk. A small one is in memory afterwards.
-    pub(super) async fn find_on_disk(&mut self, key: &CacheKey) -> Option<Arc<StoredObject>> {
-        let store = Arc::clone(self.thread.engine.disk.holder_of(key)?);
-        let removals = store.removals(key);
-        let loaded = match store.load_now(key) {
-            Some(loaded) => loaded,
-            None => {
-                let (reader, wanted) = (Arc::clone(&store), key.clone());
-                task::run(move || reader.load(&wanted)).await?
-            }
-        };
+    /// The alternate for this request that lies on a disk, if nothing has to be waited for. A small one is in memory
+    /// afterwards.
+    pub(super) fn find_on_disk_now(&mut self, key: &CacheKey) -> OnDisk {
+        let thread = Rc::clone(&self.thread);
+        let Some((store, sought)) = thread.engine.disk.seek(key) else { return OnDisk::Known(None) };
+        match sought.load_now(key) {
+            Some(loaded) => OnDisk::Known(self.take_from_disk(key, store, &sought, loaded)),
+            None => OnDisk::Waits,
+        }
+    }
+
+    /// The alternate for this request that lies on a disk.
+    async fn find_on_disk(&mut self, key: &CacheKey) -> Option<Arc<StoredObject>> {
+        match self.find_on_disk_now(key) {
+            OnDisk::Known(known) => known,
+            OnDisk::Waits => self.await_disk(key).await,
+        }
+    }
+
+    /// As [`Self::find_on_disk_now`], when that has said that the disk has to be waited for.
+    pub(super) async fn await_disk(&mut self, key: &CacheKey) -> Option<Arc<StoredObject>> {
+        let thread = Rc::clone(&self.thread);
+        let (store, sought) = thread.engine.disk.seek(key)?;
+        let (reader, wanted) = (Arc::clone(store), key.clone());
+        let loaded = task::run(move || reader.load(&wanted)).await?;
+        self.take_from_disk(key, store, &sought, loaded.map(SmallVec::from_vec))
+    }
+
+    /// What becomes of what was read.
+    fn take_from_disk(
+        &mut self,
+        key: &CacheKey,
+        store: &Arc<DiskStore>,
+        sought: &Sought<'_>,
+        loaded: Result<SmallVec<[StoredObject; 1]>, DiskError>,
+    ) -> Option<Arc<StoredObject>> {
         let objects = match loaded {
             Ok(objects) => objects,
             Err(error) => {
@@ -44,17 +79,23 @@ impl<S: ClientStream> Exchange<'_, S> {
         let is_known = |object: &StoredObject| object.head().mark().judged() <= purges.newest();
         let left =
             objects.into_iter().filter(|object| is_known(object) && standing(object) != Standing::Gone);
-        let left: Vec<_> = left.map(Arc::new).collect();
+        let left: SmallVec<[_; 1]> = left.map(Arc::new).collect();
         let object = self.choose(&left)?;
-        if store.removals(key) != removals {
+        if sought.is_removed() {
             return None;
         }
         self.thread.metrics.inc(Metric::CacheDiskHits);
-        disk::evacuate_behind(&store, key, &object);
+        if let Some(evacuation) = store.evacuation_of(sought, key, &object) {
+            disk::evacuate_behind(store, evacuation);
+        }
         self.cache.forward = None;
+        // Without memory there is nothing to take it into.
+        if self.thread.engine.store.settings().budget_bytes == 0 {
+            return Some(object);
+        }
         self.promote(key, &object, &left);
         // Look again: a purge sees to the disk first and to memory then.
-        if store.removals(key) != removals {
+        if sought.is_removed() {
             self.thread.engine.store.remove(key);
             return None;
         }
@@ -87,8 +128,9 @@ impl<S: ClientStream> Exchange<'_, S> {
         if let Some(store) = self.thread.engine.disk.store()
             && self.thread.samples_hit()
             && let Some(key) = &self.cache.key
+            && let Some(evacuation) = store.evacuation(key, object)
         {
-            disk::evacuate_behind(store, key, object);
+            disk::evacuate_behind(store, evacuation);
         }
     }
 

@@ -17,7 +17,8 @@ use tollgate_cache::multipart::Multipart;
 use tollgate_cache::part::Part;
 use tollgate_cache::range::content_range;
 use tollgate_cache::status::Forward;
-use tollgate_cache::{FillWriter, StoredObject, part};
+use tollgate_cache::{FillWriter, Role, StoredObject, part};
+use tollgate_config::ids;
 use tollgate_event::clock;
 use tollgate_http::{HeaderBlock, Method, Response, names};
 use tollgate_obs::outcome::{CacheReason, TransactionEnd};
@@ -45,6 +46,7 @@ impl<S: ClientStream> Exchange<'_, S> {
             let gap = part::gap(&self.txn.client_request, &object, self.cache.policy.several_ranges);
             self.cache.gap = gap.map(|gap| Box::new((Arc::clone(&object), gap)));
         }
+        let plan = self.share_gap(plan);
         let is_leader = matches!(plan, Plan::Fetch(_));
         if may_be_joined
             && is_leader
@@ -55,6 +57,24 @@ impl<S: ClientStream> Exchange<'_, S> {
             self.cache.completing = Some(object);
         }
         Ok(plan)
+    }
+
+    /// Joins the fetch of the same missing bytes for another request, or lets others join this one's. What they share is
+    /// cut to each one's range.
+    fn share_gap(&self, plan: Plan) -> Plan {
+        let Plan::Fetch(Some(alone)) = plan else { return plan };
+        let (Some((_, gap)), Some(key)) = (self.cache.gap.as_deref(), &self.cache.key) else {
+            return Plan::Fetch(Some(alone));
+        };
+        let is_shared = gap.wanted.as_ref().is_some_and(|ranges| ranges.len() == 1)
+            && self.txn.records.flag(ids::TOLLGATE_HTTP_CACHE_COLLAPSE_ENABLED);
+        if !is_shared {
+            return Plan::Fetch(Some(alone));
+        }
+        match self.thread.engine.collapser.join(&key.for_gap(&gap.missing, &gap.validator)) {
+            Role::Leader(writer) => Plan::Fetch(Some(writer)),
+            Role::Follower(follower) => Plan::Follow(follower),
+        }
     }
 
     /// Makes the proxy request ask for what is missing of a part.

@@ -170,8 +170,8 @@ pub(super) async fn pump(
             thread.metrics.inc(Metric::CacheStores);
         }
     });
-    if let Some(sink) = sink {
-        sink.commit_behind();
+    if let Some((sink, object)) = sink.zip(stored.as_ref()) {
+        sink.commit_behind(Arc::clone(object));
     }
     if stored.is_some() { Filled::Stored } else { Filled::NotStored }
 }

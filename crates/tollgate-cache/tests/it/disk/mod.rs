@@ -1,11 +1,13 @@
 //! The disk tier judged from outside: against a model, on faulty devices, after crashes.
 
+mod behind;
 mod block_device;
 mod crash;
 mod device;
 mod faults;
 mod model;
 mod parts;
+mod pins;
 mod scan;
 mod store;
 
@@ -101,7 +103,8 @@ fn put(stripe: &Stripe, key: u8, body: &[u8]) -> Result<(), DiskError> {
             Form::Whole => NewBody::Fragments(&fragments),
             Form::Assembled | Form::Part => NewBody::Assembled { extents: &extents, complete },
         };
-        let document = NewDocument { meta: meta_of(form), body: new, replaces: &replaces };
+        let is_pinned = body.len() % 2 == 1;
+        let document = NewDocument { meta: meta_of(form), body: new, replaces: &replaces, is_pinned };
         stripe.write_document(key, ticket, &document).map(|_| ())
     };
     write().inspect_err(|_| {

@@ -174,6 +174,7 @@ fn what_is_purged_while_it_is_written_is_not_published() {
         meta: b"",
         body: tollgate_cache::disk::NewBody::Fragments(&[fragment]),
         replaces: &[],
+        is_pinned: false,
     };
     assert!(matches!(stripe.write_document(key, ticket, &document), Err(DiskError::Superseded)));
     assert!(!stripe.may_have(key));

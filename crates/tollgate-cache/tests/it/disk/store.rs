@@ -13,7 +13,7 @@ use tollgate_http::{Method, Request, Response};
 
 const BYTES: u64 = 2 << 20;
 
-fn options() -> DiskStoreOptions {
+pub(super) fn options() -> DiskStoreOptions {
     DiskStoreOptions {
         stripe: StripeOptions { average_object_bytes: 2000, buffer_bytes: 32 * 1024, max_errors: 5 },
         fragment_bytes: 10_000,
@@ -22,11 +22,11 @@ fn options() -> DiskStoreOptions {
     }
 }
 
-fn devices(count: usize) -> Vec<Arc<MemoryDevice>> {
+pub(super) fn devices(count: usize) -> Vec<Arc<MemoryDevice>> {
     std::iter::repeat_with(|| Arc::new(MemoryDevice::new(vec![0; BYTES as usize]))).take(count).collect()
 }
 
-fn open(devices: &[Arc<MemoryDevice>], options: DiskStoreOptions) -> (DiskStore, Vec<Found>) {
+pub(super) fn open(devices: &[Arc<MemoryDevice>], options: DiskStoreOptions) -> (DiskStore, Vec<Found>) {
     let place = |(number, device): (usize, &Arc<MemoryDevice>)| StripePlace {
         name: format!("disk {number}"),
         device: Arc::clone(device) as Arc<dyn Device>,
@@ -38,11 +38,11 @@ fn open(devices: &[Arc<MemoryDevice>], options: DiskStoreOptions) -> (DiskStore,
     (store, opened.into_iter().map(|(name, opened)| opened.expect(&name).found).collect())
 }
 
-fn key(url: &str) -> CacheKey {
+pub(super) fn key(url: &str) -> CacheKey {
     CacheKey::for_url(&url.parse().expect("a URL"), -1)
 }
 
-fn head(kind: &str, fields: &[(&str, &str)]) -> StoredHead {
+pub(super) fn head(kind: &str, fields: &[(&str, &str)]) -> StoredHead {
     let mut request = Request::new(Method::Get, "http://h/".parse().expect("a URL"));
     request.headers.append("X-Kind", kind);
     let mut response = Response::new(200);
@@ -52,11 +52,11 @@ fn head(kind: &str, fields: &[(&str, &str)]) -> StoredHead {
     StoredHead::new(&request, &response, meta, Policy::default().set_cookie)
 }
 
-fn bytes(len: usize) -> Bytes {
+pub(super) fn bytes(len: usize) -> Bytes {
     (0..len).map(|at| (at % 251) as u8).collect()
 }
 
-fn store_object(store: &DiskStore, key: &CacheKey, head: &StoredHead, body: &Bytes) {
+pub(super) fn store_object(store: &DiskStore, key: &CacheKey, head: &StoredHead, body: &Bytes) {
     let mut writer = store.writer(key).expect("a stripe");
     for piece in body.chunks(3_000) {
         if writer.push(Bytes::copy_from_slice(piece)) {
@@ -67,7 +67,7 @@ fn store_object(store: &DiskStore, key: &CacheKey, head: &StoredHead, body: &Byt
     writer.commit(head).expect("a good device");
 }
 
-fn body_of(object: &StoredObject) -> Vec<u8> {
+pub(super) fn body_of(object: &StoredObject) -> Vec<u8> {
     match object.body().on_disk() {
         None => object.body().chunks().concat(),
         Some(body) => {
@@ -277,7 +277,7 @@ fn what_can_be_had_at_once_is_what_is_had_by_waiting() {
                 assert!(store.sync().is_empty());
             }
             // A file system need not be able to.
-            if let Some(now) = store.load_now(&key) {
+            if let Some(now) = store.seek(&key).expect("stored").load_now(&key) {
                 at_once += 1;
                 let waited = store.load(&key).expect("a good device");
                 assert_eq!(body_of(&now.expect("a good device")[0]), body_of(&waited[0]));
