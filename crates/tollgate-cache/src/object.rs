@@ -13,6 +13,7 @@ mod packed;
 
 pub use body::{Body, Chunks};
 pub use head::StoredHead;
+pub(crate) use packed::{Draft, Facts, Source};
 
 use crate::key::CacheKey;
 use crate::rules::StoredMeta;

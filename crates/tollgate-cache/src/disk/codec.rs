@@ -1,27 +1,40 @@
 //! The header of a stored response as bytes.
 //!
-//! Responsible for: everything of a [`StoredHead`] that cannot be worked out from its fields.
+//! Responsible for: everything of a [`StoredHead`] that cannot be worked out from its fields, the fields as text, and for
+//! the program that wrote it what that has worked out.
 //! Invariants: reading gives back what was written; any bytes are either a head or none, without panic. Facts that
-//! follow from the fields are read from these again, so that a newer program judges old objects by its own rules.
+//! follow from the fields are taken as they were written only by a program that would come to the same ([`MADE_BY`]);
+//! others read them from the fields again, so that a newer program judges old objects by its own rules.
 
 use super::record::Input;
 use crate::key::CacheKey;
 use crate::negotiate::Heeded;
-use crate::object::StoredHead;
+use crate::object::{Draft, Facts, Source, StoredHead};
 use crate::policy::SetCookiePolicy;
 use crate::purge::Born;
 use crate::rules::StoredMeta;
 use crate::vary::Selecting;
-use tollgate_http::HeaderBlock;
+use tollgate_http::{HeaderBlock, PackedFields, names};
 
-const VERSION: u8 = 2;
-/// Beside what the response was chosen by: how long it is pinned stands at the end.
+const VERSION: u8 = 3;
+/// Beside what the response was chosen by: for how long it is pinned follows.
 const IS_PINNED: u8 = 0x80;
+
+/// To be raised with every change of what follows from a response's fields, or of how that is packed.
+const FACTS: u64 = 1;
+/// Whose table of fields and whose facts they are.
+const MADE_BY: u64 = names::FINGERPRINT.wrapping_add(FACTS);
 
 /// The bytes of a head.
 pub fn encode_head(head: &StoredHead) -> Vec<u8> {
+    encode_made_by(head, MADE_BY)
+}
+
+fn encode_made_by(head: &StoredHead, made_by: u64) -> Vec<u8> {
     let meta = head.meta();
-    let mut out = vec![VERSION, set_cookie_number(head.set_cookie())];
+    let (table, text) = head.fields().parts();
+    let mut out = Vec::with_capacity(text.len() + table.len() + 128);
+    out.extend_from_slice(&[VERSION, set_cookie_number(head.set_cookie())]);
     out.extend_from_slice(&meta.status.to_le_bytes());
     out.extend_from_slice(&meta.request_time.to_le_bytes());
     out.extend_from_slice(&meta.response_time.to_le_bytes());
@@ -29,22 +42,24 @@ pub fn encode_head(head: &StoredHead) -> Vec<u8> {
     out.extend_from_slice(&head.mark().judged().to_le_bytes());
     out.extend_from_slice(&head.stale_since().unwrap_or(0).to_le_bytes());
     put_optional(&mut out, head.reason());
-    let pinned = if head.pinned_until().is_some() { IS_PINNED } else { 0 };
+    let pinned_until = head.pinned_until();
+    let pinned = if pinned_until.is_some() { IS_PINNED } else { 0 };
     let selecting = head.selecting();
     out.push(u8::from(selecting.is_never()) | head.heeded().bits() << 1 | pinned);
+    if let Some(until) = pinned_until {
+        out.extend_from_slice(&((until - meta.response_time) as u32).to_le_bytes());
+    }
     put_len(&mut out, selecting.iter().count());
     for (name, value) in selecting.iter() {
         put(&mut out, name);
         put_optional(&mut out, value);
     }
-    put_len(&mut out, head.fields().len());
-    for field in head.fields().iter() {
-        put(&mut out, field.name);
-        put(&mut out, field.value);
-    }
-    if let Some(until) = head.pinned_until() {
-        out.extend_from_slice(&((until - meta.response_time) as u32).to_le_bytes());
-    }
+    put(&mut out, text);
+    let facts = head.facts_alone();
+    out.extend_from_slice(&made_by.to_le_bytes());
+    out.extend_from_slice(&facts.flags.to_le_bytes());
+    put(&mut out, table);
+    put(&mut out, facts.bytes);
     out
 }
 
@@ -62,33 +77,55 @@ pub fn decode_head(bytes: &[u8], key: &CacheKey) -> Option<StoredHead> {
     let stale_since = input.u64()? as i64;
     let reason = get_optional(&mut input)?;
     let chosen_by = input.u8()?;
-    let mut fields = Vec::new();
-    for _ in 0..input.u32()? {
-        fields.push((get(&mut input)?, get_optional(&mut input)?));
-    }
-    let selecting = Selecting::restored(chosen_by & 1 != 0, &fields);
-    let mut headers = HeaderBlock::new();
-    for _ in 0..input.u32()? {
-        let (name, value) = (get(&mut input)?, get(&mut input)?);
-        headers.try_append(name, value).ok()?;
-    }
     let pinned_for = if chosen_by & IS_PINNED != 0 { input.u32()? } else { 0 };
+    let mut selecting = Vec::new();
+    for _ in 0..input.u32()? {
+        selecting.push((get(&mut input)?, get_optional(&mut input)?));
+    }
+    let text = get(&mut input)?;
+    let made_by = input.u64()?;
+    let flags = input.u32()?;
+    let fields = PackedFields::new(get(&mut input)?, text);
+    let facts = Facts { flags, bytes: get(&mut input)? };
     if !input.0.is_empty() {
         return None;
     }
-    let mut meta = StoredMeta::of(status, &headers, request_time, response_time);
-    // `Age` is not stored as a field.
-    meta.age_value = age_value;
-    let head = StoredHead::restored(
+    let block;
+    let (meta, fields) = if made_by == MADE_BY && fields.is_consistent() {
+        (facts.meta(status, response_time), Source::Packed(fields))
+    } else {
+        block = fields_of(text)?;
+        // `Age` is not stored as a field.
+        let meta = StoredMeta { age_value, ..StoredMeta::of(status, &block, request_time, response_time) };
+        (meta, Source::Block(&block))
+    };
+    let draft = Draft {
         meta,
-        reason,
-        &headers,
-        (selecting, Heeded::of_bits(chosen_by >> 1)),
+        fields,
+        selecting: Selecting::restored(chosen_by & 1 != 0, &selecting),
+        heeded: Heeded::of_bits(chosen_by >> 1),
         set_cookie,
-    )
-    .pinned_for(pinned_for)
-    .born_as(key, Born { purge: judged, removals: None });
+        pinned_for,
+        reason,
+        tags: &[],
+        key: &[],
+    };
+    let head = StoredHead::restored(draft, key, Born { purge: judged, removals: None });
     Some(if stale_since > 0 { head.stale_from(stale_since) } else { head })
+}
+
+/// The fields of a text of `Name: value CRLF`.
+fn fields_of(text: &[u8]) -> Option<HeaderBlock> {
+    let mut headers = HeaderBlock::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let name = rest.windows(2).position(|two| two == b": ")?;
+        let value = &rest[name + 2..];
+        let end = value.windows(2).position(|two| two == b"\r\n")?;
+        headers.try_append(&rest[..name], &value[..end]).ok()?;
+        rest = &value[end + 2..];
+    }
+    Some(headers)
 }
 
 fn set_cookie_number(policy: SetCookiePolicy) -> u8 {
@@ -182,6 +219,44 @@ mod tests {
         ];
         let head = head(&fields, &[("Accept-Encoding", "gzip"), ("accept-encoding", "br")]);
         assert_same(&head, &decode_head(&encode_head(&head), &key()).expect("as written"));
+        let of_another = encode_made_by(&head, MADE_BY + 1);
+        assert_same(&head, &decode_head(&of_another, &key()).expect("as another program has written"));
+    }
+
+    /// What the rules make of these responses has changed: then heads that lie on disks are to be judged anew. Raise
+    /// `FACTS`, and write the new number here.
+    #[test]
+    fn what_follows_from_fields_is_what_heads_on_disks_were_written_with() {
+        let responses: [&[(&str, &str)]; 8] = [
+            &[],
+            &[("Cache-Control", "max-age=60, s-maxage=70, stale-while-revalidate=5, stale-if-error=6")],
+            &[("Cache-Control", "no-store, no-cache, private, public, must-revalidate, proxy-revalidate")],
+            &[("Cache-Control", "must-understand, immutable, no-transform, max-age=x, s-maxage=99999999999")],
+            &[("CDN-Cache-Control", "max-age=600"), ("Cache-Control", "no-store")],
+            &[("Date", "Thu, 01 Jan 2026 00:00:00 GMT"), ("Expires", "Thu, 01 Jan 2026 00:01:00 GMT")],
+            &[("Expires", "0"), ("Last-Modified", "Thursday, 01-Jan-26 00:00:00 GMT"), ("ETag", "W/\"a\"")],
+            &[
+                ("Date", "x"),
+                ("Age", "17"),
+                ("Last-Modified", "Thu Jan  1 00:00:00 2026"),
+                ("Pragma", "no-cache"),
+            ],
+        ];
+        let facts: Vec<String> = responses
+            .iter()
+            .flat_map(|fields| [200, 206, 302, 404].map(|status| (fields, status)))
+            .map(|(fields, status)| {
+                let headers: HeaderBlock = fields.iter().copied().collect();
+                format!("{:?}", StoredMeta::of(status, &headers, 1_790_000_000, 1_790_000_003))
+            })
+            .collect();
+        let packed: Vec<String> = responses
+            .iter()
+            .map(|fields| head(fields, &[]))
+            .map(|head| format!("{:x} {:?}", head.facts_alone().flags, head.facts_alone().bytes))
+            .collect();
+        let sum = twox_hash::XxHash3_64::oneshot((facts.concat() + &packed.concat()).as_bytes());
+        assert_eq!((FACTS, sum), (1, 2_678_686_061_324_592_716), "{facts:#?} {packed:#?}");
     }
 
     #[test]
@@ -211,6 +286,8 @@ mod tests {
                 selecting.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
             let head = head(&all, &selecting);
             assert_same(&head, &decode_head(&encode_head(&head), &key()).expect("as written"));
+            let of_another = encode_made_by(&head, MADE_BY + 1);
+            assert_same(&head, &decode_head(&of_another, &key()).expect("as another program has written"));
         }
 
         #[test]

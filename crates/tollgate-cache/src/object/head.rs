@@ -49,18 +49,13 @@ impl StoredHead {
         draft.build(Judged::default())
     }
 
-    /// A head as it was, made of what was kept of it.
-    pub(crate) fn restored(
-        meta: StoredMeta,
-        reason: Option<&[u8]>,
-        headers: &HeaderBlock,
-        (selecting, heeded): (Selecting<'_>, Heeded),
-        set_cookie: SetCookiePolicy,
-    ) -> StoredHead {
-        let fields = Source::Block(headers);
-        let draft =
-            Draft { meta, fields, selecting, heeded, set_cookie, pinned_for: 0, reason, tags: &[], key: &[] };
-        draft.build(Judged::default())
+    /// A head as it was, made of what was kept of it, stored under `key`.
+    pub(crate) fn restored(draft: Draft<'_>, key: &CacheKey, born: Born) -> StoredHead {
+        let Source::Packed(fields) = draft.fields else {
+            return draft.build(Judged::default()).born_as(key, born);
+        };
+        let tags = Mark::tags_of(key, fields);
+        Draft { tags: &tags, key: key.as_bytes(), ..draft }.build(Judged::new(born))
     }
 
     /// Says that it was fetched by a request whose preferences, and handlers, count besides `Vary`.

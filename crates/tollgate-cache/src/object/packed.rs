@@ -52,6 +52,8 @@ mod flag {
     pub(super) const TAGS: u32 = 1 << 25;
     /// Parts that few have.
     pub(super) const RARE: u32 = SELECTING | REASON | TAGS;
+    /// All numbers.
+    pub(super) const NUMBERS: u32 = (1 << 22) - PINNED;
 }
 
 /// Bits of `chosen` beside those of [`Heeded`].
@@ -60,24 +62,24 @@ const SET_COOKIE_SHIFT: u32 = 6;
 
 /// Fields to be packed.
 #[derive(Clone, Copy)]
-pub(super) enum Source<'a> {
+pub(crate) enum Source<'a> {
     Block(&'a HeaderBlock),
     Packed(PackedFields<'a>),
 }
 
 /// All that a head is made of.
 #[derive(Clone)]
-pub(super) struct Draft<'a> {
-    pub(super) meta: StoredMeta,
-    pub(super) fields: Source<'a>,
-    pub(super) selecting: Selecting<'a>,
-    pub(super) heeded: Heeded,
-    pub(super) set_cookie: SetCookiePolicy,
-    pub(super) pinned_for: u32,
-    pub(super) reason: Option<&'a [u8]>,
+pub(crate) struct Draft<'a> {
+    pub(crate) meta: StoredMeta,
+    pub(crate) fields: Source<'a>,
+    pub(crate) selecting: Selecting<'a>,
+    pub(crate) heeded: Heeded,
+    pub(crate) set_cookie: SetCookiePolicy,
+    pub(crate) pinned_for: u32,
+    pub(crate) reason: Option<&'a [u8]>,
     /// Hashes of 8 bytes.
-    pub(super) tags: &'a [u8],
-    pub(super) key: &'a [u8],
+    pub(crate) tags: &'a [u8],
+    pub(crate) key: &'a [u8],
 }
 
 /// The parts of the bytes.
@@ -208,6 +210,57 @@ fn flags_of(meta: &StoredMeta) -> u32 {
     all.iter().map(|(bit, is_set)| if *is_set { *bit } else { 0 }).sum()
 }
 
+/// The facts of a head as they are packed.
+#[derive(Clone, Copy)]
+pub(crate) struct Facts<'a> {
+    /// Those that are a bit, and which numbers there are.
+    pub(crate) flags: u32,
+    /// What ends in the numbers.
+    pub(crate) bytes: &'a [u8],
+}
+
+impl Facts<'_> {
+    /// The same, for a caller that uses a part of it at once: the rest is not worked out.
+    #[inline(always)]
+    pub(crate) fn meta(self, status: u16, response_time: i64) -> StoredMeta {
+        let is = |bit| self.flags & bit != 0;
+        let at = |delta: i64| response_time.wrapping_add(delta);
+        let mut numbers = Numbers { bytes: self.bytes, flags: self.flags };
+        numbers.take(flag::PINNED);
+        let date = at(numbers.take(flag::DATE).unwrap_or(0));
+        let request_time = at(numbers.take(flag::REQUEST_TIME).unwrap_or(0));
+        let age_value = numbers.seconds(flag::AGE).unwrap_or(0);
+        let (max_age, s_maxage) = (numbers.seconds(flag::MAX_AGE), numbers.seconds(flag::S_MAXAGE));
+        StoredMeta {
+            status,
+            request_time,
+            response_time,
+            date,
+            age_value,
+            expires_after: numbers.seconds(flag::EXPIRES),
+            last_modified: numbers.take(flag::LAST_MODIFIED).map(at),
+            has_etag: is(flag::HAS_ETAG),
+            heuristic_allowed: is(flag::HEURISTIC),
+            control: ResponseControl {
+                max_age,
+                s_maxage,
+                stale_while_revalidate: numbers.seconds(flag::WHILE_REVALIDATE),
+                stale_if_error: numbers.seconds(flag::IF_ERROR),
+                no_store: is(flag::NO_STORE),
+                no_cache: is(flag::NO_CACHE),
+                private: is(flag::PRIVATE),
+                public: is(flag::PUBLIC),
+                must_revalidate: is(flag::MUST_REVALIDATE),
+                proxy_revalidate: is(flag::PROXY_REVALIDATE),
+                must_understand: is(flag::MUST_UNDERSTAND),
+                immutable: is(flag::IMMUTABLE),
+                no_transform: is(flag::NO_TRANSFORM),
+                targeted: is(flag::TARGETED),
+            },
+        }
+    }
+}
+
 /// The numbers at the end, to be taken in their order.
 struct Numbers<'a> {
     bytes: &'a [u8],
@@ -244,6 +297,17 @@ impl StoredHead {
         Numbers { bytes: &self.bytes, flags: self.flags }
     }
 
+    #[inline]
+    fn facts(&self) -> Facts<'_> {
+        Facts { flags: self.flags, bytes: &self.bytes }
+    }
+
+    /// The facts without what else is packed.
+    pub(crate) fn facts_alone(&self) -> Facts<'_> {
+        let len = (self.flags & flag::NUMBERS).count_ones() as usize * width(self.flags);
+        Facts { flags: self.flags & !flag::RARE, bytes: &self.bytes[self.bytes.len().saturating_sub(len)..] }
+    }
+
     /// The facts for the freshness rules.
     pub fn meta(&self) -> StoredMeta {
         self.meta_in_place()
@@ -252,41 +316,7 @@ impl StoredHead {
     /// The same, for a caller that uses a part of it at once: the rest is not worked out.
     #[inline(always)]
     pub(crate) fn meta_in_place(&self) -> StoredMeta {
-        let is = |bit| self.flags & bit != 0;
-        let at = |delta: i64| self.response_time.wrapping_add(delta);
-        let mut numbers = self.numbers();
-        numbers.take(flag::PINNED);
-        let date = at(numbers.take(flag::DATE).unwrap_or(0));
-        let request_time = at(numbers.take(flag::REQUEST_TIME).unwrap_or(0));
-        let age_value = numbers.seconds(flag::AGE).unwrap_or(0);
-        let (max_age, s_maxage) = (numbers.seconds(flag::MAX_AGE), numbers.seconds(flag::S_MAXAGE));
-        StoredMeta {
-            status: self.status,
-            request_time,
-            response_time: self.response_time,
-            date,
-            age_value,
-            expires_after: numbers.seconds(flag::EXPIRES),
-            last_modified: numbers.take(flag::LAST_MODIFIED).map(at),
-            has_etag: is(flag::HAS_ETAG),
-            heuristic_allowed: is(flag::HEURISTIC),
-            control: ResponseControl {
-                max_age,
-                s_maxage,
-                stale_while_revalidate: numbers.seconds(flag::WHILE_REVALIDATE),
-                stale_if_error: numbers.seconds(flag::IF_ERROR),
-                no_store: is(flag::NO_STORE),
-                no_cache: is(flag::NO_CACHE),
-                private: is(flag::PRIVATE),
-                public: is(flag::PUBLIC),
-                must_revalidate: is(flag::MUST_REVALIDATE),
-                proxy_revalidate: is(flag::PROXY_REVALIDATE),
-                must_understand: is(flag::MUST_UNDERSTAND),
-                immutable: is(flag::IMMUTABLE),
-                no_transform: is(flag::NO_TRANSFORM),
-                targeted: is(flag::TARGETED),
-            },
-        }
+        self.facts().meta(self.status, self.response_time)
     }
 
     /// Its current age, seconds: that of [`Self::meta`].

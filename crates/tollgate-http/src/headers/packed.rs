@@ -1,8 +1,8 @@
 //! Fields in two runs of bytes: a short table and the text as it is on the wire.
 //!
 //! Responsible for: the form in which header blocks are kept long and in great number, look-up in it, and the way back.
-//! Not responsible for: where the bytes are kept, and any form that outlives the program: numbers of well-known names
-//! are this program's own.
+//! Not responsible for: where the bytes are kept. Who keeps a table longer than the program runs notes
+//! [`FINGERPRINT`](crate::names::FINGERPRINT): numbers of well-known names are this program's own. The text outlives it.
 //! Invariants: what was packed comes back with case, order and duplicates; any bytes at all are some list of fields,
 //! without panic. The table has the number of fields, then for each field the number of its name (255 and a length
 //! for others) and the length of its value: two bytes for most. The text has `Name: value CRLF` for each, also for
@@ -191,6 +191,18 @@ impl<'a> PackedFields<'a> {
     /// Whether there is no field.
     pub fn is_empty(self) -> bool {
         self.len() == 0
+    }
+
+    /// Whether the table tells of all of the text and of no more.
+    pub fn is_consistent(self) -> bool {
+        let (mut count, mut end) = (0, 0);
+        for place in self.places() {
+            (count, end) = (count + 1, place.end());
+            if end > self.text.len() {
+                return false;
+            }
+        }
+        count == self.len() && end == self.text.len()
     }
 
     #[inline]
