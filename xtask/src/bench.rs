@@ -103,7 +103,8 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     }
     build(options, &contestants)?;
     let tollgate = match &options.tollgate {
-        Some(path) => path.clone(),
+        // Servers are started in folders of their own.
+        Some(path) => path.canonicalize().with_context(|| path.display().to_string())?,
         None if options.dist => dist::binary(),
         None => built("release", "tollgate"),
     };
