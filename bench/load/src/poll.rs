@@ -1,14 +1,30 @@
 //! A queue of socket events: epoll with a number for each socket.
 
 use std::io;
+use std::net::{Ipv4Addr, TcpListener};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
+use anyhow::{Context, Result};
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 
 /// Events taken at once.
 const BATCH: usize = 512;
+
+/// Connections not yet accepted.
+const BACKLOG: i32 = 4096;
+
+/// Number of a program's listener among its sockets.
+pub const LISTENER: u64 = u64::MAX;
+
+/// Listens on a port of this machine.
+pub fn listen(port: u16) -> Result<TcpListener> {
+    let listener =
+        TcpListener::bind((Ipv4Addr::LOCALHOST, port)).with_context(|| format!("listen on port {port}"))?;
+    rustix::net::listen(&listener, BACKLOG)?;
+    Ok(listener)
+}
 
 /// What to wait for on a socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,7 +90,7 @@ impl Poll {
 mod tests {
     use super::*;
     use std::io::Write;
-    use std::net::{TcpListener, TcpStream};
+    use std::net::TcpStream;
 
     #[test]
     fn a_socket_is_reported_by_its_number_when_something_arrives() {

@@ -271,26 +271,6 @@ fn is_trimmed(text: &[u8]) -> bool {
     matches!((text.first(), text.last()), (Some(first), Some(last)) if *first > b' ' && *last > b' ')
 }
 
-/// The place of `byte` in `text`, where it is likely to stand near: eight bytes at a time, without a call.
-#[inline]
-pub(crate) fn find_near(byte: u8, text: &[u8]) -> Option<usize> {
-    const ONES: u64 = u64::from_ne_bytes([1; 8]);
-    const HIGHS: u64 = ONES << 7;
-    const NEAR: usize = 64;
-    let pattern = ONES * u64::from(byte);
-    let mut at = 0;
-    for word in text.as_chunks::<8>().0.iter().take(NEAR / 8) {
-        let zero_where_found = u64::from_le_bytes(*word) ^ pattern;
-        // The lowest set bit marks the first zero byte.
-        let found = zero_where_found.wrapping_sub(ONES) & !zero_where_found & HIGHS;
-        if found != 0 {
-            return Some(at + found.trailing_zeros() as usize / 8);
-        }
-        at += 8;
-    }
-    memchr::memchr(byte, &text[at..]).map(|i| at + i)
-}
-
 /// Fields that must not be taken from a trailer section (RFC 9110 §6.5.1).
 pub(crate) fn is_forbidden_trailer(name: Known) -> bool {
     matches!(
@@ -360,20 +340,6 @@ mod tests {
     use proptest::prelude::*;
 
     const LIMITS: Limits = Limits { start_line_bytes: 100, head_bytes: 400, fields: 8, field_bytes: 1000 };
-
-    proptest! {
-        #[test]
-        fn a_byte_is_found_where_a_naive_search_finds_it(
-            text in proptest::collection::vec(0u8..=255, 0..200), byte: u8
-        ) {
-            prop_assert_eq!(find_near(byte, &text), text.iter().position(|b| *b == byte));
-        }
-
-        #[test]
-        fn a_byte_that_occurs_is_found_first(text in "[a-c]{0,100}") {
-            prop_assert_eq!(find_near(b'c', text.as_bytes()), text.find('c'));
-        }
-    }
 
     fn scan(text: &[u8], step: usize) -> Result<Option<usize>, HeadError> {
         let mut scanner = HeadScanner::default();

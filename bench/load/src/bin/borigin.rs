@@ -8,19 +8,13 @@
 
 use std::env;
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use anyhow::{Context, Result};
-use bench_load::poll::{Interest, Poll};
-
-/// Number of the listener among the sockets.
-const LISTENER: u64 = u64::MAX;
-
-/// Connections not yet accepted.
-const BACKLOG: i32 = 4096;
+use bench_load::poll::{Interest, LISTENER, Poll, listen};
 
 fn main() -> Result<()> {
     let mut ports = env::args().skip(1).map(|port| port.parse::<u16>());
@@ -37,13 +31,6 @@ fn main() -> Result<()> {
         }
     });
     Origin::new(listener, requests)?.serve()
-}
-
-fn listen(port: u16) -> Result<TcpListener> {
-    let listener =
-        TcpListener::bind((Ipv4Addr::LOCALHOST, port)).with_context(|| format!("listen on port {port}"))?;
-    rustix::net::listen(&listener, BACKLOG)?;
-    Ok(listener)
 }
 
 /// Answers with the count of requests, this one included, as nginx does.

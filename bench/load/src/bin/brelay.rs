@@ -10,23 +10,14 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 
 use anyhow::{Context, Result};
-use bench_load::poll::{Interest, Poll};
+use bench_load::poll::{Interest, LISTENER, Poll, listen};
 use rustix::event::{PollFd, PollFlags};
-
-/// Number of the listener among the sockets.
-const LISTENER: u64 = u64::MAX;
-
-/// Connections not yet accepted.
-const BACKLOG: i32 = 4096;
 
 fn main() -> Result<()> {
     let mut ports = env::args().skip(1).map(|port| port.parse::<u16>());
     let mut port = || ports.next().context("usage: brelay PORT ORIGIN_PORT")?.context("a port");
     let (port, origin_port) = (port()?, port()?);
-    let listener =
-        TcpListener::bind((Ipv4Addr::LOCALHOST, port)).with_context(|| format!("listen on port {port}"))?;
-    rustix::net::listen(&listener, BACKLOG)?;
-    Relay::new(listener, origin_port)?.serve()
+    Relay::new(listen(port)?, origin_port)?.serve()
 }
 
 /// A client's connection and the origin connection that is its own.

@@ -105,7 +105,7 @@ impl Stripe {
         let lsn = met.found.lsn;
         let stored = located(self, &key, Patience::Waits)?;
         let Some((_, object)) = stored.into_iter().find(|(at, _)| *at == lsn) else { return Ok(()) };
-        let bytes = object.body().len() + object.head().headers().heap_bytes() as u64;
+        let bytes = object.body().len() + object.head().fields().parts().1.len() as u64;
         if bytes > walk.room {
             self.pins.lost.fetch_add(1, Ordering::Relaxed);
             self.index.unpin(met, self.window());
