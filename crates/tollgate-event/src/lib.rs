@@ -11,6 +11,7 @@ pub mod clock;
 pub mod dns;
 pub mod mailbox;
 pub mod net;
+mod outbox;
 pub mod pool;
 pub mod sys;
 pub mod task;

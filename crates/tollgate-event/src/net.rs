@@ -4,9 +4,11 @@
 //! `SO_REUSEPORT` on every event thread.
 //! Not responsible for: what the bytes mean; pooling.
 //! Invariants: a read or write that moves fewer bytes than it could does not ask the kernel again before the next
-//! readiness; a wait longer than the limit set by [`Conn::set_timeout`] ends in `ErrorKind::TimedOut`.
+//! readiness; a wait longer than the limit set by [`Conn::set_timeout`] ends in `ErrorKind::TimedOut`; small writes
+//! leave at the end of the event loop's turn ([`outbox`]), dropped connection or not.
 
-use crate::pool;
+use crate::outbox;
+use crate::pool::{self, ScratchVec};
 use crate::sys;
 use crate::timer::Watch;
 use bytes::Bytes;
@@ -14,12 +16,12 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use std::cell::Cell;
 use std::future::poll_fn;
 use std::io::{self, ErrorKind, IoSlice};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr};
 use std::os::fd::AsRawFd;
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tokio::io::{AsyncWrite, Interest};
+use tokio::io::Interest;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 /// Most bytes given to the kernel in one call: what fits into one packet of the largest size. More at once is sent in
@@ -30,7 +32,7 @@ const SEND_BYTES: usize = 56 * 1024;
 #[derive(Debug)]
 pub struct Conn {
     /// `None` after [`Conn::close`].
-    stream: Option<TcpStream>,
+    socket: Option<Rc<outbox::Socket>>,
     watch: Watch,
     /// Of each wait; zero: none; [`UNTIL_DUE`]: what the watch is set to holds for all.
     limit: Cell<Duration>,
@@ -48,7 +50,14 @@ impl Conn {
     fn new(stream: TcpStream) -> Conn {
         let (limit, is_set) = (Cell::default(), Cell::new(false));
         let is_full = Cell::new(false);
-        Conn { stream: Some(stream), watch: Watch::new(), limit, is_set, deadline: None, is_full }
+        Conn {
+            socket: Some(outbox::Socket::new(stream)),
+            watch: Watch::new(),
+            limit,
+            is_set,
+            deadline: None,
+            is_full,
+        }
     }
 
     /// Limits each following wait (for bytes, for room to write) to `limit` from when it begins; zero takes the limit
@@ -82,20 +91,20 @@ impl Conn {
         self.deadline.get_or_insert_default().set(limit);
     }
 
-    /// Closes at once. Later operations fail with `NotConnected`.
+    /// Closes, at the latest at the end of this turn of the event loop. Later operations fail with `NotConnected`.
     pub fn close(&mut self) {
-        self.stream = None;
+        self.socket = None;
         self.watch.clear();
         self.deadline = None;
     }
 
     fn stream(&self) -> io::Result<&TcpStream> {
-        self.stream.as_ref().ok_or_else(|| ErrorKind::NotConnected.into())
+        self.socket.as_ref().map(|socket| &socket.stream).ok_or_else(|| ErrorKind::NotConnected.into())
     }
 
     /// Reads once. `Ok(empty)` is the end of the stream.
     pub fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
-        let Some(stream) = &self.stream else { return Poll::Ready(Err(ErrorKind::NotConnected.into())) };
+        let stream = self.stream()?;
         loop {
             // Most polls find nothing: they do not touch the buffer.
             let Poll::Ready(readiness) = stream.poll_read_ready(cx) else { return self.poll_timeout(cx) };
@@ -133,7 +142,21 @@ impl Conn {
         if expired { Poll::Ready(Err(ErrorKind::TimedOut.into())) } else { Poll::Pending }
     }
 
-    /// Writes once from what is left of `parts` after `done` bytes.
+    /// Writes all of `bytes`, at the end of the event loop's turn. Gives them back if they are too many for that, or if
+    /// what was written before is still here.
+    pub fn write_later(&self, bytes: ScratchVec) -> Result<(), ScratchVec> {
+        match &self.socket {
+            Some(socket) if !self.is_full.get() && socket.has_room(bytes.len()) => {
+                socket.keep(bytes);
+                self.progressed();
+                Ok(())
+            }
+            _ => Err(bytes),
+        }
+    }
+
+    /// Writes once from what is left of `parts` after `done` bytes. Little is kept for the end of the event loop's turn:
+    /// that the peer takes no more may show only at a later operation.
     pub fn poll_write_parts(
         &mut self,
         cx: &mut Context<'_>,
@@ -154,8 +177,15 @@ impl Conn {
                 room -= left.len();
             }
         }
-        let Some(stream) = &self.stream else { return Poll::Ready(Err(ErrorKind::NotConnected.into())) };
+        let Some(socket) = &self.socket else { return Poll::Ready(Err(ErrorKind::NotConnected.into())) };
         let bytes = SEND_BYTES - room;
+        if !self.is_full.get() && socket.has_room(bytes) {
+            socket.keep_parts(&slices[..count]);
+            self.progressed();
+            return Poll::Ready(Ok(bytes));
+        }
+        ready!(self.poll_flush(cx))?;
+        let stream = &socket.stream;
         if !self.is_full.get() {
             match sys::send(stream, &slices[..count]) {
                 Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
@@ -181,23 +211,41 @@ impl Conn {
         }
     }
 
-    /// Shuts down the sending side.
+    /// Waits until the kernel has what was written.
+    fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Some(socket) = &self.socket else { return Poll::Ready(Err(ErrorKind::NotConnected.into())) };
+        if socket.is_clear() {
+            return Poll::Ready(Ok(()));
+        }
+        match socket.poll_clear(cx) {
+            Poll::Ready(result) => {
+                self.progressed();
+                Poll::Ready(result)
+            }
+            Poll::Pending => self.poll_timeout(cx),
+        }
+    }
+
+    /// Shuts down the sending side, behind what was written.
     pub async fn shutdown_write(&mut self) -> io::Result<()> {
-        let Some(stream) = &mut self.stream else { return Ok(()) };
-        poll_fn(|cx| Pin::new(&mut *stream).poll_shutdown(cx)).await
+        if self.socket.is_none() {
+            return Ok(());
+        }
+        poll_fn(|cx| self.poll_flush(cx)).await?;
+        SockRef::from(self.stream()?).shutdown(Shutdown::Write)
     }
 
     /// Whether the event loop has reported bytes, an end or an error since the last read found nothing more. Costs no
     /// system call; for connections on which no task waits.
     pub fn has_news(&self) -> bool {
         let mut cx = Context::from_waker(std::task::Waker::noop());
-        self.stream.as_ref().is_none_or(|stream| stream.poll_read_ready(&mut cx).is_ready())
+        !self.stream().is_ok_and(|stream| stream.poll_read_ready(&mut cx).is_pending())
     }
 
     /// What a non-blocking look at the connection finds: whether it may be used for another request.
     pub fn idle_state(&self) -> IdleState {
         let mut byte = [std::mem::MaybeUninit::uninit()];
-        let Some(stream) = &self.stream else { return IdleState::Closed };
+        let Ok(stream) = self.stream() else { return IdleState::Closed };
         match SockRef::from(stream).peek(&mut byte) {
             Ok(0) => IdleState::Closed,
             Ok(_) => IdleState::UnreadBytes,
@@ -208,7 +256,7 @@ impl Conn {
 
     /// Makes closing send a reset instead of a FIN, so that the peer sees an aborted message.
     pub fn reset_on_close(&self) {
-        if let Some(stream) = &self.stream {
+        if let Ok(stream) = self.stream() {
             // Failing leaves an ordinary close, which is all that can be done then.
             let _: io::Result<()> = SockRef::from(stream).set_linger(Some(Duration::ZERO));
         }

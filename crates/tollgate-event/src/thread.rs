@@ -3,6 +3,7 @@
 //! Responsible for: starting one OS thread with its own event loop, running its main future to the end, handing
 //! local tasks to it.
 
+use crate::outbox;
 use crate::sys::SpareBlocks;
 use crate::timer;
 use std::future::Future;
@@ -35,9 +36,11 @@ impl EventThread {
                 .thread_name(format!("[ET_TASK {index}]"))
                 .build_local(tokio::runtime::LocalOptions::default())?;
             runtime.block_on(async {
-                let driver = tokio::task::spawn_local(timer::drive());
+                let drivers =
+                    [tokio::task::spawn_local(timer::drive()), tokio::task::spawn_local(outbox::drive())];
                 main().await;
-                driver.abort();
+                outbox::end();
+                drivers.iter().for_each(tokio::task::JoinHandle::abort);
             });
             Ok(())
         })?;

@@ -13,6 +13,7 @@ use std::io;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tollgate_event::net::Conn;
+use tollgate_event::pool::ScratchVec;
 use tollgate_http::HeaderBlock;
 use tollgate_http::chunked::Decoder;
 use tollgate_http::framing::Framing;
@@ -224,6 +225,18 @@ impl Wire {
             self.sent += n as u64;
         }
         Ok(())
+    }
+
+    /// Writes what is in `out` completely.
+    pub(crate) async fn write_out(&mut self, out: ScratchVec) -> io::Result<()> {
+        let bytes = out.len() as u64;
+        match self.conn.write_later(out) {
+            Ok(()) => {
+                self.sent += bytes;
+                Ok(())
+            }
+            Err(out) => self.write_all([&out, &[], &[]]).await,
+        }
     }
 
     /// Writes some of `bytes`.

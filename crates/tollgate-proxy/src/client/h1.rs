@@ -54,6 +54,10 @@ impl H1Client {
     async fn write(&mut self, parts: [&[u8]; 3]) -> Result<(), ClientGone> {
         self.wire.write_all(parts).await.map_err(|e| gone(&e))
     }
+
+    async fn write_out(&mut self, out: ScratchVec) -> Result<(), ClientGone> {
+        self.wire.write_out(out).await.map_err(|e| gone(&e))
+    }
 }
 
 fn gone(error: &io::Error) -> ClientGone {
@@ -161,7 +165,7 @@ impl ClientStream for H1Client {
         }
         let mut out = ScratchVec::take();
         h1::write_response(response, Version::Http11, &mut out);
-        self.write([&out, &[], &[]]).await
+        self.write_out(out).await
     }
 
     async fn send_head(
@@ -174,18 +178,18 @@ impl ClientStream for H1Client {
         let mut out = ScratchVec::take();
         h1::write_response(response, Version::Http11, &mut out);
         let Some(first) = first else {
-            return self.write([&out, &[], &[]]).await;
+            return self.write_out(out).await;
         };
         match framing {
             OutFraming::Chunked => {
                 out.extend_from_slice(chunked::chunk_header(first.len()).as_bytes());
                 self.write([&out, &first, b"\r\n"]).await
             }
-            OutFraming::None => self.write([&out, &[], &[]]).await,
+            OutFraming::None => self.write_out(out).await,
             OutFraming::Length(_) | OutFraming::UntilClose if first.len() <= limits::COPIED_BODY_BYTES => {
                 // One buffer: to copy little costs less than the way of several through the kernel.
                 out.extend_from_slice(&first);
-                self.write([&out, &[], &[]]).await
+                self.write_out(out).await
             }
             OutFraming::Length(_) | OutFraming::UntilClose => self.write([&out, &first, &[]]).await,
         }
@@ -207,7 +211,7 @@ impl ClientStream for H1Client {
         }
         let mut out = ScratchVec::take();
         chunked::write_last_chunk(trailers, &mut out);
-        self.write([&out, &[], &[]]).await
+        self.write_out(out).await
     }
 
     fn can_chunk(&self) -> bool {

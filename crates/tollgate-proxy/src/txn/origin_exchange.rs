@@ -276,7 +276,11 @@ async fn send_head(
         h1::write_request(request, &mut out);
     }
     conn.show_sent(out.len(), body.len());
-    match conn.wire.write_all([&out, body, &[]]).await {
+    let written = match body {
+        [] => conn.wire.write_out(out).await,
+        body => conn.wire.write_all([&out, body, &[]]).await,
+    };
+    match written {
         Ok(()) => Ok(()),
         Err(error) if error.kind() == std::io::ErrorKind::TimedOut => Err(Fault::Timeout),
         Err(_) => Err(Fault::Closed),

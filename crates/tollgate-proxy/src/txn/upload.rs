@@ -338,6 +338,7 @@ mod tests {
             let hints =
                 b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102";
             far.write_all([hints, b"", b""]).await.expect("room");
+            tollgate_event::thread::yield_now().await;
             let mut body = Slow { pieces: vec!["one", "three"], ends: true };
             let interim = interim();
             assert!(matches!(
