@@ -11,7 +11,7 @@ use crate::outbox;
 use crate::pool::{self, ScratchVec};
 use crate::sys;
 use crate::timer::Watch;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use std::cell::Cell;
 use std::future::poll_fn;
@@ -41,7 +41,12 @@ pub struct Conn {
     deadline: Option<Watch>,
     /// The last write found no room for all: the next one waits for news of it.
     is_full: Cell<bool>,
+    /// Reads for which a large buffer is used: not long ago one delivered much.
+    large_reads: Cell<u8>,
 }
+
+/// Reads with a large buffer after one that delivered much.
+const LARGE_READS: u8 = 8;
 
 /// A limit that progress does not put off.
 const UNTIL_DUE: Duration = Duration::MAX;
@@ -49,7 +54,7 @@ const UNTIL_DUE: Duration = Duration::MAX;
 impl Conn {
     fn new(stream: TcpStream) -> Conn {
         let (limit, is_set) = (Cell::default(), Cell::new(false));
-        let is_full = Cell::new(false);
+        let (is_full, large_reads) = (Cell::new(false), Cell::new(0));
         Conn {
             socket: Some(outbox::Socket::new(stream)),
             watch: Watch::new(),
@@ -57,6 +62,7 @@ impl Conn {
             is_set,
             deadline: None,
             is_full,
+            large_reads,
         }
     }
 
@@ -109,17 +115,26 @@ impl Conn {
             // Most polls find nothing: they do not touch the buffer.
             let Poll::Ready(readiness) = stream.poll_read_ready(cx) else { return self.poll_timeout(cx) };
             readiness?;
-            let read = pool::with_read_buffer(|buffer| {
-                let read = once(stream, Interest::READABLE, || {
+            let mut is_all = false;
+            let mut receive = |buffer: &mut BytesMut| {
+                once(stream, Interest::READABLE, || {
                     let room = buffer.spare_capacity_mut().len();
                     let n = sys::receive(stream, buffer)?;
+                    is_all = n == room;
                     Ok((n, n > 0 && n < room))
-                });
-                read.map(|result| result.map(|_| pool::take_filled(buffer)))
-            });
+                })
+            };
+            let left = self.large_reads.get();
+            let (read, bytes) = if left == 0 {
+                pool::with_chunk(receive)
+            } else {
+                pool::with_read_buffer(|buffer| (receive(buffer), pool::take_filled(buffer)))
+            };
             if let Some(result) = read {
+                let is_large = if left == 0 { is_all } else { bytes.len() > pool::LITTLE_BYTES };
+                self.large_reads.set(if is_large { LARGE_READS } else { left.saturating_sub(1) });
                 self.progressed();
-                return Poll::Ready(result);
+                return Poll::Ready(result.map(|_| bytes));
             }
         }
     }

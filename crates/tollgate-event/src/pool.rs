@@ -9,10 +9,12 @@ use std::cell::RefCell;
 
 /// Bytes one read can deliver.
 pub const READ_BYTES: usize = 128 * 1024;
-/// Reads up to this size are copied into a chunk that they share with others; see [`take_filled`].
+/// Bytes a read can deliver at least, from a connection that delivers little at a time.
+pub(crate) const LITTLE_BYTES: usize = 2 * 1024;
+/// Of what came in a large read, pieces up to this size are copied into the chunk.
 const SMALL_BYTES: usize = 512;
-/// Size of such a chunk.
-const CHUNK_BYTES: usize = 4 * 1024;
+/// Size of the chunk into which small reads go.
+const CHUNK_BYTES: usize = 8 * 1024;
 /// Reads up to this size are copied out exactly; larger ones are handed over without copying.
 const COPY_BYTES: usize = 16 * 1024;
 /// LIMIT: vectors kept for reuse per thread, and their largest size.
@@ -34,20 +36,25 @@ pub(crate) fn with_read_buffer<R>(fill: impl FnOnce(&mut BytesMut) -> R) -> R {
     })
 }
 
-/// Takes what was read out of the buffer. Large reads are handed over, others copied: small ones, heads mostly, one
-/// behind the other into a chunk, which costs neither an allocation for each nor another for sharing it. Who keeps such
+/// Runs `fill` on what is left of the thread's chunk, at least [`LITTLE_BYTES`], and takes what it has put there. One
+/// piece behind the other costs neither an allocation for each, nor another for sharing it, nor copying. Who keeps such
 /// a piece for long copies it, for it keeps the whole chunk.
+pub(crate) fn with_chunk<R>(fill: impl FnOnce(&mut BytesMut) -> R) -> (R, Bytes) {
+    CHUNK.with_borrow_mut(|chunk| {
+        if chunk.capacity() < LITTLE_BYTES {
+            // Takes the old memory again if nobody holds a piece of it any more.
+            chunk.reserve(CHUNK_BYTES);
+        }
+        let result = fill(chunk);
+        (result, if chunk.is_empty() { Bytes::new() } else { chunk.split().freeze() })
+    })
+}
+
+/// Takes what was read out of the buffer. Large reads are handed over, others copied: small ones into the chunk.
 pub(crate) fn take_filled(buffer: &mut BytesMut) -> Bytes {
     match buffer.len() {
         0 => Bytes::new(),
-        n if n <= SMALL_BYTES => CHUNK.with_borrow_mut(|chunk| {
-            if chunk.capacity() < n {
-                // Takes the old memory again if nobody holds a piece of it any more.
-                chunk.reserve(CHUNK_BYTES);
-            }
-            chunk.extend_from_slice(buffer);
-            chunk.split().freeze()
-        }),
+        n if n <= SMALL_BYTES => with_chunk(|chunk| chunk.extend_from_slice(buffer)).1,
         n if n <= COPY_BYTES => Bytes::copy_from_slice(buffer),
         _ => buffer.split().freeze(),
     }
@@ -110,7 +117,9 @@ mod tests {
                     buffer.extend_from_slice(&text);
                     take_filled(buffer)
                 });
-                kept.push((text, piece));
+                let start = text[..size.min(LITTLE_BYTES)].to_vec();
+                let (_, small) = with_chunk(|chunk| chunk.extend_from_slice(&start));
+                kept.extend([(text, piece), (start, small)]);
             }
             // Some go early, so that chunks are used again.
             kept.swap_remove(usize::from(round) % kept.len());

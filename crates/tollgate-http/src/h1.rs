@@ -5,6 +5,7 @@
 //! Invariants: strict: every line ends in CRLF, no obs-fold, no white space before a colon, no NUL; the scan is
 //! linear in the bytes received however they are cut; limits are checked before a head is complete.
 
+use crate::headers::ReceivedFields;
 use crate::marks::{self, LineWalk};
 use crate::names::{self, Known, is_token_byte};
 use crate::{HeaderBlock, Method, Request, Response, Url, Version, url};
@@ -222,7 +223,7 @@ fn fields_from(
     max_fields: usize,
     max_bytes: usize,
 ) -> Result<HeaderBlock, HeadError> {
-    let mut headers = HeaderBlock::over(block.clone());
+    let mut fields = ReceivedFields::new();
     let max_fields = max_fields.min(MAX_FIELDS);
     let lines = &block[start..];
     let mut walk = LineWalk::new(lines);
@@ -231,7 +232,8 @@ fn fields_from(
         let rest = lines.get(at..).ok_or(HeadError::Field)?;
         if rest.first() == Some(&b'\r') {
             // Field lines hold visible bytes, SP, HTAB and obs-text (RFC 9110 §5.5).
-            return if rest == b"\r\n" && walk.ends_clean() { Ok(headers) } else { Err(HeadError::Field) };
+            let is_end = rest == b"\r\n" && walk.ends_clean();
+            return if is_end { Ok(HeaderBlock::over(block, fields)) } else { Err(HeadError::Field) };
         }
         let colon = walk.colon(at).ok_or(HeadError::Field)?;
         let name = &lines[at..colon];
@@ -247,7 +249,7 @@ fn fields_from(
         if end - at - 1 > max_bytes {
             return Err(HeadError::TooLarge);
         }
-        if headers.len() == max_fields {
+        if fields.len() == max_fields {
             return Err(HeadError::TooManyFields);
         }
         let value = &lines[colon + 1..end];
@@ -261,7 +263,7 @@ fn fields_from(
         };
         let on_wire = lead == 1 && value[0] == b' ' && lead + trimmed == value.len();
         let value_start = start + colon + 1 + lead;
-        headers.push_received(known, start + at..start + colon, value_start..value_start + trimmed, on_wire);
+        fields.push(known, start + at..start + colon, value_start..value_start + trimmed, on_wire);
         at = end + 2;
     }
 }

@@ -111,6 +111,44 @@ impl Present {
     }
 }
 
+/// Fields of received bytes, as the parser finds them.
+pub(crate) struct ReceivedFields {
+    slots: Vec<Slot>,
+    present: Present,
+}
+
+impl ReceivedFields {
+    pub(crate) fn new() -> Self {
+        ReceivedFields { slots: Vec::with_capacity(USUAL_FIELDS), present: Present::default() }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Adds a field. `on_wire` tells whether the line is `Name: value CRLF` with exactly these bytes, as
+    /// [`HeaderBlock::write_to`] writes it.
+    #[inline]
+    pub(crate) fn push(
+        &mut self,
+        known: Option<Known>,
+        name: std::ops::Range<usize>,
+        value: std::ops::Range<usize>,
+        on_wire: bool,
+    ) {
+        let span =
+            |r: std::ops::Range<usize>| Span { offset: r.start as u32, len: r.len() as u32, chunk: RECEIVED };
+        self.slots.push(Slot {
+            name: span(name),
+            value: span(value),
+            known: known.map_or(OTHER, Known::index),
+            canonical: false,
+            on_wire,
+        });
+        self.present.add(known.map_or(0, Known::bit));
+    }
+}
+
 impl Clone for HeaderBlock {
     /// A copy with room for a few fields more: who copies a block adds to it.
     fn clone(&self) -> Self {
@@ -131,31 +169,10 @@ impl HeaderBlock {
         Self::default()
     }
 
-    /// A block whose fields will be pushed as ranges of `received`.
-    pub(crate) fn over(received: Bytes) -> Self {
-        HeaderBlock { received, slots: Vec::with_capacity(USUAL_FIELDS), ..Self::default() }
-    }
-
-    /// Adds a field that lies in the received bytes. The ranges come from the parser; `on_wire` tells whether the line
-    /// is `Name: value CRLF` with exactly these bytes, as [`Self::write_to`] writes it.
-    #[inline]
-    pub(crate) fn push_received(
-        &mut self,
-        known: Option<Known>,
-        name: std::ops::Range<usize>,
-        value: std::ops::Range<usize>,
-        on_wire: bool,
-    ) {
-        let span =
-            |r: std::ops::Range<usize>| Span { offset: r.start as u32, len: r.len() as u32, chunk: RECEIVED };
-        self.slots.push(Slot {
-            name: span(name),
-            value: span(value),
-            known: known.map_or(OTHER, Known::index),
-            canonical: false,
-            on_wire,
-        });
-        self.present.add(known.map_or(0, Known::bit));
+    /// A block of `fields`, which lie in `received`.
+    pub(crate) fn over(received: Bytes, fields: ReceivedFields) -> Self {
+        let ReceivedFields { slots, present } = fields;
+        HeaderBlock { received, arena: SmallVec::new(), slots, present }
     }
 
     /// Number of fields (lines).

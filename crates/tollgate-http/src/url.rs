@@ -4,7 +4,7 @@
 //! them again. Components are kept as received: no decoding, no normalising, no case change.
 //! Not responsible for: which host a request is meant for when URL and `Host` differ (the transaction).
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use std::net::Ipv6Addr;
 
 /// A URL scheme the proxy knows.
@@ -132,7 +132,7 @@ impl Url {
             return if url.port == 0 || !url.userinfo.is_empty() { Err(UrlError::Port) } else { Ok(url) };
         }
         match target.first() {
-            Some(b'/') => Ok(Url::with_path(&target, 1)),
+            Some(b'/') => Ok(Url::with_path(target, 1)),
             Some(b'*') if target.len() == 1 => {
                 let mut url = Url::origin(Bytes::new(), None);
                 url.form = Form::Asterisk;
@@ -158,7 +158,7 @@ impl Url {
             .position(|b| matches!(b, b'/' | b'?' | b'#'))
             .map_or(text.len(), |i| start + i);
         let path_start = if text.get(end) == Some(&b'/') { end + 1 } else { end };
-        let mut url = Url::with_path(&text, path_start);
+        let mut url = Url::with_path(text.clone(), path_start);
         url.form = Form::Absolute;
         url.scheme = Some(scheme);
         url.set_authority(&text, start..end)?;
@@ -166,14 +166,15 @@ impl Url {
     }
 
     /// Path, query and fragment from `start` on.
-    fn with_path(text: &Bytes, start: usize) -> Url {
+    fn with_path(mut text: Bytes, start: usize) -> Url {
         let fragment = memchr::memchr(b'#', &text[start..]).map(|i| start + i);
         let end = fragment.unwrap_or(text.len());
         let query = memchr::memchr(b'?', &text[start..end]).map(|i| start + i);
-        let mut url =
-            Url::origin(text.slice(start..query.unwrap_or(end)), query.map(|q| text.slice(q + 1..end)));
-        url.fragment = fragment.map(|f| text.slice(f + 1..));
-        url
+        let fragment = fragment.map(|f| text.slice(f + 1..));
+        let query_text = query.map(|q| text.slice(q + 1..end));
+        text.truncate(query.unwrap_or(end));
+        text.advance(start);
+        Url { fragment, ..Url::origin(text, query_text) }
     }
 
     fn set_authority(&mut self, text: &Bytes, range: std::ops::Range<usize>) -> Result<(), UrlError> {

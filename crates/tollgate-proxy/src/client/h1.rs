@@ -86,7 +86,11 @@ impl Duplex for H1Client {
 }
 
 impl ClientStream for H1Client {
-    async fn read_request(&mut self, records: &TxnRecords) -> Result<(Request, Framing), RequestError> {
+    async fn read_request(
+        &mut self,
+        records: &TxnRecords,
+        request: &mut Request,
+    ) -> Result<Framing, RequestError> {
         self.base = (self.wire.received - self.wire.unread_len() as u64, self.wire.sent);
         self.wire.set_deadline(limits::seconds(records, ids::TOLLGATE_HTTP_REQUEST_HEADER_TIMEOUT));
         let limits = limits::request_head(records);
@@ -96,9 +100,12 @@ impl ClientStream for H1Client {
             HeadReadError::Closed { .. } | HeadReadError::Io => RequestError::Closed,
         })?;
         self.wire.set_limit(limits::seconds(records, ids::HTTP_TRANSACTION_NO_ACTIVITY_TIMEOUT_IN));
-        let request = h1::parse_request(head, &limits).map_err(RequestError::Head)?;
-        let framing =
-            framing::of_request(request.version, &request.headers).map_err(RequestError::Framing)?;
+        let parsed = match h1::parse_request(head, &limits) {
+            Ok(parsed) => parsed,
+            Err(error) => return Err(RequestError::Head(error)),
+        };
+        let framing = framing::of_request(parsed.version, &parsed.headers).map_err(RequestError::Framing)?;
+        *request = parsed;
         self.version = request.version;
         self.body = BodyReader::new(framing);
         self.trailers = None;
@@ -107,7 +114,7 @@ impl ClientStream for H1Client {
             && self.version >= Version::Http11
             && framing != Framing::None
             && request.headers.has_token(names::EXPECT, "100-continue");
-        Ok((request, framing))
+        Ok(framing)
     }
 
     fn awaits_continue(&self) -> bool {

@@ -129,11 +129,10 @@ impl Duplex for InternalClient {
 }
 
 impl ClientStream for InternalClient {
-    async fn read_request(&mut self, _: &TxnRecords) -> Result<(Request, Framing), RequestError> {
-        let request = self.request.take().ok_or(RequestError::Closed)?;
-        let framing =
-            if self.body.is_empty() { Framing::None } else { Framing::Length(self.body.len() as u64) };
-        Ok((request, framing))
+    async fn read_request(&mut self, _: &TxnRecords, request: &mut Request) -> Result<Framing, RequestError> {
+        *request = self.request.take().ok_or(RequestError::Closed)?;
+        let is_empty = self.body.is_empty();
+        Ok(if is_empty { Framing::None } else { Framing::Length(self.body.len() as u64) })
     }
 
     fn awaits_continue(&self) -> bool {

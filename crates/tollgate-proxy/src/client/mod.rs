@@ -63,8 +63,12 @@ pub(crate) trait Duplex {
 
 /// One request and its response on a client's connection or stream.
 pub(crate) trait ClientStream: Duplex {
-    /// Reads the request header.
-    async fn read_request(&mut self, records: &TxnRecords) -> Result<(Request, Framing), RequestError>;
+    /// Reads the request header into `request`, which stays as it is if there is an error.
+    async fn read_request(
+        &mut self,
+        records: &TxnRecords,
+        request: &mut Request,
+    ) -> Result<Framing, RequestError>;
 
     /// Whether the client waits for a 100 before it sends the body.
     fn awaits_continue(&self) -> bool;

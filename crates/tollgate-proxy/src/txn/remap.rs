@@ -83,12 +83,15 @@ impl<S: ClientStream> Exchange<'_, S> {
             self.generation.rule_hosts[rule.rank as usize].url.clone()
         };
         let path = match target.path {
-            std::borrow::Cow::Borrowed(p) if p.len() == url.path.len() => url.path.clone(),
-            path => Bytes::from(path.into_owned()),
+            std::borrow::Cow::Borrowed(p) if p.len() == url.path.len() => None,
+            path => Some(Bytes::from(path.into_owned())),
         };
         let mapped = &mut self.txn.client_request.url;
         mapped.scheme = Some(scheme);
-        (mapped.host, mapped.port, mapped.path) = (host, port, path);
+        (mapped.host, mapped.port) = (host, port);
+        if let Some(path) = path {
+            mapped.path = path;
+        }
         self.rule = Some(Arc::clone(&rule));
         let by_plugin = if self.generation.rule_plugins[rule.rank as usize].is_empty() {
             None

@@ -22,16 +22,17 @@ use tollgate_plugin::{BodyError, LocalResponse, TransactionHook};
 impl<S: ClientStream> Exchange<'_, S> {
     /// Reads and checks the request header.
     pub(crate) async fn read_request(&mut self) -> Result<(), Stop> {
-        let (request, framing) = match self.client.read_request(&self.txn.records).await {
-            Ok(read) => read,
+        let txn = &mut self.txn;
+        let framing = match self.client.read_request(&txn.records, &mut txn.client_request).await {
+            Ok(framing) => framing,
             Err(error) => return Err(self.refuse(error)),
         };
         self.mark(Milestone::UaReadHeaderDone);
         self.thread.metrics.inc(Metric::IncomingRequests);
+        let request = &self.txn.client_request;
         self.thread.metrics.request_method(request.method.as_str().as_bytes());
-        self.keep = wants_keep_alive(&request) && self.txn.records.flag(ids::HTTP_KEEP_ALIVE_ENABLED_IN);
+        self.keep = wants_keep_alive(request) && self.txn.records.flag(ids::HTTP_KEEP_ALIVE_ENABLED_IN);
         self.asked = request.method.clone();
-        self.txn.client_request = request;
         self.settle_host()?;
         self.txn.pristine_url = Some(self.txn.client_request.url.clone());
         self.check_request(framing)
@@ -99,7 +100,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         if doubled {
             return Err(self.bad(ErrorKind::NoHost, "more than one Host field"));
         }
-        let Some(host) = host else {
+        let Some(mut host) = host else {
             if self.txn.client_request.version >= Version::Http11 {
                 return Err(self.bad(ErrorKind::NoHost, "no Host field"));
             }
@@ -114,7 +115,8 @@ impl<S: ClientStream> Exchange<'_, S> {
         match request.url.form {
             Form::Origin | Form::Asterisk => {
                 request.url.scheme = Some(Scheme::Http);
-                request.url.host = host.slice(..len);
+                host.truncate(len);
+                request.url.host = host;
                 request.url.port = port.unwrap_or(0);
             }
             Form::Absolute | Form::Authority => {
