@@ -9,8 +9,9 @@ use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{LookupIpStrategy, NameServerConfig, ResolverConfig, ResolverOpts};
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
+use tokio::runtime::Handle;
 
 /// LIMIT: names kept.
 const MAX_NAMES: usize = 20_000;
@@ -144,9 +145,16 @@ impl Dns {
     async fn resolve(&self, name: &str) -> Result<(Arc<[IpAddr]>, Duration), DnsError> {
         let failed = |reason: String| DnsError::Failed { name: name.to_string(), reason };
         let resolver = self.resolver.get_or_init(|| self.build()).as_ref().map_err(|e| failed(e.clone()))?;
-        let lookup = crate::timer::within(self.options.timeout, resolver.lookup_ip(name))
+        let (resolver, asked) = (resolver.clone(), name.to_string());
+        let asking = asker().map_err(failed)?.spawn(async move { resolver.lookup_ip(asked).await });
+        let abort = asking.abort_handle();
+        let lookup = crate::timer::within(self.options.timeout, asking)
             .await
-            .map_err(|_| DnsError::Timeout(name.to_string()))?
+            .map_err(|_| {
+                abort.abort();
+                DnsError::Timeout(name.to_string())
+            })?
+            .map_err(|e| failed(e.to_string()))?
             .map_err(|e| {
                 if e.is_no_records_found() {
                     DnsError::NoAddress(name.to_string())
@@ -182,6 +190,21 @@ impl Dns {
         options.cache_size = 0;
         builder.build().map_err(|e| e.to_string())
     }
+}
+
+/// Where name servers are asked: a thread with the runtime that the resolver needs, for all event threads. It begins
+/// with the first name that must be asked for, and ends with the process.
+fn asker() -> Result<&'static Handle, String> {
+    static ASKER: OnceLock<Result<Handle, String>> = OnceLock::new();
+    let start = || -> std::io::Result<Handle> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let handle = runtime.handle().clone();
+        std::thread::Builder::new()
+            .name("[ET_DNS]".to_string())
+            .spawn(move || runtime.block_on(std::future::pending::<()>()))?;
+        Ok(handle)
+    };
+    ASKER.get_or_init(|| start().map_err(|error| error.to_string())).as_ref().map_err(Clone::clone)
 }
 
 fn name_server(addr: &SocketAddr) -> NameServerConfig {

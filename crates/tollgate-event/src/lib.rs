@@ -9,13 +9,16 @@
 
 pub mod clock;
 pub mod dns;
+mod event_loop;
 pub mod mailbox;
 pub mod net;
 mod outbox;
 pub mod pool;
+mod reactor;
 pub mod sys;
 pub mod task;
 pub mod thread;
 pub mod timer;
 
-pub use thread::{EventThread, spawn_local};
+pub use event_loop::{spawn_local, yield_now};
+pub use thread::EventThread;

@@ -7,22 +7,24 @@
 //! readiness; a wait longer than the limit set by [`Conn::set_timeout`] ends in `ErrorKind::TimedOut`; small writes
 //! leave at the end of the event loop's turn ([`outbox`]), dropped connection or not.
 
+use crate::event_loop::{self, with_reactor};
 use crate::outbox;
 use crate::pool::{self, ScratchVec};
+use crate::reactor::{READABLE, Source, WRITABLE};
 use crate::sys;
 use crate::timer::Watch;
 use bytes::{Bytes, BytesMut};
+use rustix::io::Errno;
+use rustix::net::{SocketAddrAny, SocketFlags};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use std::cell::Cell;
 use std::future::poll_fn;
 use std::io::{self, ErrorKind, IoSlice};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr};
-use std::os::fd::AsRawFd;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpStream};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tokio::io::Interest;
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 /// Most bytes given to the kernel in one call: what fits into one packet of the largest size. More at once is sent in
 /// several, and a paced connection (BBR) sets a timer before each of them but the first.
@@ -39,8 +41,6 @@ pub struct Conn {
     /// The watch is set for the wait under way. It is set when a wait begins: most operations need none.
     is_set: Cell<bool>,
     deadline: Option<Watch>,
-    /// The last write found no room for all: the next one waits for news of it.
-    is_full: Cell<bool>,
     /// Reads for which a large buffer is used: not long ago one delivered much.
     large_reads: Cell<u8>,
 }
@@ -52,17 +52,14 @@ const LARGE_READS: u8 = 8;
 const UNTIL_DUE: Duration = Duration::MAX;
 
 impl Conn {
-    fn new(stream: TcpStream) -> Conn {
-        let (limit, is_set) = (Cell::default(), Cell::new(false));
-        let (is_full, large_reads) = (Cell::new(false), Cell::new(0));
+    fn new(socket: Rc<outbox::Socket>) -> Conn {
         Conn {
-            socket: Some(outbox::Socket::new(stream)),
+            socket: Some(socket),
             watch: Watch::new(),
-            limit,
-            is_set,
+            limit: Cell::default(),
+            is_set: Cell::new(false),
             deadline: None,
-            is_full,
-            large_reads,
+            large_reads: Cell::new(0),
         }
     }
 
@@ -104,25 +101,27 @@ impl Conn {
         self.deadline = None;
     }
 
+    fn socket(&self) -> io::Result<&Rc<outbox::Socket>> {
+        self.socket.as_ref().ok_or_else(|| ErrorKind::NotConnected.into())
+    }
+
     fn stream(&self) -> io::Result<&TcpStream> {
-        self.socket.as_ref().map(|socket| &socket.stream).ok_or_else(|| ErrorKind::NotConnected.into())
+        Ok(&self.socket()?.stream)
     }
 
     /// Reads once. `Ok(empty)` is the end of the stream.
     pub fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
-        let stream = self.stream()?;
+        let socket = self.socket()?;
+        ready!(event_loop::poll_budget(cx));
         loop {
             // Most polls find nothing: they do not touch the buffer.
-            let Poll::Ready(readiness) = stream.poll_read_ready(cx) else { return self.poll_timeout(cx) };
-            readiness?;
-            let mut is_all = false;
+            if socket.source.poll_ready(READABLE, cx).is_pending() {
+                return self.poll_timeout(cx);
+            }
+            let mut room = 0;
             let mut receive = |buffer: &mut BytesMut| {
-                once(stream, Interest::READABLE, || {
-                    let room = buffer.spare_capacity_mut().len();
-                    let n = sys::receive(stream, buffer)?;
-                    is_all = n == room;
-                    Ok((n, n > 0 && n < room))
-                })
+                room = buffer.spare_capacity_mut().len();
+                sys::receive(&socket.stream, buffer)
             };
             let left = self.large_reads.get();
             let (read, bytes) = if left == 0 {
@@ -130,12 +129,20 @@ impl Conn {
             } else {
                 pool::with_read_buffer(|buffer| (receive(buffer), pool::take_filled(buffer)))
             };
-            if let Some(result) = read {
-                let is_large = if left == 0 { is_all } else { bytes.len() > pool::LITTLE_BYTES };
-                self.large_reads.set(if is_large { LARGE_READS } else { left.saturating_sub(1) });
-                self.progressed();
-                return Poll::Ready(result.map(|_| bytes));
+            match read {
+                Ok(n) if n > 0 && n < room => socket.source.is_used_up(READABLE),
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    socket.source.is_used_up(READABLE);
+                    continue;
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) => return Poll::Ready(Err(error)),
             }
+            let is_large = if left == 0 { bytes.len() == room } else { bytes.len() > pool::LITTLE_BYTES };
+            self.large_reads.set(if is_large { LARGE_READS } else { left.saturating_sub(1) });
+            self.progressed();
+            return Poll::Ready(Ok(bytes));
         }
     }
 
@@ -161,7 +168,7 @@ impl Conn {
     /// what was written before is still here.
     pub fn write_later(&self, bytes: ScratchVec) -> Result<(), ScratchVec> {
         match &self.socket {
-            Some(socket) if !self.is_full.get() && socket.has_room(bytes.len()) => {
+            Some(socket) if socket.has_room(bytes.len()) => {
                 socket.keep(bytes);
                 self.progressed();
                 Ok(())
@@ -192,43 +199,37 @@ impl Conn {
                 room -= left.len();
             }
         }
-        let Some(socket) = &self.socket else { return Poll::Ready(Err(ErrorKind::NotConnected.into())) };
+        let socket = self.socket()?;
+        ready!(event_loop::poll_budget(cx));
         let bytes = SEND_BYTES - room;
-        if !self.is_full.get() && socket.has_room(bytes) {
+        if socket.has_room(bytes) {
             socket.keep_parts(&slices[..count]);
             self.progressed();
             return Poll::Ready(Ok(bytes));
         }
         ready!(self.poll_flush(cx))?;
-        let stream = &socket.stream;
-        if !self.is_full.get() {
-            match sys::send(stream, &slices[..count]) {
-                Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
-                written => {
-                    self.is_full.set(written.as_ref().is_ok_and(|n| *n < bytes));
-                    self.progressed();
-                    return Poll::Ready(written);
-                }
-            }
-        }
         loop {
-            let Poll::Ready(readiness) = stream.poll_write_ready(cx) else { return self.poll_timeout(cx) };
-            readiness?;
-            let written = once(stream, Interest::WRITABLE, || {
-                let n = sys::send(stream, &slices[..count])?;
-                Ok((n, n > 0 && n < bytes))
-            });
-            if let Some(result) = written {
-                self.is_full.set(result.as_ref().is_ok_and(|n| *n < bytes));
-                self.progressed();
-                return Poll::Ready(result);
+            if socket.source.poll_ready(WRITABLE, cx).is_pending() {
+                return self.poll_timeout(cx);
+            }
+            match sys::send(&socket.stream, &slices[..count]) {
+                Ok(n) => {
+                    if n < bytes {
+                        socket.source.is_used_up(WRITABLE);
+                    }
+                    self.progressed();
+                    return Poll::Ready(Ok(n));
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => socket.source.is_used_up(WRITABLE),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Poll::Ready(Err(error)),
             }
         }
     }
 
     /// Waits until the kernel has what was written.
     fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Some(socket) = &self.socket else { return Poll::Ready(Err(ErrorKind::NotConnected.into())) };
+        let socket = self.socket()?;
         if socket.is_clear() {
             return Poll::Ready(Ok(()));
         }
@@ -247,14 +248,13 @@ impl Conn {
             return Ok(());
         }
         poll_fn(|cx| self.poll_flush(cx)).await?;
-        SockRef::from(self.stream()?).shutdown(Shutdown::Write)
+        self.stream()?.shutdown(Shutdown::Write)
     }
 
     /// Whether the event loop has reported bytes, an end or an error since the last read found nothing more. Costs no
     /// system call; for connections on which no task waits.
     pub fn has_news(&self) -> bool {
-        let mut cx = Context::from_waker(std::task::Waker::noop());
-        !self.stream().is_ok_and(|stream| stream.poll_read_ready(&mut cx).is_pending())
+        self.socket.as_ref().is_none_or(|socket| socket.source.is_ready(READABLE))
     }
 
     /// What a non-blocking look at the connection finds: whether it may be used for another request.
@@ -290,28 +290,6 @@ impl Conn {
     /// The local address.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.stream()?.local_addr()
-    }
-}
-
-/// One call of the system on a connection that is said to be ready. `call` tells how many bytes went and whether that
-/// used up what was ready, so that the next call waits for news. `None`: nothing was ready after all.
-fn once(
-    stream: &TcpStream,
-    interest: Interest,
-    call: impl FnOnce() -> io::Result<(usize, bool)>,
-) -> Option<io::Result<usize>> {
-    let mut moved = None;
-    let result = stream.try_io(interest, || {
-        let (n, used_up) = call()?;
-        moved = Some(n);
-        // The answer that takes the readiness away.
-        if used_up { Err(ErrorKind::WouldBlock.into()) } else { Ok(()) }
-    });
-    match (moved, result) {
-        (Some(n), _) => Some(Ok(n)),
-        (None, Err(e)) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => None,
-        (None, Err(e)) => Some(Err(e)),
-        (None, Ok(())) => Some(Ok(0)),
     }
 }
 
@@ -351,27 +329,36 @@ pub struct ConnectOptions {
 
 /// Opens a connection.
 pub async fn connect(addr: SocketAddr, options: &ConnectOptions) -> io::Result<Conn> {
-    let socket = if addr.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    let kind = Type::STREAM.nonblocking().cloexec();
+    let socket = Socket::new(Domain::for_address(addr), kind, Some(Protocol::TCP))?;
     if let Some(source) = options.source {
-        socket.set_reuseaddr(source.port() != 0)?;
-        socket.bind(source)?;
+        socket.set_reuse_address(source.port() != 0)?;
+        socket.bind(&source.into())?;
     }
     if options.receive_buffer_bytes > 0 {
-        socket.set_recv_buffer_size(options.receive_buffer_bytes.try_into().unwrap_or(u32::MAX))?;
+        socket.set_recv_buffer_size(options.receive_buffer_bytes)?;
     }
     if options.send_buffer_bytes > 0 {
-        socket.set_send_buffer_size(options.send_buffer_bytes.try_into().unwrap_or(u32::MAX))?;
+        socket.set_send_buffer_size(options.send_buffer_bytes)?;
     }
-    socket.set_nodelay(options.no_delay)?;
+    socket.set_tcp_nodelay(options.no_delay)?;
     set_congestion_control(&SockRef::from(&socket), &addr, &options.congestion_control)?;
     mark_packets(&SockRef::from(&socket), &addr, options)?;
     if options.keep_alive {
         socket.set_keepalive(true)?;
     }
-    let stream = crate::timer::within(options.timeout, socket.connect(addr))
-        .await
-        .map_err(|_| ErrorKind::TimedOut)??;
-    Ok(Conn::new(stream))
+    let is_connected = match socket.connect(&addr.into()) {
+        Ok(()) => true,
+        Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => false,
+        Err(error) => return Err(error),
+    };
+    let socket = outbox::Socket::new(socket.into(), if is_connected { WRITABLE } else { 0 })?;
+    let connected = poll_fn(|cx| socket.source.poll_ready(WRITABLE, cx));
+    crate::timer::within(options.timeout, connected).await.map_err(|_| ErrorKind::TimedOut)?;
+    match socket.stream.take_error()? {
+        Some(error) => Err(error),
+        None => Ok(Conn::new(socket)),
+    }
 }
 
 /// Whether an address is this machine's own. Of the loopback addresses, the usual one of each family is.
@@ -481,16 +468,21 @@ impl BoundListener {
 
     /// Attaches the socket to this event thread.
     pub fn attach(self) -> io::Result<Listener> {
-        let listener = TcpListener::from_std(self.socket.into())?;
-        Ok(Listener { listener, addr: self.addr })
+        let source = with_reactor(|reactor| reactor.watch(&self.socket, 0))?;
+        // Their first bytes are there when connections are handed over.
+        let ready = if sys::has_defer_accept(&self.socket)? { READABLE | WRITABLE } else { WRITABLE };
+        Ok(Listener { socket: self.socket, source, addr: self.addr, ready })
     }
 }
 
 /// A listening socket of this event thread.
 #[derive(Debug)]
 pub struct Listener {
-    listener: TcpListener,
+    socket: Socket,
+    source: Rc<Source>,
     addr: SocketAddr,
+    /// What is known of a connection as it is accepted.
+    ready: u8,
 }
 
 impl Listener {
@@ -501,8 +493,28 @@ impl Listener {
 
     /// Accepts one connection.
     pub async fn accept(&self) -> io::Result<(Conn, SocketAddr)> {
-        let (stream, peer) = self.listener.accept().await?;
-        Ok((Conn::new(stream), peer))
+        let (fd, peer) = poll_fn(|cx| self.poll_accept(cx)).await?;
+        let peer = peer.and_then(|peer| SocketAddr::try_from(peer).ok()).ok_or(ErrorKind::Unsupported)?;
+        Ok((Conn::new(outbox::Socket::new(fd.into(), self.ready)?), peer))
+    }
+
+    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(OwnedFd, Option<SocketAddrAny>)>> {
+        ready!(event_loop::poll_budget(cx));
+        loop {
+            ready!(self.source.poll_ready(READABLE, cx));
+            match rustix::net::acceptfrom_with(&self.socket, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC) {
+                Ok(accepted) => return Poll::Ready(Ok(accepted)),
+                Err(Errno::AGAIN) => self.source.is_used_up(READABLE),
+                Err(Errno::INTR | Errno::CONNABORTED) => {}
+                Err(error) => return Poll::Ready(Err(error.into())),
+            }
+        }
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        event_loop::try_with_reactor(|reactor| reactor.forget(&self.source));
     }
 }
 
@@ -511,16 +523,19 @@ mod tests {
     use super::*;
     use std::net::Ipv4Addr;
 
+    fn on_a_thread<F: Future<Output = ()> + 'static>(test: impl FnOnce() -> F + Send + 'static) {
+        crate::EventThread::spawn(0, 1, test).expect("a thread").join().expect("no panic");
+    }
+
     #[test]
     fn accepted_sockets_have_the_options_of_their_listener() {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         for (no_delay, keep_alive, congestion_control) in [(false, true, ""), (true, false, "reno")] {
             let mut bound = bind((Ipv4Addr::LOCALHOST, 0).into(), 1, 1).expect("a free port");
             let bound = bound.pop().expect("a listener");
             let congestion_control = congestion_control.into();
             let options = AcceptOptions { no_delay, keep_alive, congestion_control, defer_seconds: 0 };
             bound.set_accept_options(&options).expect("set");
-            runtime.block_on(async {
+            on_a_thread(move || async move {
                 let listener = bound.attach().expect("attached");
                 let client = connect(listener.addr(), &ConnectOptions::default()).await.expect("connected");
                 let (conn, _) = listener.accept().await.expect("accepted");
@@ -539,14 +554,13 @@ mod tests {
     #[test]
     fn a_deferred_connection_is_accepted_with_its_first_bytes() {
         use std::io::Write;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         for defer_seconds in [0, 45] {
             let bound = bind((Ipv4Addr::LOCALHOST, 0).into(), 1, 1).expect("a free port").pop().expect("one");
             let congestion_control = "".into();
             let options =
                 AcceptOptions { no_delay: true, keep_alive: false, congestion_control, defer_seconds };
             bound.set_accept_options(&options).expect("set");
-            runtime.block_on(async {
+            on_a_thread(move || async move {
                 let listener = bound.attach().expect("attached");
                 let silent = std::net::TcpStream::connect(listener.addr()).expect("connected");
                 let mut speaking = std::net::TcpStream::connect(listener.addr()).expect("connected");
@@ -571,11 +585,10 @@ mod tests {
 
     #[test]
     fn what_one_call_sends_is_limited_and_nothing_is_lost() {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let body: Vec<u8> = (0..3 * SEND_BYTES).map(|i| (i % 251) as u8).collect();
         let bound =
             bind((Ipv4Addr::LOCALHOST, 0).into(), 1, 1).expect("a free port").pop().expect("a listener");
-        runtime.block_on(async {
+        on_a_thread(move || async move {
             let listener = bound.attach().expect("attached");
             let mut client = connect(listener.addr(), &ConnectOptions::default()).await.expect("connected");
             let (mut conn, _) = listener.accept().await.expect("accepted");

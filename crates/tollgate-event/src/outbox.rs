@@ -9,17 +9,18 @@
 //! kernel has no room for it; what one connection writes leaves in its order; at most [`KEPT_BYTES`] of one connection
 //! are kept, whether or not it is dropped meanwhile.
 
+use crate::event_loop::{self, with_reactor};
 use crate::pool::ScratchVec;
+use crate::reactor::{Source, WRITABLE};
 use crate::sys;
 use crate::timer::Watch;
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::io::{self, ErrorKind, IoSlice};
+use std::net::TcpStream;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
-use tokio::io::Interest;
-use tokio::net::TcpStream;
 
 /// LIMIT: connections that wait for the end of a turn.
 const MOST: usize = 64;
@@ -30,32 +31,23 @@ const ORPHAN_WAIT: Duration = Duration::from_secs(30);
 
 thread_local! {
     static QUEUE: RefCell<Vec<Rc<Socket>>> = const { RefCell::new(Vec::new()) };
-    /// The task that sends. None: this thread has no turns.
-    static SENDER: RefCell<Option<Waker>> = const { RefCell::new(None) };
+    /// This thread has turns.
+    static HAS_TURNS: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Sends at each turn's end, for the life of the event thread. A turn ends when the tasks that were ready as its first
-/// bytes were kept have run: the task is woken then, and those are before it.
-pub(crate) async fn drive() {
-    poll_fn(|cx| {
-        flush();
-        SENDER.with_borrow_mut(|sender| match sender {
-            Some(waker) => waker.clone_from(cx.waker()),
-            none => *none = Some(cx.waker().clone()),
-        });
-        Poll::Pending
-    })
-    .await
+/// From now on [`flush`] is called at the end of each turn of this thread.
+pub(crate) fn begin() {
+    HAS_TURNS.set(true);
 }
 
 /// Sends what is there at the thread's end, and keeps nothing from now on.
 pub(crate) fn end() {
-    SENDER.take();
+    HAS_TURNS.set(false);
     flush();
 }
 
 /// Sends what was kept.
-fn flush() {
+pub(crate) fn flush() {
     let mut queue = QUEUE.take();
     for socket in queue.drain(..) {
         socket.send_kept();
@@ -70,6 +62,7 @@ fn flush() {
 /// A connection's socket with what it has yet to send.
 pub(crate) struct Socket {
     pub(crate) stream: TcpStream,
+    pub(crate) source: Rc<Source>,
     kept: RefCell<Option<ScratchVec>>,
     state: Cell<State>,
     /// Who waits for the kept bytes to be gone.
@@ -89,13 +82,16 @@ enum State {
 }
 
 impl Socket {
-    pub(crate) fn new(stream: TcpStream) -> Rc<Socket> {
-        Rc::new(Socket {
+    /// `ready`: what is known of it already.
+    pub(crate) fn new(stream: TcpStream, ready: u8) -> io::Result<Rc<Socket>> {
+        let source = with_reactor(|reactor| reactor.watch(&stream, ready))?;
+        Ok(Rc::new(Socket {
             stream,
+            source,
             kept: RefCell::default(),
             state: Cell::new(State::Empty),
             waiter: Cell::default(),
-        })
+        }))
     }
 
     /// Whether `bytes` can be kept for the end of the turn.
@@ -105,7 +101,7 @@ impl Socket {
             State::Queued => self.kept.borrow().as_ref().map_or(0, |kept| kept.len()),
             State::Draining | State::Broken(_) => return false,
         };
-        kept + bytes <= KEPT_BYTES && SENDER.with_borrow(Option::is_some)
+        kept + bytes <= KEPT_BYTES && HAS_TURNS.get()
     }
 
     /// Keeps `parts`, for which there is room.
@@ -136,8 +132,6 @@ impl Socket {
         });
         if queued == MOST {
             flush();
-        } else if queued == 1 {
-            SENDER.with_borrow(|sender| sender.iter().for_each(Waker::wake_by_ref));
         }
     }
 
@@ -175,6 +169,7 @@ impl Socket {
         }
         kept.drain(..sent);
         self.state.set(State::Draining);
+        self.source.is_used_up(WRITABLE);
         crate::spawn_local(Rc::clone(self).drain(kept));
     }
 
@@ -203,16 +198,22 @@ impl Socket {
 
     fn poll_send(&self, cx: &mut Context<'_>, bytes: &[u8], watch: &Watch) -> Poll<io::Result<usize>> {
         loop {
-            if self.stream.poll_write_ready(cx)?.is_pending() {
+            if self.source.poll_ready(WRITABLE, cx).is_pending() {
                 ready!(watch.poll_expired(cx));
                 return Poll::Ready(Err(ErrorKind::TimedOut.into()));
             }
-            let send = || sys::send(&self.stream, &[IoSlice::new(bytes)]);
-            match self.stream.try_io(Interest::WRITABLE, send) {
-                Err(error) if is_transient(&error) => {}
+            match sys::send(&self.stream, &[IoSlice::new(bytes)]) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => self.source.is_used_up(WRITABLE),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 sent => return Poll::Ready(sent),
             }
         }
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        event_loop::try_with_reactor(|reactor| reactor.forget(&self.source));
     }
 }
 
@@ -230,7 +231,7 @@ fn is_transient(error: &io::Error) -> bool {
 mod tests {
     use super::*;
     use crate::net::{self, Conn, ConnectOptions};
-    use crate::thread::{EventThread, yield_now};
+    use crate::{EventThread, yield_now};
     use std::io::{Read, Write};
     use std::net::Ipv4Addr;
 

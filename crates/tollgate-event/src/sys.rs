@@ -35,6 +35,23 @@ pub(crate) fn set_defer_accept(socket: &impl AsRawFd, seconds: u16) -> io::Resul
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
+/// Whether [`set_defer_accept`] was asked to keep connections back.
+pub(crate) fn has_defer_accept(socket: &impl AsRawFd) -> io::Result<bool> {
+    let mut value: c_int = 0;
+    let mut size = size_of_val(&value) as libc::socklen_t;
+    // SAFETY: the option is an int, and `value` is one that lives through the call, of the size that is told.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_DEFER_ACCEPT,
+            std::ptr::from_mut(&mut value).cast(),
+            &raw mut size,
+        )
+    };
+    if result == 0 { Ok(value > 0) } else { Err(io::Error::last_os_error()) }
+}
+
 /// Reads once into the room behind the bytes of `buffer` (`recv`). By a call of its own: the C library's is a point at
 /// which threads can be cancelled, which costs as much as reading a small message.
 pub(crate) fn receive(socket: &impl AsFd, buffer: &mut BytesMut) -> io::Result<usize> {

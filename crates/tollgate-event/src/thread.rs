@@ -1,11 +1,10 @@
 //! Event threads.
 //!
-//! Responsible for: starting one OS thread with its own event loop, running its main future to the end, handing
-//! local tasks to it.
+//! Responsible for: starting one OS thread with its own event loop and its task threads; the process's signals.
+//! Not responsible for: the loop itself (`event_loop`).
 
-use crate::outbox;
 use crate::sys::SpareBlocks;
-use crate::timer;
+use crate::{event_loop, task};
 use std::future::Future;
 use std::io;
 use std::thread::JoinHandle;
@@ -19,7 +18,7 @@ pub struct EventThread {
 
 impl EventThread {
     /// Starts a thread named `[ET_NET n]` and runs the future that `main` makes there. When it ends, the thread's
-    /// remaining tasks are dropped. `task_threads` bounds the thread's blocking pool.
+    /// remaining tasks are dropped. `task_threads` bounds its task threads.
     pub fn spawn<F>(
         index: usize,
         task_threads: usize,
@@ -30,19 +29,8 @@ impl EventThread {
     {
         let handle = std::thread::Builder::new().name(format!("[ET_NET {index}]")).spawn(move || {
             let _spare_blocks = SpareBlocks::keep();
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .max_blocking_threads(task_threads.max(1))
-                .thread_name(format!("[ET_TASK {index}]"))
-                .build_local(tokio::runtime::LocalOptions::default())?;
-            runtime.block_on(async {
-                let drivers =
-                    [tokio::task::spawn_local(timer::drive()), tokio::task::spawn_local(outbox::drive())];
-                main().await;
-                outbox::end();
-                drivers.iter().for_each(tokio::task::JoinHandle::abort);
-            });
-            Ok(())
+            let _task_threads = task::start_threads(index, task_threads)?;
+            event_loop::run(main)
         })?;
         Ok(EventThread { handle })
     }
@@ -51,17 +39,6 @@ impl EventThread {
     pub fn join(self) -> io::Result<()> {
         self.handle.join().unwrap_or_else(|_| Err(io::Error::other("event thread panicked")))
     }
-}
-
-/// Runs `future` as a task of this event thread.
-pub fn spawn_local(future: impl Future<Output = ()> + 'static) {
-    // The task is not waited for: its end is its own affair.
-    drop(tokio::task::spawn_local(future));
-}
-
-/// Lets other tasks of this thread run.
-pub async fn yield_now() {
-    tokio::task::yield_now().await;
 }
 
 /// The process's signals. From [`Signals::listen`] on none is lost, whenever it is asked for.

@@ -1,7 +1,8 @@
 //! Coarse timers for connections: O(1) to set, nothing to do when a deadline only moves further away.
 //!
-//! Responsible for: [`Watch`], a deadline that belongs to one task and is set anew for each wait.
-//! Not responsible for: exact timers (plugins' sleeps use the runtime's).
+//! Responsible for: [`Watch`], a deadline that belongs to one task and is set anew for each wait; [`sleep`], which is
+//! exact.
+//! Not responsible for: when they are looked at (the event loop, between its turns).
 //! How: per thread, a wheel of [`SLOTS`] slots of [`TICK`] each; a watch is linked into the slot in which it must
 //! be looked at next, at the latest after one turn of the wheel; looking at it either fires it or links it again.
 //! Invariants: a watch fires at most one tick late, never early; a dropped watch leaves the wheel at once. Setting a
@@ -9,6 +10,7 @@
 //! put off by as much when it moves on. Such a watch may fire late by the time for which the thread was blocked.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
@@ -21,6 +23,7 @@ const NIL: u32 = u32::MAX;
 
 thread_local! {
     static WHEEL: RefCell<Wheel> = RefCell::new(Wheel::new());
+    static SLEEPS: RefCell<Sleeps> = RefCell::default();
 }
 
 struct Node {
@@ -49,6 +52,11 @@ const NEVER: u64 = u64::MAX;
 impl Wheel {
     fn new() -> Self {
         Wheel { start: Instant::now(), now: 0, nodes: Vec::new(), free: Vec::new(), heads: [NIL; SLOTS] }
+    }
+
+    /// When it is to move on.
+    fn next_tick(&self) -> Instant {
+        self.start + TICK * u32::try_from(self.now + 1).unwrap_or(u32::MAX)
     }
 
     fn insert(&mut self) -> u32 {
@@ -273,31 +281,73 @@ pub async fn within<F: Future>(limit: Duration, future: F) -> Result<F::Output, 
     until(&watch, std::pin::pin!(future)).await
 }
 
-/// An exact sleep on the runtime's timer.
+/// Waits for that long on this event thread, to the millisecond.
 pub async fn sleep(duration: Duration) {
-    tokio::time::sleep(duration).await;
+    // Later than anybody looks: never.
+    let Some(until) = Instant::now().checked_add(duration) else { return std::future::pending().await };
+    let number = SLEEPS.with_borrow_mut(|sleeps| {
+        sleeps.begun += 1;
+        sleeps.begun
+    });
+    let sleep = Sleep((until, number));
+    std::future::poll_fn(|cx| {
+        if Instant::now() >= until {
+            return Poll::Ready(());
+        }
+        SLEEPS.with_borrow_mut(|sleeps| sleeps.wakers.insert(sleep.0, cx.waker().clone()));
+        Poll::Pending
+    })
+    .await
 }
 
-/// Drives this thread's wheel; runs for the life of the event thread.
-pub(crate) async fn drive() {
-    let mut interval = tokio::time::interval(TICK);
-    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut wake = Vec::new();
-    loop {
-        interval.tick().await;
-        WHEEL.with_borrow_mut(|wheel| {
-            let now = (wheel.start.elapsed().as_millis() / TICK.as_millis()) as u64;
-            wheel.advance(now, &mut wake);
-        });
-        wake.drain(..).for_each(Waker::wake);
+/// The sleeps of one thread, in the order in which they end.
+#[derive(Default)]
+struct Sleeps {
+    wakers: BTreeMap<(Instant, u64), Waker>,
+    begun: u64,
+}
+
+struct Sleep((Instant, u64));
+
+impl Drop for Sleep {
+    fn drop(&mut self) {
+        // A thread that is ending may have dropped them already.
+        let _: Result<_, std::thread::AccessError> =
+            SLEEPS.try_with(|sleeps| sleeps.borrow_mut().wakers.remove(&self.0));
     }
+}
+
+/// Wakes what is due on this thread.
+pub(crate) fn advance() {
+    let now = Instant::now();
+    let mut wake = Vec::new();
+    WHEEL.with_borrow_mut(|wheel| {
+        if now >= wheel.next_tick() {
+            let ticks = now.saturating_duration_since(wheel.start).as_millis() / TICK.as_millis();
+            wheel.advance(ticks as u64, &mut wake);
+        }
+    });
+    SLEEPS.with_borrow_mut(|sleeps| {
+        while let Some(first) = sleeps.wakers.first_entry().filter(|first| first.key().0 <= now) {
+            wake.push(first.remove());
+        }
+    });
+    wake.into_iter().for_each(Waker::wake);
+}
+
+/// Until when the thread may wait for other things than time: in whole milliseconds, which is what the kernel counts.
+pub(crate) fn time_left() -> Duration {
+    let next = WHEEL.with_borrow(Wheel::next_tick);
+    let next = SLEEPS
+        .with_borrow(|sleeps| sleeps.wakers.first_key_value().map_or(next, |(first, _)| next.min(first.0)));
+    let left = next.saturating_duration_since(Instant::now());
+    Duration::from_millis(left.as_nanos().div_ceil(1_000_000) as u64)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use std::collections::BTreeMap;
 
     struct Flag(std::sync::atomic::AtomicBool);
     impl std::task::Wake for Flag {

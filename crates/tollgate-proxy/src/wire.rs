@@ -429,7 +429,7 @@ pub(crate) mod tests {
         with_pair(|mut near, mut far| async move {
             for piece in ["3\r", "\nabc\r\n", "2;x=y\r\nd", "e\r\n0\r\nT: 1\r\n\r", "\nGET"] {
                 far.write_all([piece.as_bytes(), b"", b""]).await.expect("room");
-                tollgate_event::thread::yield_now().await;
+                tollgate_event::yield_now().await;
             }
             let mut reader = BodyReader::new(Framing::Chunked);
             assert_eq!(text(&mut reader, &mut near).await, Ok("abcde".to_string()));

@@ -267,7 +267,7 @@ mod tests {
     use super::*;
     use crate::wire::tests::with_pair;
     use std::cell::Cell;
-    use tollgate_event::thread::yield_now;
+    use tollgate_event::yield_now;
 
     /// A fill that is over when `go` says so, and then says so.
     async fn fill(go: Rc<Cell<bool>>, done: Rc<Cell<bool>>, result: Filled) -> Filled {

@@ -281,7 +281,7 @@ mod tests {
     use std::io::{self, ErrorKind};
     use std::rc::Rc;
     use tollgate_event::spawn_local;
-    use tollgate_event::thread::yield_now;
+    use tollgate_event::yield_now;
 
     impl Duplex for Wire {
         fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {

@@ -258,7 +258,7 @@ fn has_answered(wire: &mut Wire, cx: &mut Context<'_>, interim: &Interim) -> boo
 mod tests {
     use super::*;
     use crate::wire::tests::with_pair;
-    use tollgate_event::thread::yield_now;
+    use tollgate_event::yield_now;
 
     /// Gives its pieces, each after a while, then ends, or has no end.
     struct Slow {
@@ -338,7 +338,7 @@ mod tests {
             let hints =
                 b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102";
             far.write_all([hints, b"", b""]).await.expect("room");
-            tollgate_event::thread::yield_now().await;
+            tollgate_event::yield_now().await;
             let mut body = Slow { pieces: vec!["one", "three"], ends: true };
             let interim = interim();
             assert!(matches!(
