@@ -9,9 +9,10 @@
 //! watch reads no clock: while the thread is blocked the wheel stands still, and what was set since it last moved is
 //! put off by as much when it moves on. Such a watch may fire late by the time for which the thread was blocked.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
@@ -23,26 +24,46 @@ const NIL: u32 = u32::MAX;
 
 thread_local! {
     static WHEEL: RefCell<Wheel> = RefCell::new(Wheel::new());
+    /// Where it stands.
+    static NOW: Cell<u64> = const { Cell::new(0) };
     static SLEEPS: RefCell<Sleeps> = RefCell::default();
 }
 
+/// A watch as the wheel and its owner see it.
+#[derive(Debug)]
 struct Node {
-    due: u64,
-    /// Where the wheel stood when `due` was set, without the upper bits.
-    set_at: u32,
-    slot: u32,
-    previous: u32,
-    next: u32,
+    due: Cell<u64>,
+    /// Where the wheel stood when `due` was set.
+    set_at: Cell<u64>,
+    /// When its slot comes up, if it is in one.
+    looked_at: Cell<u64>,
+    slot: Cell<u32>,
+    previous: Cell<u32>,
+    next: Cell<u32>,
     /// The owner waits for something that may never come and can be cut short.
-    is_idle: bool,
-    waker: Option<Waker>,
+    is_idle: Cell<bool>,
+    waker: RefCell<Option<Waker>>,
+}
+
+impl Node {
+    fn new() -> Node {
+        Node {
+            due: Cell::new(NEVER),
+            set_at: Cell::new(0),
+            looked_at: Cell::new(NEVER),
+            slot: Cell::new(NIL),
+            previous: Cell::new(NIL),
+            next: Cell::new(NIL),
+            is_idle: Cell::new(false),
+            waker: RefCell::default(),
+        }
+    }
 }
 
 /// The wheel of one thread. Times are ticks since `start`.
 struct Wheel {
     start: Instant,
-    now: u64,
-    nodes: Vec<Node>,
+    nodes: Vec<Rc<Node>>,
     free: Vec<u32>,
     heads: [u32; SLOTS],
 }
@@ -51,91 +72,81 @@ const NEVER: u64 = u64::MAX;
 
 impl Wheel {
     fn new() -> Self {
-        Wheel { start: Instant::now(), now: 0, nodes: Vec::new(), free: Vec::new(), heads: [NIL; SLOTS] }
+        Wheel { start: Instant::now(), nodes: Vec::new(), free: Vec::new(), heads: [NIL; SLOTS] }
     }
 
     /// When it is to move on.
     fn next_tick(&self) -> Instant {
-        self.start + TICK * u32::try_from(self.now + 1).unwrap_or(u32::MAX)
+        self.start + TICK * u32::try_from(NOW.get() + 1).unwrap_or(u32::MAX)
     }
 
     fn insert(&mut self) -> u32 {
-        let node =
-            Node { due: NEVER, set_at: 0, slot: NIL, previous: NIL, next: NIL, is_idle: false, waker: None };
-        match self.free.pop() {
-            Some(id) => {
-                self.nodes[id as usize] = node;
-                id
-            }
-            None => {
-                self.nodes.push(node);
-                (self.nodes.len() - 1) as u32
-            }
-        }
-    }
-
-    fn set(&mut self, id: u32, due: u64, is_idle: bool) {
-        let node = &mut self.nodes[id as usize];
-        node.is_idle = is_idle;
-        let earlier = due < node.due;
-        node.due = due;
-        node.set_at = self.now as u32;
-        if node.slot == NIL || earlier {
-            self.unlink(id);
-            self.link(id);
-        }
+        self.free.pop().unwrap_or_else(|| {
+            self.nodes.push(Rc::new(Node::new()));
+            (self.nodes.len() - 1) as u32
+        })
     }
 
     fn link(&mut self, id: u32) {
-        let ahead = self.nodes[id as usize].due.saturating_sub(self.now).clamp(1, SLOTS as u64 - 1);
-        let slot = ((self.now + ahead) % SLOTS as u64) as usize;
+        let node = &self.nodes[id as usize];
+        let now = NOW.get();
+        let ahead = node.due.get().saturating_sub(now).clamp(1, SLOTS as u64 - 1);
+        node.looked_at.set(now + ahead);
+        let slot = ((now + ahead) % SLOTS as u64) as usize;
         let head = std::mem::replace(&mut self.heads[slot], id);
         if head != NIL {
-            self.nodes[head as usize].previous = id;
+            self.nodes[head as usize].previous.set(id);
         }
-        let node = &mut self.nodes[id as usize];
-        (node.slot, node.previous, node.next) = (slot as u32, NIL, head);
+        node.slot.set(slot as u32);
+        node.previous.set(NIL);
+        node.next.set(head);
     }
 
     fn unlink(&mut self, id: u32) {
-        let node = &mut self.nodes[id as usize];
-        let (slot, previous, next) = (node.slot, node.previous, node.next);
+        let node = &self.nodes[id as usize];
+        let (slot, previous, next) = (node.slot.get(), node.previous.get(), node.next.get());
         if slot == NIL {
             return;
         }
-        node.slot = NIL;
+        node.slot.set(NIL);
+        node.looked_at.set(NEVER);
         match previous {
             NIL => self.heads[slot as usize] = next,
-            p => self.nodes[p as usize].next = next,
+            p => self.nodes[p as usize].next.set(next),
         }
         if next != NIL {
-            self.nodes[next as usize].previous = previous;
+            self.nodes[next as usize].previous.set(previous);
         }
     }
 
-    fn remove(&mut self, id: u32) {
+    /// Takes a node back. Its waker is the caller's to drop.
+    fn remove(&mut self, id: u32) -> Option<Waker> {
         self.unlink(id);
-        self.nodes[id as usize].waker = None;
-        self.nodes[id as usize].is_idle = false;
+        let node = &self.nodes[id as usize];
+        node.is_idle.set(false);
+        node.due.set(NEVER);
         self.free.push(id);
+        node.waker.take()
     }
 
     /// Makes up to `most` idle nodes due, those first that have waited longest; collects their wakers.
     fn expire_idle(&mut self, most: usize, wake: &mut Vec<Waker>) -> usize {
+        let now = NOW.get();
+        let is_idle = |node: &Node| node.is_idle.get() && node.due.get() > now;
         let mut idle: Vec<(u64, usize)> = self
             .nodes
             .iter()
             .enumerate()
-            .filter(|(_, n)| n.is_idle && n.due > self.now)
-            .map(|(i, n)| (n.due, i))
+            .filter(|(_, node)| is_idle(node))
+            .map(|(id, node)| (node.due.get(), id))
             .collect();
         if most < idle.len() {
             idle.select_nth_unstable(most);
             idle.truncate(most);
         }
         for (_, id) in &idle {
-            let node = &mut self.nodes[*id];
-            node.due = self.now;
+            let node = &self.nodes[*id];
+            node.due.set(now);
             wake.extend(node.waker.take());
         }
         idle.len()
@@ -143,30 +154,34 @@ impl Wheel {
 
     /// Puts off what was set since the wheel last moved: it was set by a clock that stood still.
     fn put_off(&mut self, ticks: u64) {
-        let now = self.now;
-        let is_concerned =
-            |node: &&mut Node| node.set_at == now as u32 && node.due > now && node.due != NEVER;
-        for node in self.nodes.iter_mut().filter(is_concerned) {
-            node.due = node.due.saturating_add(ticks);
+        let now = NOW.get();
+        let is_concerned = |due: u64, node: &Node| node.set_at.get() == now && due > now && due != NEVER;
+        for node in &self.nodes {
+            let due = node.due.get();
+            if is_concerned(due, node) {
+                node.due.set(due.saturating_add(ticks));
+            }
         }
     }
 
-    /// Moves on to `now` and collects the wakers of what is due.
-    fn advance(&mut self, now: u64, wake: &mut Vec<Waker>) {
-        let missed = now.saturating_sub(self.now).saturating_sub(1);
+    /// Moves on to `to` and collects the wakers of what is due.
+    fn advance(&mut self, to: u64, wake: &mut Vec<Waker>) {
+        let missed = to.saturating_sub(NOW.get()).saturating_sub(1);
         if missed > 0 {
             self.put_off(missed);
         }
-        while self.now < now {
-            self.now += 1;
-            let mut id = std::mem::replace(&mut self.heads[(self.now % SLOTS as u64) as usize], NIL);
+        while NOW.get() < to {
+            let now = NOW.get() + 1;
+            NOW.set(now);
+            let mut id = std::mem::replace(&mut self.heads[(now % SLOTS as u64) as usize], NIL);
             while id != NIL {
-                let node = &mut self.nodes[id as usize];
-                let next = node.next;
-                node.slot = NIL;
-                if node.due <= self.now {
+                let node = &self.nodes[id as usize];
+                let (next, due) = (node.next.get(), node.due.get());
+                node.slot.set(NIL);
+                node.looked_at.set(NEVER);
+                if due <= now {
                     wake.extend(node.waker.take());
-                } else if node.due != NEVER {
+                } else if due != NEVER {
                     self.link(id);
                 }
                 id = next;
@@ -179,7 +194,7 @@ impl Wheel {
 #[derive(Debug)]
 pub struct Watch {
     id: u32,
-    _not_send: std::marker::PhantomData<*const ()>,
+    node: Rc<Node>,
 }
 
 impl Default for Watch {
@@ -191,7 +206,10 @@ impl Default for Watch {
 impl Watch {
     /// A watch without a deadline.
     pub fn new() -> Watch {
-        Watch { id: WHEEL.with_borrow_mut(Wheel::insert), _not_send: std::marker::PhantomData }
+        WHEEL.with_borrow_mut(|wheel| {
+            let id = wheel.insert();
+            Watch { id, node: Rc::clone(&wheel.nodes[id as usize]) }
+        })
     }
 
     /// Sets the deadline `limit` from now; zero means none.
@@ -204,43 +222,52 @@ impl Watch {
         self.arm(limit, true);
     }
 
+    #[inline]
     fn arm(&self, limit: Duration, is_idle: bool) {
-        WHEEL.with_borrow_mut(|wheel| {
-            let millis = limit.as_secs().saturating_mul(1000) + u64::from(limit.subsec_millis());
-            let ticks = millis.div_ceil(TICK_MILLIS);
-            // One more tick: the current one has partly gone by.
-            let due = if ticks == 0 { NEVER } else { wheel.now.saturating_add(ticks + 1) };
-            wheel.set(self.id, due, is_idle);
-        });
+        let millis = limit.as_secs().saturating_mul(1000).saturating_add(limit.subsec_millis().into());
+        let ticks = millis.div_ceil(TICK_MILLIS);
+        let now = NOW.get();
+        // One more tick: the current one has partly gone by.
+        let due = if ticks == 0 { NEVER } else { now.saturating_add(ticks + 1) };
+        let node = &*self.node;
+        node.is_idle.set(is_idle);
+        node.set_at.set(now);
+        node.due.set(due);
+        // Later, or never: that is seen when its slot comes up.
+        if due < node.looked_at.get() {
+            WHEEL.with_borrow_mut(|wheel| {
+                wheel.unlink(self.id);
+                wheel.link(self.id);
+            });
+        }
     }
 
     /// Takes the deadline away.
     pub fn clear(&self) {
-        self.set(Duration::ZERO);
+        self.node.due.set(NEVER);
+        self.node.is_idle.set(false);
     }
 
     /// Ready once the deadline has passed; the task is woken then.
     pub fn poll_expired(&self, cx: &mut Context<'_>) -> Poll<()> {
-        WHEEL.with_borrow_mut(|wheel| {
-            let now = wheel.now;
-            let node = &mut wheel.nodes[self.id as usize];
-            if node.due <= now {
-                return Poll::Ready(());
-            }
-            match &mut node.waker {
-                Some(waker) => waker.clone_from(cx.waker()),
-                empty => *empty = Some(cx.waker().clone()),
-            }
-            Poll::Pending
-        })
+        if self.node.due.get() <= NOW.get() {
+            return Poll::Ready(());
+        }
+        let before = match &mut *self.node.waker.borrow_mut() {
+            Some(waker) if waker.will_wake(cx.waker()) => None,
+            waker => waker.replace(cx.waker().clone()),
+        };
+        // Outside the borrow: it may be the last of its task.
+        drop(before);
+        Poll::Pending
     }
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
         // A thread that is ending may have dropped its wheel already: then there is nothing to leave.
-        let _: Result<(), std::thread::AccessError> =
-            WHEEL.try_with(|wheel| wheel.borrow_mut().remove(self.id));
+        let waker = WHEEL.try_with(|wheel| wheel.borrow_mut().remove(self.id));
+        drop(waker);
     }
 }
 
@@ -255,7 +282,7 @@ pub fn expire_idle(most: usize) -> usize {
 
 /// Milliseconds of this thread's wheel, at most one [`TICK`] behind: for limits of seconds, without reading the clock.
 pub fn coarse_millis() -> u64 {
-    WHEEL.with_borrow(|wheel| wheel.now * TICK_MILLIS)
+    NOW.get() * TICK_MILLIS
 }
 
 /// The time limit of a wait ran out.
@@ -356,32 +383,57 @@ mod tests {
         }
     }
 
+    fn now() -> u64 {
+        NOW.get()
+    }
+
+    fn advance(ticks: u64) {
+        let mut wake = Vec::new();
+        WHEEL.with_borrow_mut(|wheel| wheel.advance(now() + ticks, &mut wake));
+        wake.into_iter().for_each(Waker::wake);
+    }
+
     proptest! {
         /// The wheel against a map of deadlines: what is due has been woken, nothing else.
         #[test]
-        fn fires_exactly_what_is_due(ops in prop::collection::vec((0u8..5, 0usize..8, 1u64..300), 1..120)) {
-            let mut wheel = Wheel::new();
-            let mut model: BTreeMap<usize, (u32, u64, std::sync::Arc<Flag>, u64)> = BTreeMap::new();
+        fn fires_exactly_what_is_due(ops in prop::collection::vec((0u8..6, 0usize..8, 2u64..300), 1..120)) {
+            struct Model {
+                watch: Watch,
+                due: u64,
+                set_at: u64,
+                flag: std::sync::Arc<Flag>,
+            }
+            let mut model: BTreeMap<usize, Model> = BTreeMap::new();
             for (op, key, value) in ops {
                 match op {
                     0 | 1 => {
-                        let entry = model.entry(key).or_insert_with(|| (wheel.insert(), NEVER, std::sync::Arc::new(Flag(false.into())), 0));
-                        entry.2 = std::sync::Arc::new(Flag(false.into()));
-                        wheel.nodes[entry.0 as usize].waker = Some(entry.2.clone().into());
-                        (entry.1, entry.3) = (wheel.now + value, wheel.now);
-                        wheel.set(entry.0, entry.1, false);
+                        let flag = std::sync::Arc::new(Flag(false.into()));
+                        let entry = model.entry(key).or_insert_with(|| Model {
+                            watch: Watch::new(),
+                            due: NEVER,
+                            set_at: 0,
+                            flag: flag.clone(),
+                        });
+                        entry.flag = flag.clone();
+                        entry.watch.set(TICK * (value as u32 - 1));
+                        (entry.due, entry.set_at) = (now() + value, now());
+                        prop_assert!(entry.watch.poll_expired(&mut Context::from_waker(&flag.into())).is_pending());
                     }
-                    2 => if let Some((id, ..)) = model.remove(&key) { wheel.remove(id) },
+                    2 => drop(model.remove(&key)),
+                    3 => if let Some(entry) = model.get_mut(&key).filter(|entry| entry.due > now()) {
+                        entry.watch.clear();
+                        entry.due = NEVER;
+                    },
                     _ => {
-                        let (mut wake, before, ticks) = (Vec::new(), wheel.now, value.min(100));
-                        wheel.advance(before + ticks, &mut wake);
-                        wake.drain(..).for_each(Waker::wake);
-                        for (_, due, _, set_at) in model.values_mut().filter(|entry| entry.3 == before && entry.1 > before) {
-                            *due += ticks - 1;
-                            *set_at = u64::MAX;
+                        let (before, ticks) = (now(), value.min(100));
+                        advance(ticks);
+                        for entry in model.values_mut().filter(|e| e.set_at == before && e.due > before && e.due != NEVER) {
+                            entry.due += ticks - 1;
+                            entry.set_at = u64::MAX;
                         }
-                        for (_, due, flag, _) in model.values() {
-                            prop_assert_eq!(flag.0.load(std::sync::atomic::Ordering::Relaxed), *due <= wheel.now);
+                        for entry in model.values() {
+                            let is_woken = entry.flag.0.load(std::sync::atomic::Ordering::Relaxed);
+                            prop_assert_eq!(is_woken, entry.due <= now());
                         }
                     }
                 }
@@ -394,7 +446,6 @@ mod tests {
         let watch = Watch::new();
         let mut cx = Context::from_waker(Waker::noop());
         let mut is_expired = || watch.poll_expired(&mut cx).is_ready();
-        let advance = |ticks: u64| WHEEL.with_borrow_mut(|w| w.advance(w.now + ticks, &mut Vec::new()));
         // The thread was blocked for 40 ticks, then this was set, then the wheel moved.
         watch.set(TICK * 20);
         advance(40);
@@ -417,7 +468,7 @@ mod tests {
         let watch = Watch::new();
         watch.set_idle(TICK * 20);
         assert_eq!(expire_idle(1), 1);
-        WHEEL.with_borrow_mut(|w| w.advance(w.now + 5, &mut Vec::new()));
+        advance(5);
         assert!(watch.poll_expired(&mut Context::from_waker(Waker::noop())).is_ready());
     }
 
@@ -428,7 +479,7 @@ mod tests {
         assert!(watch.poll_expired(&mut cx).is_pending());
         watch.set(Duration::from_secs(1));
         watch.clear();
-        WHEEL.with_borrow_mut(|w| w.advance(1000, &mut Vec::new()));
+        advance(1000);
         assert!(watch.poll_expired(&mut cx).is_pending());
     }
 }
