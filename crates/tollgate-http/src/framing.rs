@@ -116,9 +116,10 @@ pub fn content_length(headers: &HeaderBlock) -> Result<Option<u64>, FramingError
     if !headers.has(names::CONTENT_LENGTH) {
         return Ok(None);
     }
-    let mut lines = headers.get_all(names::CONTENT_LENGTH);
-    let value = lines.next().unwrap_or_default();
-    if lines.next().is_some() || value.contains(&b',') {
+    let value = headers.get(names::CONTENT_LENGTH).unwrap_or_default();
+    let is_repeated =
+        headers.may_repeat(names::CONTENT_LENGTH) && headers.get_all(names::CONTENT_LENGTH).nth(1).is_some();
+    if is_repeated || value.contains(&b',') {
         return Err(FramingError::DuplicateLength);
     }
     parse_length(value).map(Some).ok_or(FramingError::BadLength)

@@ -8,7 +8,7 @@
 use crate::headers::ReceivedFields;
 use crate::marks::{self, LineWalk};
 use crate::names::{self, Known, is_token_byte};
-use crate::{HeaderBlock, Method, Request, Response, Url, Version, url};
+use crate::{HeaderBlock, Method, Request, Response, Url, Version, list, url};
 use bytes::Bytes;
 
 /// LIMIT: hard cap on the number of fields; the configured limit may be lower.
@@ -139,14 +139,82 @@ pub fn may_start_request(buffer: &[u8]) -> bool {
         || buffer[..buffer.len().min(2)] == b"\r\n"[..buffer.len().min(2)]
 }
 
-/// Parses a complete request head as found by [`HeadScanner`].
-pub fn parse_request(head: Bytes, limits: &Limits) -> Result<Request, HeadError> {
-    let line_end = memchr::memchr(b'\r', &head).ok_or(HeadError::StartLine)?;
-    if head.get(line_end + 1) != Some(&b'\n') {
-        return Err(HeadError::StartLine);
+/// A message head as it was received.
+#[derive(Debug)]
+pub struct Head {
+    bytes: Bytes,
+    lines: Option<HeadLines>,
+}
+
+/// The lines of a head that was found in one pass.
+#[derive(Debug)]
+pub struct HeadLines {
+    /// Bytes of the head, its empty line included.
+    pub len: usize,
+    start_line_len: usize,
+    fields: ReceivedFields,
+}
+
+impl From<Bytes> for Head {
+    /// A head as found by [`HeadScanner`].
+    fn from(bytes: Bytes) -> Head {
+        Head { bytes, lines: None }
     }
-    let line = &head[..line_end];
-    let method_end = memchr::memchr(b' ', line).ok_or(HeadError::StartLine)?;
+}
+
+impl Head {
+    /// A head in which [`find_lines`] has found its lines.
+    pub fn with_lines(bytes: Bytes, lines: HeadLines) -> Head {
+        Head { bytes, lines: Some(lines) }
+    }
+
+    /// Bytes of the head.
+    #[expect(clippy::len_without_is_empty, reason = "a head has a start line")]
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    fn start_line_len(&self) -> Result<usize, HeadError> {
+        if let Some(lines) = &self.lines {
+            return Ok(lines.start_line_len);
+        }
+        let len = memchr::memchr(b'\r', &self.bytes).ok_or(HeadError::StartLine)?;
+        if self.bytes.get(len + 1) == Some(&b'\n') { Ok(len) } else { Err(HeadError::StartLine) }
+    }
+
+    fn into_fields(self, start_line_len: usize, limits: &Limits) -> Result<HeaderBlock, HeadError> {
+        match self.lines {
+            Some(lines) => Ok(HeaderBlock::over(self.bytes, lines.fields)),
+            None => fields_from(self.bytes, start_line_len + 2, limits.fields, limits.field_bytes),
+        }
+    }
+}
+
+/// Looks for a whole head at the front of `buffer`, which starts with the start line, and for its lines in the same
+/// pass. `None`: it is not whole yet, or there is something wrong with it: [`HeadScanner`] and the parser say what.
+pub fn find_lines(buffer: &[u8], limits: &Limits) -> Option<HeadLines> {
+    let mut walk = LineWalk::new(buffer);
+    let start_line_len = walk.line_end(0)?;
+    if start_line_len + 2 > limits.start_line_bytes || buffer.get(start_line_len + 1) != Some(&b'\n') {
+        return None;
+    }
+    let (fields, len) =
+        walk_fields(buffer, walk, start_line_len + 2, limits.fields, limits.field_bytes).ok()?;
+    (len <= limits.head_bytes).then_some(HeadLines { len, start_line_len, fields })
+}
+
+/// Parses a complete request head.
+pub fn parse_request(head: Head, limits: &Limits) -> Result<Request, HeadError> {
+    let mut request = Request::new(Method::Get, Url::origin(Bytes::new(), None));
+    parse_request_into(head, limits, &mut request)?;
+    Ok(request)
+}
+
+/// Parses a complete request head into `request`, which stays as it is if there is an error.
+pub fn parse_request_into(head: Head, limits: &Limits, request: &mut Request) -> Result<(), HeadError> {
+    let line_end = head.start_line_len()?;
+    let line = &head.bytes[..line_end];
+    let method_end = list::find_near(b' ', line).ok_or(HeadError::StartLine)?;
     let version_start = memchr::memrchr(b' ', line).ok_or(HeadError::StartLine)? + 1;
     if version_start <= method_end + 2 {
         return Err(HeadError::StartLine);
@@ -156,14 +224,20 @@ pub fn parse_request(head: Bytes, limits: &Limits) -> Result<Request, HeadError>
         return Err(HeadError::Method);
     }
     let version = request_version(&line[version_start..])?;
-    let method = Method::from_token(std::str::from_utf8(method).map_err(|_| HeadError::Method)?);
-    let target = head.slice(method_end + 1..version_start - 1);
+    let method = match method {
+        b"GET" => Method::Get,
+        method => Method::from_token(std::str::from_utf8(method).map_err(|_| HeadError::Method)?),
+    };
+    let target = head.bytes.slice(method_end + 1..version_start - 1);
     let url = Url::parse_target(target, method == Method::Connect).map_err(HeadError::Target)?;
     if url.form == url::Form::Asterisk && method != Method::Options {
         return Err(HeadError::Target(url::UrlError::Form));
     }
-    let headers = fields_from(head, line_end + 2, limits.fields, limits.field_bytes)?;
-    Ok(Request { method, url, version, headers })
+    request.headers = head.into_fields(line_end, limits)?;
+    request.method = method;
+    request.url = url;
+    request.version = version;
+    Ok(())
 }
 
 fn request_version(text: &[u8]) -> Result<Version, HeadError> {
@@ -185,11 +259,11 @@ fn request_version(text: &[u8]) -> Result<Version, HeadError> {
     }
 }
 
-/// Parses a complete response head as found by [`HeadScanner`].
-pub fn parse_response(head: Bytes, limits: &Limits) -> Result<Response, HeadError> {
-    let line_end = memchr::memchr(b'\r', &head).ok_or(HeadError::StartLine)?;
-    let line = &head[..line_end];
-    if head.get(line_end + 1) != Some(&b'\n') || line.len() < 12 || line[8] != b' ' {
+/// Parses a complete response head.
+pub fn parse_response(head: Head, limits: &Limits) -> Result<Response, HeadError> {
+    let line_end = head.start_line_len()?;
+    let line = &head.bytes[..line_end];
+    if line.len() < 12 || line[8] != b' ' {
         return Err(HeadError::StartLine);
     }
     let version = request_version(&line[..8])?;
@@ -206,8 +280,8 @@ pub fn parse_response(head: Bytes, limits: &Limits) -> Result<Response, HeadErro
         return Err(HeadError::StartLine);
     }
     let standard = reason == crate::status::reason(status).as_bytes();
-    let reason = (!standard).then(|| head.slice(13.min(line_end)..line_end));
-    let headers = fields_from(head, line_end + 2, limits.fields, limits.field_bytes)?;
+    let reason = (!standard).then(|| head.bytes.slice(13.min(line_end)..line_end));
+    let headers = head.into_fields(line_end, limits)?;
     Ok(Response { status, version, reason, headers })
 }
 
@@ -216,34 +290,44 @@ pub fn parse_fields(block: Bytes, max_fields: usize) -> Result<HeaderBlock, Head
     fields_from(block, 0, max_fields, usize::MAX)
 }
 
-/// One pass over `Name: value CRLF` lines. The caller has found the empty line that ends them.
+/// The fields of `block` from `start` on, which ends with an empty line.
 fn fields_from(
     block: Bytes,
     start: usize,
     max_fields: usize,
     max_bytes: usize,
 ) -> Result<HeaderBlock, HeadError> {
+    let (fields, end) = walk_fields(&block, LineWalk::new(&block), start, max_fields, max_bytes)?;
+    if end == block.len() { Ok(HeaderBlock::over(block, fields)) } else { Err(HeadError::Field) }
+}
+
+/// One pass over `Name: value CRLF` lines, from `start` up to the first empty line: the fields, and where that line
+/// ends.
+fn walk_fields(
+    text: &[u8],
+    mut walk: LineWalk<'_>,
+    start: usize,
+    max_fields: usize,
+    max_bytes: usize,
+) -> Result<(ReceivedFields, usize), HeadError> {
     let mut fields = ReceivedFields::new();
     let max_fields = max_fields.min(MAX_FIELDS);
-    let lines = &block[start..];
-    let mut walk = LineWalk::new(lines);
-    let mut at = 0;
+    let mut at = start;
     loop {
-        let rest = lines.get(at..).ok_or(HeadError::Field)?;
-        if rest.first() == Some(&b'\r') {
+        if text.get(at) == Some(&b'\r') {
             // Field lines hold visible bytes, SP, HTAB and obs-text (RFC 9110 §5.5).
-            let is_end = rest == b"\r\n" && walk.ends_clean();
-            return if is_end { Ok(HeaderBlock::over(block, fields)) } else { Err(HeadError::Field) };
+            let is_end = text.get(at + 1) == Some(&b'\n') && walk.is_clean_to(at);
+            return if is_end { Ok((fields, at + 2)) } else { Err(HeadError::Field) };
         }
         let colon = walk.colon(at).ok_or(HeadError::Field)?;
-        let name = &lines[at..colon];
+        let name = &text[at..colon];
         let known = Known::lookup(name);
         // A well-known name is a token.
         if known.is_none() && !names::is_token(name) {
             return Err(HeadError::Field);
         }
         let end = walk.line_end(colon).ok_or(HeadError::Field)?;
-        if lines.get(end + 1) != Some(&b'\n') {
+        if text.get(end + 1) != Some(&b'\n') {
             return Err(HeadError::Field);
         }
         if end - at - 1 > max_bytes {
@@ -252,23 +336,26 @@ fn fields_from(
         if fields.len() == max_fields {
             return Err(HeadError::TooManyFields);
         }
-        let value = &lines[colon + 1..end];
-        let (lead, trimmed) = match value {
-            // Most values stand behind one space and before the end of the line.
-            [b' ', text @ ..] if is_trimmed(text) => (1, text.len()),
-            _ => {
-                let lead = value.iter().take_while(|b| matches!(b, b' ' | b'\t')).count();
-                (lead, value[lead..].trim_ascii_end().len())
-            }
-        };
-        let on_wire = lead == 1 && value[0] == b' ' && lead + trimmed == value.len();
-        let value_start = start + colon + 1 + lead;
-        fields.push(known, start + at..start + colon, value_start..value_start + trimmed, on_wire);
+        let value = &text[colon + 1..end];
+        // Most values stand behind one space and before the end of the line.
+        let on_wire = matches!(value, [b' ', text @ ..] if is_trimmed(text));
+        let (lead, len) = if on_wire { (1, value.len() - 1) } else { trimmed(value) };
+        let value_start = colon + 1 + lead;
+        // An empty value behind one space is also as it is written.
+        fields.push(known, at..colon, value_start..value_start + len, on_wire || value == b" ");
         at = end + 2;
     }
 }
 
+/// Bytes of white space before a value, and of the value.
+#[cold]
+fn trimmed(value: &[u8]) -> (usize, usize) {
+    let lead = value.iter().take_while(|b| matches!(b, b' ' | b'\t')).count();
+    (lead, value[lead..].trim_ascii_end().len())
+}
+
 /// Whether no white space surrounds `text`, which is not empty.
+#[inline]
 fn is_trimmed(text: &[u8]) -> bool {
     matches!((text.first(), text.last()), (Some(first), Some(last)) if *first > b' ' && *last > b' ')
 }
@@ -357,7 +444,7 @@ mod tests {
 
     fn request(text: &str) -> Result<Request, HeadError> {
         match scan(text.as_bytes(), usize::MAX / 2)? {
-            Some(n) => parse_request(Bytes::copy_from_slice(&text.as_bytes()[..n]), &LIMITS),
+            Some(n) => parse_request(Bytes::copy_from_slice(&text.as_bytes()[..n]).into(), &LIMITS),
             None => panic!("head is incomplete: {text:?}"),
         }
     }
@@ -415,7 +502,7 @@ mod tests {
 
     #[test]
     fn responses_are_parsed_strictly() {
-        let parse = |text: &str| parse_response(Bytes::copy_from_slice(text.as_bytes()), &LIMITS);
+        let parse = |text: &str| parse_response(Bytes::copy_from_slice(text.as_bytes()).into(), &LIMITS);
         let ok = parse("HTTP/1.1 404 Gone fishing\r\nA: b\r\n\r\n").expect("valid");
         assert_eq!((ok.status, ok.reason()), (404, &b"Gone fishing"[..]));
         assert_eq!(parse("HTTP/1.0 200\r\n\r\n").map(|r| r.reason().to_vec()), Ok(b"".to_vec()));
@@ -439,7 +526,48 @@ mod tests {
         assert!(may_start_request(b"GE") && may_start_request(b"GET /") && may_start_request(b"\r\nGET"));
     }
 
+    /// What the scanner and the parser make of a head.
+    fn in_two_passes(text: &[u8]) -> Option<(usize, Request)> {
+        let len = HeadScanner::default().find_end(text, &LIMITS).ok()??;
+        let head = Bytes::copy_from_slice(&text[..len]);
+        parse_request(head.into(), &LIMITS).ok().map(|request| (len, request))
+    }
+
+    fn in_one_pass(text: &[u8]) -> Option<(usize, Request)> {
+        let lines = find_lines(text, &LIMITS)?;
+        let len = lines.len;
+        let head = Head::with_lines(Bytes::copy_from_slice(&text[..len]), lines);
+        parse_request(head, &LIMITS).ok().map(|request| (len, request))
+    }
+
+    fn as_text(parsed: Option<(usize, Request)>) -> Option<(usize, String)> {
+        parsed.map(|(len, request)| (len, format!("{request:?}")))
+    }
+
     proptest! {
+        #[test]
+        fn one_pass_finds_what_two_find(
+            fields in prop::collection::vec("(Host|Age|X-[a-zA-Z]{1,40}|@x|): {0,2}[!-~\t]{0,70}[ \t]?(\r\n|\r\n|\r\n|\n|\r)", 0..10),
+            path in "[a-z]{0,90}",
+            rest in prop::collection::vec(any::<u8>(), 0..80),
+        ) {
+            let mut text = format!("GET /{path} HTTP/1.1\r\n{}\r\n", fields.concat()).into_bytes();
+            text.extend_from_slice(&rest);
+            prop_assert_eq!(as_text(in_one_pass(&text)), as_text(in_two_passes(&text)));
+        }
+
+        #[test]
+        fn a_good_head_is_found_in_one_pass(
+            fields in prop::collection::vec("(Host|Age|X-[a-zA-Z]{1,20}): [!-~]{1,9}( [!-~]{1,9}){0,3}\r\n", 0..8),
+            rest in prop::collection::vec(any::<u8>(), 0..80),
+        ) {
+            let mut text = format!("GET / HTTP/1.1\r\n{}\r\n", fields.concat()).into_bytes();
+            let len = text.len();
+            text.extend_from_slice(&rest);
+            prop_assume!(len <= LIMITS.head_bytes);
+            prop_assert_eq!(find_lines(&text, &LIMITS).map(|lines| lines.len), Some(len));
+        }
+
         #[test]
         fn finding_the_end_does_not_depend_on_segmentation(text in "([A-Za-z: /]|\r\n|\n|\r|\0){0,80}", step in 1usize..20) {
             prop_assert_eq!(scan(text.as_bytes(), step), scan(text.as_bytes(), 1000));
@@ -450,8 +578,8 @@ mod tests {
             let mut all = text.into_bytes();
             for input in [bytes.clone(), all.clone(), { all.splice(0..0, bytes); all }] {
                 let input = Bytes::from(input);
-                let _: Result<_, _> = parse_request(input.clone(), &LIMITS);
-                let _: Result<_, _> = parse_response(input, &LIMITS);
+                let _: Result<_, _> = parse_request(input.clone().into(), &LIMITS);
+                let _: Result<_, _> = parse_response(input.into(), &LIMITS);
             }
         }
     }

@@ -89,6 +89,8 @@ pub struct HeaderBlock {
     arena: SmallVec<[Vec<u8>; 1]>,
     slots: Vec<Slot>,
     present: Present,
+    /// Of `present`, those that may be there more than once.
+    repeated: Present,
 }
 
 /// A set of well-known names, by [`Known::bit`]. In two words, so that the block needs no more alignment than they do.
@@ -106,22 +108,56 @@ impl Present {
     }
 
     #[inline]
-    fn add(&mut self, bits: u128) {
-        *self = Present::of(self.bits() | bits);
+    fn has(self, name: Known) -> bool {
+        self.bits() & name.bit() != 0
+    }
+
+    fn remove(&mut self, name: Known) {
+        *self = Present::of(self.bits() & !name.bit());
+    }
+}
+
+/// What of the well-known names was seen, once and again. Two words are the set; the number of other names falls into
+/// the rest.
+#[derive(Debug, Default)]
+struct Seen {
+    once: [u64; 4],
+    again: [u64; 4],
+}
+
+impl Seen {
+    #[inline]
+    fn add(&mut self, number: u8) {
+        let (word, bit) = (usize::from(number >> 6), 1 << (number & 63));
+        self.again[word] |= self.once[word] & bit;
+        self.once[word] |= bit;
+    }
+
+    #[inline]
+    fn present(&self) -> Present {
+        Present([self.once[0], self.once[1]])
+    }
+
+    #[inline]
+    fn repeated(&self) -> Present {
+        Present([self.again[0], self.again[1]])
     }
 }
 
 /// Fields of received bytes, as the parser finds them.
+#[derive(Debug)]
 pub(crate) struct ReceivedFields {
     slots: Vec<Slot>,
-    present: Present,
+    seen: Seen,
 }
 
 impl ReceivedFields {
+    #[inline]
     pub(crate) fn new() -> Self {
-        ReceivedFields { slots: Vec::with_capacity(USUAL_FIELDS), present: Present::default() }
+        ReceivedFields { slots: Vec::with_capacity(USUAL_FIELDS), seen: Seen::default() }
     }
 
+    #[inline]
     pub(crate) fn len(&self) -> usize {
         self.slots.len()
     }
@@ -136,16 +172,14 @@ impl ReceivedFields {
         value: std::ops::Range<usize>,
         on_wire: bool,
     ) {
-        let span =
-            |r: std::ops::Range<usize>| Span { offset: r.start as u32, len: r.len() as u32, chunk: RECEIVED };
-        self.slots.push(Slot {
-            name: span(name),
-            value: span(value),
-            known: known.map_or(OTHER, Known::index),
-            canonical: false,
-            on_wire,
-        });
-        self.present.add(known.map_or(0, Known::bit));
+        let span = |r: std::ops::Range<usize>| Span {
+            offset: r.start as u32,
+            len: (r.end - r.start) as u32,
+            chunk: RECEIVED,
+        };
+        let known = known.map_or(OTHER, Known::index);
+        self.slots.push(Slot { name: span(name), value: span(value), known, canonical: false, on_wire });
+        self.seen.add(known);
     }
 }
 
@@ -159,6 +193,7 @@ impl Clone for HeaderBlock {
             arena: self.arena.clone(),
             slots,
             present: self.present,
+            repeated: self.repeated,
         }
     }
 }
@@ -171,8 +206,9 @@ impl HeaderBlock {
 
     /// A block of `fields`, which lie in `received`.
     pub(crate) fn over(received: Bytes, fields: ReceivedFields) -> Self {
-        let ReceivedFields { slots, present } = fields;
-        HeaderBlock { received, arena: SmallVec::new(), slots, present }
+        let ReceivedFields { slots, seen } = fields;
+        let (present, repeated) = (seen.present(), seen.repeated());
+        HeaderBlock { received, arena: SmallVec::new(), slots, present, repeated }
     }
 
     /// Number of fields (lines).
@@ -194,7 +230,13 @@ impl HeaderBlock {
     /// Whether a well-known field is present: one bit test.
     #[inline]
     pub fn has(&self, name: Known) -> bool {
-        self.present.bits() & name.bit() != 0
+        self.present.has(name)
+    }
+
+    /// Whether a well-known field may be present more than once: one bit test.
+    #[inline]
+    pub fn may_repeat(&self, name: Known) -> bool {
+        self.repeated.has(name)
     }
 
     /// Whether any of these well-known fields is present: one test of bits.
@@ -233,7 +275,7 @@ impl HeaderBlock {
         let mut from = 0;
         std::iter::from_fn(move || {
             let at = self.position(name, from)?;
-            from = at + 1;
+            from = if self.is_single(name) { self.slots.len() } else { at + 1 };
             Some(self.bytes(self.slots[at].value))
         })
     }
@@ -263,7 +305,11 @@ impl HeaderBlock {
     /// §5.5), non-token bytes in the name by `_`. Use [`Self::try_append`] for input that should be refused.
     pub fn append<'n>(&mut self, name: impl Into<FieldName<'n>>, value: impl AsRef<[u8]>) {
         let slot = self.make_slot(name.into(), value.as_ref());
-        self.present.add(Known::from_index(slot.known).map_or(0, Known::bit));
+        if let Some(known) = Known::from_index(slot.known) {
+            let (present, bit) = (self.present.bits(), known.bit());
+            self.repeated = Present::of(self.repeated.bits() | (present & bit));
+            self.present = Present::of(present | bit);
+        }
         self.slots.push(slot);
     }
 
@@ -294,8 +340,11 @@ impl HeaderBlock {
         let Some(first) = self.position(name, 0) else {
             return self.append(name, value);
         };
-        self.slots[first].value = self.store(value.as_ref(), is_forbidden, b' ');
+        self.slots[first].value = self.store_value(value.as_ref());
         self.slots[first].on_wire = false;
+        if self.is_single(name) {
+            return;
+        }
         while let Some(next) = self.position(name, first + 1) {
             self.slots.remove(next);
         }
@@ -306,13 +355,15 @@ impl HeaderBlock {
         let name = name.into();
         let Some(first) = self.position(name, 0) else { return 0 };
         let before = self.slots.len();
-        let mut at = Some(first);
-        while let Some(i) = at {
-            self.slots.remove(i);
-            at = self.position(name, i);
+        self.slots.remove(first);
+        if !self.is_single(name) {
+            while let Some(i) = self.position(name, first) {
+                self.slots.remove(i);
+            }
         }
         if let FieldName::Known(known) = name {
-            self.present = Present::of(self.present.bits() & !known.bit());
+            self.present.remove(known);
+            self.repeated.remove(known);
         }
         before - self.slots.len()
     }
@@ -321,8 +372,9 @@ impl HeaderBlock {
     pub fn retain(&mut self, mut keep: impl FnMut(Field<'_>) -> bool) {
         let mut slots = std::mem::take(&mut self.slots);
         slots.retain(|slot| keep(self.field(slot)));
-        let known = slots.iter().filter_map(|s| Known::from_index(s.known));
-        self.present = Present::of(known.fold(0, |set, k| set | k.bit()));
+        let mut seen = Seen::default();
+        slots.iter().for_each(|slot| seen.add(slot.known));
+        (self.present, self.repeated) = (seen.present(), seen.repeated());
         self.slots = slots;
     }
 
@@ -355,7 +407,8 @@ impl HeaderBlock {
                 on_wire: self.name_bytes(slot).first() != Some(&b'@'),
             });
         }
-        HeaderBlock { received: bytes.into(), arena: SmallVec::new(), slots, present: self.present }
+        let (present, repeated) = (self.present, self.repeated);
+        HeaderBlock { received: bytes.into(), arena: SmallVec::new(), slots, present, repeated }
     }
 
     /// Appends the fields as `Name: value CRLF`, internal (`@`) ones left out.
@@ -407,6 +460,12 @@ impl HeaderBlock {
         }
     }
 
+    /// Whether a field of that name, which is there, is surely the only one.
+    #[inline]
+    fn is_single(&self, name: FieldName<'_>) -> bool {
+        matches!(name, FieldName::Known(known) if !self.may_repeat(known))
+    }
+
     fn scan(&self, name: FieldName<'_>, from: usize) -> Option<usize> {
         let slots = self.slots.get(from..)?;
         let at = match name {
@@ -432,21 +491,41 @@ impl HeaderBlock {
     }
 
     fn make_slot(&mut self, name: FieldName<'_>, value: &[u8]) -> Slot {
-        let value = self.store(value, is_forbidden, b' ');
+        let value = self.store_value(value);
         match name {
             FieldName::Known(known) => {
                 Slot { name: value, value, known: known.index(), canonical: true, on_wire: false }
             }
             FieldName::Other(name) => {
                 let internal = name.first() == Some(&b'@');
-                let name = self.store(name, |b| !(is_token_byte(b) || internal && b == b'@'), b'_');
-                Slot { name, value, known: OTHER, canonical: false, on_wire: false }
+                let stored_name = self.store(name);
+                self.replace(stored_name, |b| !(is_token_byte(b) || internal && b == b'@'), b'_');
+                Slot { name: stored_name, value, known: OTHER, canonical: false, on_wire: false }
             }
         }
     }
 
-    /// Copies `bytes` into the arena, with `replacement` for each byte that is `bad`.
-    fn store(&mut self, bytes: &[u8], bad: impl Fn(u8) -> bool, replacement: u8) -> Span {
+    fn store_value(&mut self, value: &[u8]) -> Span {
+        let span = self.store(value);
+        // What cannot stand in a value is among the controls: mostly there is none.
+        if has_control(value) {
+            self.replace(span, is_forbidden, b' ');
+        }
+        span
+    }
+
+    /// Puts `replacement` for each byte that is `bad` of what was stored last.
+    fn replace(&mut self, stored: Span, bad: impl Fn(u8) -> bool, replacement: u8) {
+        let Some(chunk) = self.arena.last_mut() else { return };
+        for byte in &mut chunk[stored.offset as usize..] {
+            if bad(*byte) {
+                *byte = replacement;
+            }
+        }
+    }
+
+    /// Copies `bytes` into the arena.
+    fn store(&mut self, bytes: &[u8]) -> Span {
         let fits = self.arena.last().is_some_and(|c| c.capacity() - c.len() >= bytes.len());
         if !fits {
             self.arena.push(Vec::with_capacity(bytes.len().max(CHUNK_BYTES)));
@@ -455,11 +534,6 @@ impl HeaderBlock {
         let Some(chunk) = self.arena.last_mut() else { return Span { offset: 0, len: 0, chunk: RECEIVED } };
         let offset = chunk.len();
         chunk.extend_from_slice(bytes);
-        for byte in &mut chunk[offset..] {
-            if bad(*byte) {
-                *byte = replacement;
-            }
-        }
         Span { offset: offset as u32, len: bytes.len() as u32, chunk: chunk_number }
     }
 }
@@ -482,6 +556,19 @@ fn write_field(name: &[u8], value: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(b": ");
     out.extend_from_slice(value);
     out.extend_from_slice(b"\r\n");
+}
+
+/// Whether a byte may be below 0x20; `false` is certain. Eight bytes at a time.
+#[inline]
+fn has_control(bytes: &[u8]) -> bool {
+    const HIGHS: u64 = u64::from_ne_bytes([0x80; 8]);
+    const SPACES: u64 = u64::from_ne_bytes([b' '; 8]);
+    let (words, rest) = bytes.as_chunks::<8>();
+    let below = |word: &[u8; 8]| {
+        let word = u64::from_ne_bytes(*word);
+        word.wrapping_sub(SPACES) & !word & HIGHS != 0
+    };
+    words.iter().any(below) || rest.iter().any(|byte| *byte < b' ')
 }
 
 /// Bytes that no field value may hold (RFC 9110 §5.5).
@@ -560,6 +647,16 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_control_is_never_missed(bytes in prop::collection::vec(any::<u8>(), 0..40)) {
+            prop_assert!(has_control(&bytes) || bytes.iter().all(|byte| *byte >= b' '));
+        }
+
+        #[test]
+        fn text_has_no_control(text in "[ -~]{0,40}") {
+            prop_assert!(!has_control(text.as_bytes()));
+        }
+
         #[test]
         fn block_agrees_with_a_list_of_pairs(ops in prop::collection::vec((0u8..4, "[A-Ca-c]|Host|AGE|age", "[a-z]{0,6}"), 0..40)) {
             let mut block = HeaderBlock::new();

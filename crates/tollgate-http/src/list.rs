@@ -45,7 +45,7 @@ fn unquoted(text: &[u8], separator: u8) -> Option<usize> {
 
 /// The place of `byte` in `text`, where it is likely to stand near: eight bytes at a time, without a call.
 #[inline]
-fn find_near(byte: u8, text: &[u8]) -> Option<usize> {
+pub(crate) fn find_near(byte: u8, text: &[u8]) -> Option<usize> {
     const ONES: u64 = u64::from_ne_bytes([1; 8]);
     const HIGHS: u64 = ONES << 7;
     const NEAR: usize = 64;

@@ -16,8 +16,8 @@ type Block = [u8; BLOCK];
 struct Marks {
     returns: u64,
     colons: u64,
-    /// Whether there is a byte that is neither visible nor SP, HTAB, CR, LF or obs-text (RFC 9110 §5.5).
-    has_forbidden: bool,
+    /// Bytes that are neither visible nor SP or obs-text.
+    controls: u64,
 }
 
 /// The block of `text` at `start`, filled up with spaces.
@@ -53,18 +53,20 @@ pub(crate) fn line_feeds(text: &[u8], start: usize) -> LineFeeds {
     LineFeeds { all, bare: all & !behind_returns, second: all & behind_feeds }
 }
 
-/// Goes along field lines.
+/// Goes along the lines of a head.
 pub(crate) struct LineWalk<'a> {
     text: &'a [u8],
     start: usize,
     marks: Marks,
-    has_forbidden: bool,
+    /// Where the first byte is that cannot be in a field line or its end.
+    forbidden: usize,
 }
 
 impl<'a> LineWalk<'a> {
     /// Begins at the front of `text`.
+    #[inline]
     pub(crate) fn new(text: &'a [u8]) -> LineWalk<'a> {
-        let mut walk = LineWalk { text, start: 0, marks: Marks::default(), has_forbidden: false };
+        let mut walk = LineWalk { text, start: 0, marks: Marks::default(), forbidden: usize::MAX };
         walk.load();
         walk
     }
@@ -72,8 +74,21 @@ impl<'a> LineWalk<'a> {
     // Long, and wanted in three places.
     #[inline(never)]
     fn load(&mut self) {
+        let behind_return = self.marks.returns >> (BLOCK - 1);
         self.marks = marks(&block(self.text, self.start));
-        self.has_forbidden |= self.marks.has_forbidden;
+        let line_ends = self.marks.returns | self.marks.returns << 1 | behind_return;
+        let odd = self.marks.controls & !line_ends;
+        if odd != 0 {
+            self.note_forbidden(odd);
+        }
+    }
+
+    /// Of these controls, which are no CR and do not follow one, HTAB is allowed.
+    #[cold]
+    fn note_forbidden(&mut self, odd: u64) {
+        let places = (self.start..self.text.len()).take(BLOCK);
+        let found = places.zip(0..).find(|(at, bit)| odd >> bit & 1 == 1 && self.text[*at] != b'\t');
+        self.forbidden = self.forbidden.min(found.map_or(usize::MAX, |(at, _)| at));
     }
 
     /// The first colon at or behind `from`, which is not before what was found last.
@@ -90,19 +105,18 @@ impl<'a> LineWalk<'a> {
 
     #[inline]
     fn find(&mut self, from: usize, which: impl Fn(&Marks) -> u64) -> Option<usize> {
-        let mut from = from;
+        let mut within = from.saturating_sub(self.start);
         loop {
-            let within = from.checked_sub(self.start)?;
             if within < BLOCK {
                 let found = which(&self.marks) & (u64::MAX << within);
                 if found != 0 {
                     return Some(self.start + found.trailing_zeros() as usize);
                 }
-                from = self.start + BLOCK;
             }
             if !self.advance() {
                 return None;
             }
+            within = within.saturating_sub(BLOCK);
         }
     }
 
@@ -117,11 +131,12 @@ impl<'a> LineWalk<'a> {
         true
     }
 
-    /// Whether the whole text is of bytes that may be in field lines and their line ends.
+    /// Whether the text up to `end`, which is not before what was found last, is of bytes that may be in field lines and
+    /// their line ends. What follows a CR is not looked at.
     #[inline]
-    pub(crate) fn ends_clean(mut self) -> bool {
-        while self.advance() {}
-        !self.has_forbidden
+    pub(crate) fn is_clean_to(mut self, end: usize) -> bool {
+        while self.start + BLOCK < end && self.advance() {}
+        self.forbidden >= end
     }
 }
 
@@ -152,16 +167,12 @@ fn equal(block: &Block, byte: u8) -> u64 {
 #[inline]
 fn marks(block: &Block) -> Marks {
     let mut marks = Marks::default();
-    let mut forbidden = u8x16::splat(0);
     for (from, bytes) in lanes(block) {
-        let returns = each(bytes, b'\r');
-        let below_space = bytes.simd_le(u8x16::splat(0x1f));
-        let allowed = returns | each(bytes, b'\n') | each(bytes, b'\t');
-        forbidden |= (below_space & !allowed) | each(bytes, 0x7f);
-        marks.returns |= bits(returns, from);
+        let controls = bytes.simd_le(u8x16::splat(0x1f)) | each(bytes, 0x7f);
+        marks.controls |= bits(controls, from);
+        marks.returns |= bits(each(bytes, b'\r'), from);
         marks.colons |= bits(each(bytes, b':'), from);
     }
-    marks.has_forbidden = forbidden.to_bitmask() != 0;
     marks
 }
 
@@ -177,12 +188,16 @@ mod tests {
         Marks {
             returns: all(&|b| b == b'\r'),
             colons: all(&|b| b == b':'),
-            has_forbidden: block.iter().any(|b| is_forbidden(*b)),
+            controls: all(&|b| b < b' ' || b == 0x7f),
         }
     }
 
-    fn is_forbidden(b: u8) -> bool {
-        b == 0x7f || (b < b' ' && !matches!(b, b'\t' | b'\r' | b'\n'))
+    /// The place of the first byte that is forbidden.
+    fn forbidden(text: &[u8]) -> Option<usize> {
+        let is_forbidden = |at: usize, b: u8| {
+            (b == 0x7f || b < b' ') && !matches!(b, b'\t' | b'\r') && !(at > 0 && text[at - 1] == b'\r')
+        };
+        text.iter().enumerate().position(|(at, b)| is_forbidden(at, *b))
     }
 
     fn bytes(max: usize) -> impl Strategy<Value = Vec<u8>> {
@@ -233,15 +248,17 @@ mod tests {
         }
 
         #[test]
-        fn a_text_is_clean_if_no_byte_is_forbidden(text in bytes(200)) {
-            prop_assert_eq!(LineWalk::new(&text).ends_clean(), !text.iter().any(|b| is_forbidden(*b)));
+        fn a_text_is_clean_up_to_its_first_forbidden_byte(text in bytes(200), end in 0usize..200) {
+            prop_assume!(end <= text.len());
+            let naive = forbidden(&text).is_none_or(|at| at >= end);
+            prop_assert_eq!(LineWalk::new(&text).is_clean_to(end), naive);
         }
 
         #[test]
         fn one_forbidden_byte_anywhere_is_seen(length in 1usize..200, at: prop::sample::Index, byte in 0u8..0x80) {
             let mut text = vec![b'a'; length];
             text[at.index(length)] = byte;
-            prop_assert_eq!(LineWalk::new(&text).ends_clean(), !is_forbidden(byte));
+            prop_assert_eq!(LineWalk::new(&text).is_clean_to(length), forbidden(&text).is_none());
         }
     }
 }

@@ -4,6 +4,7 @@
 //! them again. Components are kept as received: no decoding, no normalising, no case change.
 //! Not responsible for: which host a request is meant for when URL and `Host` differ (the transaction).
 
+use crate::list::find_near;
 use bytes::{Buf, Bytes};
 use std::net::Ipv6Addr;
 
@@ -167,9 +168,9 @@ impl Url {
 
     /// Path, query and fragment from `start` on.
     fn with_path(mut text: Bytes, start: usize) -> Url {
-        let fragment = memchr::memchr(b'#', &text[start..]).map(|i| start + i);
+        let fragment = find_near(b'#', &text[start..]).map(|i| start + i);
         let end = fragment.unwrap_or(text.len());
-        let query = memchr::memchr(b'?', &text[start..end]).map(|i| start + i);
+        let query = find_near(b'?', &text[start..end]).map(|i| start + i);
         let fragment = fragment.map(|f| text.slice(f + 1..));
         let query_text = query.map(|q| text.slice(q + 1..end));
         text.truncate(query.unwrap_or(end));
@@ -262,7 +263,7 @@ pub fn split_host_port(text: &[u8]) -> Result<(&[u8], Option<u16>), UrlError> {
     let host_len = if text.first() == Some(&b'[') {
         memchr::memchr(b']', text).ok_or(UrlError::Host)? + 1
     } else {
-        memchr::memchr(b':', text).unwrap_or(text.len())
+        find_near(b':', text).unwrap_or(text.len())
     };
     let (host, rest) = text.split_at(host_len);
     if !is_host(host) {
@@ -272,11 +273,12 @@ pub fn split_host_port(text: &[u8]) -> Result<(&[u8], Option<u16>), UrlError> {
         [] => Ok((host, None)),
         [b':'] => Ok((host, None)),
         [b':', digits @ ..] => {
-            let text = std::str::from_utf8(digits).map_err(|_| UrlError::Port)?;
             if digits.len() > 5 || !digits.iter().all(u8::is_ascii_digit) {
                 return Err(UrlError::Port);
             }
-            text.parse().ok().filter(|p| *p != 0).map(|p| (host, Some(p))).ok_or(UrlError::Port)
+            let number = digits.iter().fold(0, |number, digit| number * 10 + u32::from(digit - b'0'));
+            let port = u16::try_from(number).ok().filter(|port| *port != 0);
+            port.map(|port| (host, Some(port))).ok_or(UrlError::Port)
         }
         _ => Err(UrlError::Host),
     }

@@ -167,6 +167,7 @@ pub struct Transaction {
 
 impl Transaction {
     /// A transaction before its request; the engine and [`mock`](crate::mock) make it.
+    #[inline]
     pub fn new(parts: TransactionParts) -> Transaction {
         Transaction {
             id: parts.id,

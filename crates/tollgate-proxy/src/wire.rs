@@ -17,7 +17,7 @@ use tollgate_event::pool::ScratchVec;
 use tollgate_http::HeaderBlock;
 use tollgate_http::chunked::Decoder;
 use tollgate_http::framing::Framing;
-use tollgate_http::h1::{self, HeadError, HeadScanner, Limits};
+use tollgate_http::h1::{self, Head, HeadError, HeadScanner, Limits};
 use tollgate_plugin::BodyError;
 
 /// A connection with what was read from it but not used yet.
@@ -143,9 +143,29 @@ impl Wire {
         &mut self,
         limits: &Limits,
         may_start: fn(&[u8]) -> bool,
+    ) -> Result<Head, HeadReadError> {
+        if let Some(head) = self.take_whole_head(limits, may_start) {
+            return Ok(head);
+        }
+        self.read_head_in_pieces(limits, may_start).await.map(Head::from)
+    }
+
+    /// The message head, if it is there as a whole and nothing is wrong with it. Usually it came in one read and is a
+    /// slice of it.
+    pub(crate) fn take_whole_head(&mut self, limits: &Limits, may_start: fn(&[u8]) -> bool) -> Option<Head> {
+        if !may_start(&self.unread) {
+            return None;
+        }
+        let lines = h1::find_lines(&self.unread, limits)?;
+        Some(Head::with_lines(self.take_head(lines.len), lines))
+    }
+
+    async fn read_head_in_pieces(
+        &mut self,
+        limits: &Limits,
+        may_start: fn(&[u8]) -> bool,
     ) -> Result<Bytes, HeadReadError> {
         let mut scanner = HeadScanner::default();
-        // Usually the whole head came in one read and is a slice of it.
         if !self.unread.is_empty() || self.first_read().await? {
             self.skip_empty_lines();
             if let Some(end) = self.scan(&mut scanner, limits, may_start)? {
@@ -320,7 +340,7 @@ impl BodyReader {
         &mut self,
         wire: &mut Wire,
         cx: &mut Context<'_>,
-        trailers: &mut Option<HeaderBlock>,
+        trailers: &mut Option<Box<HeaderBlock>>,
     ) -> Poll<Result<Option<Bytes>, BodyError>> {
         let result = ready!(self.poll_piece(wire, cx, trailers));
         if result.is_err() {
@@ -333,7 +353,7 @@ impl BodyReader {
         &mut self,
         wire: &mut Wire,
         cx: &mut Context<'_>,
-        trailers: &mut Option<HeaderBlock>,
+        trailers: &mut Option<Box<HeaderBlock>>,
     ) -> Poll<Result<Option<Bytes>, BodyError>> {
         loop {
             match self {
@@ -360,7 +380,7 @@ impl BodyReader {
     fn take(
         &mut self,
         unread: &mut Bytes,
-        trailers: &mut Option<HeaderBlock>,
+        trailers: &mut Option<Box<HeaderBlock>>,
     ) -> Result<Option<Bytes>, BodyError> {
         match self {
             BodyReader::Length(remaining) => {
@@ -378,7 +398,7 @@ impl BodyReader {
                 *unread = unread.slice(decoded.consumed..);
                 if decoded.done {
                     let fields = decoder.trailers().map_err(malformed)?;
-                    *trailers = (!fields.is_empty()).then_some(fields);
+                    *trailers = (!fields.is_empty()).then(|| Box::new(fields));
                     *self = BodyReader::Done;
                 }
                 Ok((!piece.is_empty()).then_some(piece))

@@ -8,7 +8,7 @@
 //! for others) and the length of its value: two bytes for most. The text has `Name: value CRLF` for each, also for
 //! internal ones.
 
-use super::{ADDED_FIELDS, CHUNK_BYTES, Field, HeaderBlock, OTHER, Present, Slot, Span, write_field};
+use super::{ADDED_FIELDS, CHUNK_BYTES, Field, HeaderBlock, OTHER, Seen, Slot, Span, write_field};
 use crate::names::{FieldName, Known};
 use bytes::Bytes;
 use smallvec::SmallVec;
@@ -274,8 +274,7 @@ impl<'a> PackedFields<'a> {
         let count = self.len().min(table.len());
         let mut slots = Vec::with_capacity(count + ADDED_FIELDS);
         slots.resize(count, Slot::NONE);
-        // Two words are the set; what is in none falls into the others.
-        let mut present = [0u64; 4];
+        let mut seen = Seen::default();
         let Places { mut next, mut at, .. } = self.places();
         let mut filled = 0;
         for slot in &mut slots {
@@ -289,7 +288,7 @@ impl<'a> PackedFields<'a> {
             let value_len;
             (value_len, next) = len_at(table, next);
             let value = at + name_len + 2;
-            present[usize::from(known >> 6)] |= 1 << (known & 63);
+            seen.add(known);
             (slot.name.offset, slot.name.len) = (at as u32, name_len as u32);
             (slot.value.offset, slot.value.len) = (value as u32, value_len as u32);
             slot.known = known;
@@ -306,7 +305,8 @@ impl<'a> PackedFields<'a> {
             received: Bytes::new(),
             arena: SmallVec::from_buf([chunk]),
             slots,
-            present: Present([present[0], present[1]]),
+            present: seen.present(),
+            repeated: seen.repeated(),
         }
     }
 }

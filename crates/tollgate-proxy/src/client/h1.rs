@@ -12,7 +12,7 @@ use tollgate_config::ids;
 use tollgate_config::records::TxnRecords;
 use tollgate_event::pool::ScratchVec;
 use tollgate_http::framing::{self, Framing};
-use tollgate_http::{HeaderBlock, Request, Response, Version, chunked, h1, names};
+use tollgate_http::{HeaderBlock, Method, Request, Response, Url, Version, chunked, h1, names};
 use tollgate_plugin::BodyError;
 
 /// The connection with the state of its current transaction.
@@ -22,7 +22,7 @@ pub(crate) struct H1Client {
     /// Counts the connection as open; given back when it is closed.
     open: Option<OpenConnection>,
     body: BodyReader,
-    trailers: Option<HeaderBlock>,
+    trailers: Option<Box<HeaderBlock>>,
     version: Version,
     awaits_continue: bool,
     /// The client has ended its direction.
@@ -60,6 +60,14 @@ impl H1Client {
     }
 }
 
+fn no_request(error: HeadReadError) -> RequestError {
+    match error {
+        HeadReadError::Bad(error) => RequestError::Head(error),
+        HeadReadError::Timeout => RequestError::Timeout,
+        HeadReadError::Closed { .. } | HeadReadError::Io => RequestError::Closed,
+    }
+}
+
 fn gone(error: &io::Error) -> ClientGone {
     if error.kind() == io::ErrorKind::TimedOut { ClientGone::Timeout } else { ClientGone::Closed }
 }
@@ -94,18 +102,21 @@ impl ClientStream for H1Client {
         self.base = (self.wire.received - self.wire.unread_len() as u64, self.wire.sent);
         self.wire.set_deadline(limits::seconds(records, ids::TOLLGATE_HTTP_REQUEST_HEADER_TIMEOUT));
         let limits = limits::request_head(records);
-        let head = self.wire.read_head(&limits, h1::may_start_request).await.map_err(|e| match e {
-            HeadReadError::Bad(e) => RequestError::Head(e),
-            HeadReadError::Timeout => RequestError::Timeout,
-            HeadReadError::Closed { .. } | HeadReadError::Io => RequestError::Closed,
-        })?;
-        self.wire.set_limit(limits::seconds(records, ids::HTTP_TRANSACTION_NO_ACTIVITY_TIMEOUT_IN));
-        let parsed = match h1::parse_request(head, &limits) {
-            Ok(parsed) => parsed,
-            Err(error) => return Err(RequestError::Head(error)),
+        let head = match self.wire.take_whole_head(&limits, h1::may_start_request) {
+            Some(head) => head,
+            None => {
+                Box::pin(self.wire.read_head(&limits, h1::may_start_request)).await.map_err(no_request)?
+            }
         };
-        let framing = framing::of_request(parsed.version, &parsed.headers).map_err(RequestError::Framing)?;
-        *request = parsed;
+        self.wire.set_limit(limits::seconds(records, ids::HTTP_TRANSACTION_NO_ACTIVITY_TIMEOUT_IN));
+        h1::parse_request_into(head, &limits, request).map_err(RequestError::Head)?;
+        let framing = match framing::of_request(request.version, &request.headers) {
+            Ok(framing) => framing,
+            Err(error) => {
+                *request = Request::new(Method::Get, Url::origin(Bytes::new(), None));
+                return Err(RequestError::Framing(error));
+            }
+        };
         self.version = request.version;
         self.body = BodyReader::new(framing);
         self.trailers = None;
@@ -160,7 +171,7 @@ impl ClientStream for H1Client {
     }
 
     fn take_trailers(&mut self) -> Option<HeaderBlock> {
-        self.trailers.take()
+        self.trailers.take().map(|fields| *fields)
     }
 
     async fn send_interim(&mut self, response: &Response) -> Result<(), ClientGone> {

@@ -63,7 +63,8 @@ pub(crate) trait Duplex {
 
 /// One request and its response on a client's connection or stream.
 pub(crate) trait ClientStream: Duplex {
-    /// Reads the request header into `request`, which stays as it is if there is an error.
+    /// Reads the request header into `request`, which is none (as [`tollgate_plugin::Transaction`] has it at first) if
+    /// there is an error.
     async fn read_request(
         &mut self,
         records: &TxnRecords,

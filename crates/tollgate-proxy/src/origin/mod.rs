@@ -58,12 +58,18 @@ impl OriginConn {
     }
 
     /// Reads one response header (interim ones included).
-    pub(crate) async fn read_response(&mut self, limits: &Limits) -> Result<Response, HeadReadError> {
-        let head = self.wire.read_head(limits, may_start_response).await?;
+    pub(crate) async fn read_response(&mut self, limits: &Limits) -> Result<Box<Response>, HeadReadError> {
+        let head = match self.wire.take_whole_head(limits, may_start_response) {
+            Some(head) => head,
+            None => Box::pin(self.wire.read_head(limits, may_start_response)).await?,
+        };
         if let Some(Seen(facts)) = &self.seen {
             facts.set_response_header_bytes(head.len() as u64);
         }
-        h1::parse_response(head, limits).map_err(HeadReadError::Bad)
+        match h1::parse_response(head, limits) {
+            Ok(response) => Ok(Box::write(Box::new_uninit(), response)),
+            Err(error) => Err(HeadReadError::Bad(error)),
+        }
     }
 }
 
@@ -88,7 +94,7 @@ fn may_start_response(buffer: &[u8]) -> bool {
 pub(crate) struct OriginBody {
     conn: Option<Box<OriginConn>>,
     reader: BodyReader,
-    trailers: Option<HeaderBlock>,
+    trailers: Option<Box<HeaderBlock>>,
     keep: bool,
     thread: Rc<EngineThread>,
     received: u64,
@@ -137,7 +143,7 @@ impl OriginBody {
     }
 
     pub(crate) fn take_trailers(&mut self) -> Option<HeaderBlock> {
-        self.trailers.take()
+        self.trailers.take().map(|fields| *fields)
     }
 
     /// Whether the body has been read to its end.

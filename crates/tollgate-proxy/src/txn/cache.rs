@@ -116,7 +116,7 @@ impl<S: ClientStream> Exchange<'_, S> {
             self.cache.reason =
                 self.cache.reason.or(skip).or_else(|| self.is_upgrade().then_some(CacheReason::Upgrade));
             self.txn.cache_lookup = Some(CacheLookup::Skipped);
-            self.hook(TransactionHook::CacheLookupComplete).await?;
+            fire!(self, CacheLookupComplete);
             self.txn.redo_cache_lookup = None;
             return Ok(Plan::Fetch(None));
         }
@@ -133,7 +133,13 @@ impl<S: ClientStream> Exchange<'_, S> {
         self.mark(Milestone::CacheOpenReadEnd);
         self.thread.metrics.inc(Metric::CacheLookups);
         self.cache.key = Some(key);
-        let Some(object) = found else { return self.missed().await };
+        let Some(object) = found else {
+            if self.is_miss_heard() {
+                return Box::pin(self.missed()).await;
+            }
+            self.note_miss();
+            return self.plan_fetch();
+        };
         self.found(object).await
     }
 
@@ -198,12 +204,21 @@ impl<S: ClientStream> Exchange<'_, S> {
         self.choose(&alternates)
     }
 
-    pub(super) async fn missed(&mut self) -> Result<Plan, Stop> {
+    /// Whether handlers are told of a miss, or one has had a say in it.
+    fn is_miss_heard(&self) -> bool {
+        self.txn.has_handlers(TransactionHook::CacheLookupComplete) || self.txn.redo_cache_lookup.is_some()
+    }
+
+    fn note_miss(&mut self) {
         self.cache.reason = None;
         self.thread.metrics.inc(Metric::CacheMisses);
         self.cache.forward.get_or_insert(Forward::UriMiss);
         self.txn.cache_lookup = Some(CacheLookup::Miss);
-        self.hook(TransactionHook::CacheLookupComplete).await?;
+    }
+
+    pub(super) async fn missed(&mut self) -> Result<Plan, Stop> {
+        self.note_miss();
+        fire!(self, CacheLookupComplete);
         self.txn.cache_lookup = Some(CacheLookup::Miss);
         if self.is_redone() {
             return Box::pin(self.look_up()).await;
@@ -225,8 +240,8 @@ impl<S: ClientStream> Exchange<'_, S> {
         {
             self.txn.cached_response = Some(stored_response(object.head()));
             self.txn.cached_response_time = Some(object.head().response_time());
-            self.hook(TransactionHook::ReadCacheHdr).await?;
-            self.hook(TransactionHook::CacheLookupComplete).await?;
+            fire!(self, ReadCacheHdr);
+            fire!(self, CacheLookupComplete);
             if self.is_redone() {
                 return Box::pin(self.look_up()).await;
             }

@@ -14,6 +14,7 @@ use crate::client::ClientStream;
 use crate::disk::{self, DiskSink, FillBody, Patched};
 use crate::error_page::ErrorKind;
 use std::future::poll_fn;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use tollgate_cache::range::content_range;
@@ -59,7 +60,11 @@ impl<S: ClientStream> Exchange<'_, S> {
             Asked::Upgraded(response, conn) => {
                 Box::pin(self.upgrade_tunnel(response, conn)).await.map(Progress::Ended)
             }
-            Asked::Answer(answer) => self.deliver(answer, writer).await,
+            Asked::Answer(answer) if self.cache.gap.is_none() && self.cache.completing.is_none() => {
+                let delivery = pin!(self.deliver_answer(answer, writer));
+                delivery.await
+            }
+            Asked::Answer(answer) => Box::pin(self.deliver_part(answer, writer)).await,
         }
     }
 
@@ -81,7 +86,12 @@ impl<S: ClientStream> Exchange<'_, S> {
         }
     }
 
-    async fn deliver(&mut self, answer: OriginAnswer, writer: Option<FillWriter>) -> Result<Progress, Stop> {
+    /// Delivers what completes a stored part.
+    async fn deliver_part(
+        &mut self,
+        answer: OriginAnswer,
+        writer: Option<FillWriter>,
+    ) -> Result<Progress, Stop> {
         if let Some(gap) = self.cache.gap.take() {
             return Box::pin(self.deliver_into_gap(*gap, answer, writer)).await;
         }

@@ -82,7 +82,7 @@ impl<S: ClientStream> Exchange<'_, S> {
     async fn resolve_with_hook(&mut self) -> Result<Route, Stop> {
         let order = self.resolve().await?;
         let mut order = self.keep_followed(order)?;
-        self.hook(TransactionHook::OsDns).await?;
+        fire!(self, OsDns);
         // The other addresses stay in reserve unless a handler has chosen another one.
         if let Some(addr) = self.txn.origin_addr
             && order.first() != Some(&addr)
@@ -157,10 +157,10 @@ impl<S: ClientStream> Exchange<'_, S> {
 
     async fn ask_intercept(&mut self, intercept: Rc<dyn tollgate_plugin::Intercept>) -> Result<Asked, Stop> {
         if self.resolved.is_none() && self.txn.cache_lookup.is_some() {
-            self.hook(TransactionHook::OsDns).await?;
+            fire!(self, OsDns);
         }
         self.build_proxy_request();
-        self.hook(TransactionHook::SendRequestHdr).await?;
+        fire!(self, SendRequestHdr);
         let request_time = tollgate_event::clock::unix_seconds();
         let request =
             self.txn.proxy_request.clone().unwrap_or_else(|| Box::new(self.txn.client_request.clone()));
@@ -196,7 +196,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         // Handlers of later points may ask what the origin said.
         if is_seen(TransactionHook::ReadResponseHdr) || is_seen(TransactionHook::SendResponseHdr) {
             self.txn.origin_response = Some(answer.response);
-            self.hook(TransactionHook::ReadResponseHdr).await?;
+            fire!(self, ReadResponseHdr);
             answer.response =
                 self.txn.origin_response.clone().unwrap_or_else(|| Box::new(Response::new(502)));
         }
@@ -207,7 +207,7 @@ impl<S: ClientStream> Exchange<'_, S> {
     async fn upgraded(&mut self, response: Box<Response>, conn: Box<OriginConn>) -> Result<Asked, Stop> {
         self.mark(Milestone::ServerReadHeaderDone);
         self.txn.origin_response = Some(response);
-        self.hook(TransactionHook::ReadResponseHdr).await?;
+        fire!(self, ReadResponseHdr);
         let response = self.txn.origin_response.clone().unwrap_or_else(|| Box::new(Response::new(101)));
         Ok(Asked::Upgraded(response, conn))
     }
@@ -218,7 +218,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         loop {
             let mut conn = self.connection(order, fresh_only).await?;
             self.show_origin(&mut conn);
-            self.hook(TransactionHook::SendRequestHdr).await?;
+            fire!(self, SendRequestHdr);
             self.settle_proxy_request()?;
             let kept = conn.used > 0;
             let request_time = tollgate_event::clock::unix_seconds();

@@ -13,7 +13,7 @@ use tollgate_cache::rules;
 use tollgate_config::ids;
 use tollgate_config::records::TxnRecords;
 use tollgate_http::url::Form;
-use tollgate_http::{HeaderBlock, Known, Method, Request, Version, framing, list, names};
+use tollgate_http::{HeaderBlock, Known, Method, Request, Version, framing, names};
 use tollgate_plugin::TransactionHook;
 
 /// Where the request goes.
@@ -66,19 +66,10 @@ fn is_protected(known: Known) -> bool {
 /// Removes hop-by-hop fields and what Connection lists.
 pub(crate) fn strip_hop_by_hop(headers: &mut HeaderBlock) {
     if headers.has(names::CONNECTION) {
-        let is_usual = |option: &[u8]| USUAL_OPTIONS.iter().any(|u| option.eq_ignore_ascii_case(u));
-        let listed: Vec<Vec<u8>> = headers
-            .get_all(names::CONNECTION)
-            // Nearly always one usual option stands alone.
-            .filter(|value| !is_usual(value))
-            .flat_map(list::members)
-            .filter(|option| !is_usual(option))
-            .map(<[u8]>::to_vec)
-            .collect();
-        for name in listed {
-            if !Known::lookup(&name).is_some_and(is_protected) {
-                headers.remove(&name[..]);
-            }
+        // Nearly always one usual option stands alone.
+        let is_alone = !headers.may_repeat(names::CONNECTION);
+        if !(is_alone && headers.get(names::CONNECTION).is_some_and(is_usual_option)) {
+            strip_listed(headers);
         }
         headers.remove(names::CONNECTION);
     }
@@ -87,6 +78,21 @@ pub(crate) fn strip_hop_by_hop(headers: &mut HeaderBlock) {
             headers.remove(*known);
         }
     }
+}
+
+/// Removes what Connection lists.
+fn strip_listed(headers: &mut HeaderBlock) {
+    let options = headers.list(names::CONNECTION).filter(|option| !is_usual_option(option));
+    let listed: Vec<Vec<u8>> = options.map(<[u8]>::to_vec).collect();
+    for name in listed {
+        if !Known::lookup(&name).is_some_and(is_protected) {
+            headers.remove(&name[..]);
+        }
+    }
+}
+
+fn is_usual_option(option: &[u8]) -> bool {
+    USUAL_OPTIONS.iter().any(|usual| option.eq_ignore_ascii_case(usual))
 }
 
 /// Connection options that name no field, or one that is removed anyway.
@@ -126,13 +132,19 @@ impl<S: ClientStream> Exchange<'_, S> {
         };
         let chunked = self.client.body_remaining().is_none() && self.buffered.is_none();
         let client = &self.txn.client_request;
-        let mut headers = client.headers.clone();
-        strip_hop_by_hop(&mut headers);
+        // Copied into its place.
+        let mut request = Box::write(Box::new_uninit(), client.clone());
+        request.version = Version::Http11;
+        if request.url.form == Form::Absolute {
+            request.url.form = Form::Origin;
+        }
+        let headers = &mut request.headers;
+        strip_hop_by_hop(headers);
         headers.remove(names::PROXY_AUTHORIZATION);
         if self.host_due {
-            self.set_host(&mut headers);
+            self.set_host(headers);
         }
-        self.frame_request(&mut headers, chunked);
+        self.frame_request(headers, chunked);
         if self.cache.stale.is_some() || self.cache.fills {
             for name in [names::IF_NONE_MATCH, names::IF_MODIFIED_SINCE] {
                 headers.remove(name);
@@ -143,12 +155,12 @@ impl<S: ClientStream> Exchange<'_, S> {
                 headers.set(name, value);
             }
         }
-        self.ask_for_missing(&mut headers);
+        self.ask_for_missing(headers);
         let records = &self.txn.records;
-        anonymize(&mut headers, records);
-        self.insert_client(&mut headers);
+        anonymize(headers, records);
+        self.insert_client(headers);
         if records.flag(ids::HTTP_INSERT_REQUEST_VIA_STR) {
-            append_via(&mut headers, via_version(client.version), &self.thread.engine.via_id);
+            append_via(headers, via_version(client.version), &self.thread.engine.via_id);
         }
         if let Some(protocol) = upgrade {
             headers.append(names::UPGRADE, protocol);
@@ -156,12 +168,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         } else if !records.flag(ids::HTTP_KEEP_ALIVE_ENABLED_OUT) {
             headers.append(names::CONNECTION, "close");
         }
-        let mut url = client.url.clone();
-        if url.form == Form::Absolute {
-            url.form = Form::Origin;
-        }
-        self.txn.proxy_request =
-            Some(Box::new(Request { method: client.method.clone(), url, version: Version::Http11, headers }));
+        self.txn.proxy_request = Some(request);
     }
 
     /// Content-Length or Transfer-Encoding for the body that will be sent.

@@ -174,16 +174,8 @@ impl<S: ClientStream> Exchange<'_, S> {
         self.error(ErrorKind::PluginFailed, panic, true)
     }
 
-    /// Fires a hook point.
-    #[inline]
-    pub(crate) async fn hook(&mut self, hook: TransactionHook) -> Result<(), Stop> {
-        if !self.txn.has_handlers(hook) {
-            return Ok(());
-        }
-        self.run_hook(hook).await
-    }
-
-    async fn run_hook(&mut self, hook: TransactionHook) -> Result<(), Stop> {
+    /// Runs the handlers of a hook point. See `fire!`.
+    pub(crate) async fn run_hook(&mut self, hook: TransactionHook) -> Result<(), Stop> {
         self.settle_due_host();
         let watched = Watched { generation: &self.generation, thread: &self.thread };
         let run = HookRun::new(hook).run(&mut self.txn, &watched).await;

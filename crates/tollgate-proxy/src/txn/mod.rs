@@ -6,6 +6,15 @@
 //! Invariants: TXN_CLOSE runs exactly once; SEND_RESPONSE_HDR runs at most once; a stage that cannot go on returns a
 //! [`Stop`], which is turned into the one answer or the one abort at a single place.
 
+/// Fires a hook point of the transaction. Where it has no handlers this costs a bit test, and there is no future.
+macro_rules! fire {
+    ($exchange:expr, $hook:ident) => {
+        if $exchange.txn.has_handlers(tollgate_plugin::TransactionHook::$hook) {
+            $exchange.run_hook(tollgate_plugin::TransactionHook::$hook).await?;
+        }
+    };
+}
+
 mod alternates;
 mod cache;
 mod cache_rules;
@@ -192,6 +201,8 @@ pub(crate) async fn run<S: ClientStream>(
     exchange.run().await
 }
 
+// Inlined where it is called: the transaction is made where it stays.
+#[inline]
 pub(crate) fn new_transaction(
     thread: &Rc<EngineThread>,
     session: &Rc<Session>,
@@ -299,10 +310,10 @@ impl<S: ClientStream> Exchange<'_, S> {
     }
 
     async fn stages(&mut self) -> Result<TransactionEnd, Stop> {
-        self.hook(TransactionHook::TxnStart).await?;
+        fire!(self, TxnStart);
         self.read_request().await?;
         let _admitted = self.admit_request()?;
-        self.hook(TransactionHook::ReadRequestHdr).await?;
+        fire!(self, ReadRequestHdr);
         self.check_access()?;
         self.remap().await?;
         if self.txn.records.has_overrides() {

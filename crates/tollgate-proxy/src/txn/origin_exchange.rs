@@ -103,7 +103,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         let half_open = self.txn.records.flag(ids::HTTP_ALLOW_HALF_OPEN);
         loop {
             self.until_response(conn, sent, &mut pump, half_open).await?;
-            let mut response = Box::new(conn.read_response(&limits).await.map_err(head_fault)?);
+            let mut response = conn.read_response(&limits).await.map_err(head_fault)?;
             self.thread.metrics.add(Metric::OriginRequestBytes, std::mem::take(&mut conn.wire.sent));
             if !(100..200).contains(&response.status) {
                 return Ok(response);

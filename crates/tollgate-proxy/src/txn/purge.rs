@@ -23,7 +23,7 @@ use tollgate_cache::{Effect, Target};
 use tollgate_http::{HeaderBlock, Method, Url};
 use tollgate_obs::metrics::Metric;
 use tollgate_obs::outcome::TransactionEnd;
-use tollgate_plugin::{CacheLookup, LocalResponse, TransactionHook};
+use tollgate_plugin::{CacheLookup, LocalResponse};
 
 /// A regular expression for URLs, in a PURGE request.
 const FIELD_MATCH: &str = "Purge-Match";
@@ -64,7 +64,7 @@ impl<S: ClientStream> Exchange<'_, S> {
             (CacheLookup::Skipped, 200)
         };
         self.txn.cache_lookup = Some(found);
-        self.hook(TransactionHook::CacheLookupComplete).await?;
+        fire!(self, CacheLookupComplete);
         let page = LocalResponse::new(status, "", Bytes::new());
         Err(Stop::Answer(Box::new(Answer { page, end: TransactionEnd::Completed, close: false })))
     }

@@ -95,7 +95,7 @@ impl<S: ClientStream> Exchange<'_, S> {
     fn pushed_response(&self, bytes: Bytes) -> Option<(Response, Bytes)> {
         let limits = limits::response_head(&self.txn.records);
         let end = h1::HeadScanner::default().find_end(&bytes, &limits).ok().flatten()?;
-        let response = h1::parse_response(bytes.slice(..end), &limits).ok()?;
+        let response = h1::parse_response(bytes.slice(..end).into(), &limits).ok()?;
         let body = bytes.slice(end..);
         let framing =
             framing::of_response(&Method::Get, response.status, response.version, &response.headers).ok()?;

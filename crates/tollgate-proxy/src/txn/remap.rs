@@ -15,7 +15,7 @@ use tollgate_http::url::{Form, Scheme};
 use tollgate_http::{HeaderBlock, Method, names};
 use tollgate_obs::metrics::Metric;
 use tollgate_obs::outcome::TransactionEnd;
-use tollgate_plugin::{LocalResponse, RemapStatus, TransactionHook};
+use tollgate_plugin::{LocalResponse, RemapStatus};
 
 /// What the rules say.
 enum Mapped {
@@ -33,7 +33,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         if self.txn.skip_remapping {
             return Ok(());
         }
-        self.hook(TransactionHook::PreRemap).await?;
+        fire!(self, PreRemap);
         let generation = Arc::clone(&self.generation);
         let mapped = self.apply_rules(&generation.remap)?;
         let intercepted = self.txn.has_intercept();
@@ -48,7 +48,8 @@ impl<S: ClientStream> Exchange<'_, S> {
         if self.txn.status_override != 0 && !intercepted {
             return Err(self.status_answer());
         }
-        self.hook(TransactionHook::PostRemap).await
+        fire!(self, PostRemap);
+        Ok(())
     }
 
     /// Forward proxy: requests that name their host in the target need no rule.

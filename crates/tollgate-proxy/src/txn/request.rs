@@ -17,7 +17,7 @@ use tollgate_http::{Method, Request, Version, list, names};
 use tollgate_obs::metrics::Metric;
 use tollgate_obs::milestones::Milestone;
 use tollgate_obs::outcome::TransactionEnd;
-use tollgate_plugin::{BodyError, LocalResponse, TransactionHook};
+use tollgate_plugin::{BodyError, LocalResponse};
 
 impl<S: ClientStream> Exchange<'_, S> {
     /// Reads and checks the request header.
@@ -95,7 +95,10 @@ impl<S: ClientStream> Exchange<'_, S> {
     fn settle_host(&mut self) -> Result<(), Stop> {
         let (host, doubled) = {
             let headers = &self.txn.client_request.headers;
-            (headers.get_bytes(names::HOST), headers.get_all(names::HOST).nth(1).is_some())
+            (
+                headers.get_bytes(names::HOST),
+                headers.may_repeat(names::HOST) && headers.get_all(names::HOST).nth(1).is_some(),
+            )
         };
         if doubled {
             return Err(self.bad(ErrorKind::NoHost, "more than one Host field"));
@@ -243,7 +246,8 @@ impl<S: ClientStream> Exchange<'_, S> {
         }
         self.txn.buffered_body = pieces.iter().cloned().collect();
         self.buffered = Some(pieces);
-        self.hook(TransactionHook::RequestBufferReadComplete).await
+        fire!(self, RequestBufferReadComplete);
+        Ok(())
     }
 
     /// What a fault in the request body means.

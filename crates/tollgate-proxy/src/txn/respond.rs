@@ -19,7 +19,7 @@ use tollgate_http::{Method, Response, Version, date, framing, names};
 use tollgate_obs::metrics::Metric;
 use tollgate_obs::milestones::Milestone;
 use tollgate_obs::outcome::{CacheOutcome, CacheReason, TransactionEnd};
-use tollgate_plugin::{BodyError, DataSink, LocalResponse, TransactionHook};
+use tollgate_plugin::{BodyError, DataSink, LocalResponse};
 
 impl<S: ClientStream> Exchange<'_, S> {
     /// Sends `response` with `body` to the client. `age`: seconds, for a response from the cache. `length`: of the
@@ -48,7 +48,7 @@ impl<S: ClientStream> Exchange<'_, S> {
             return Ok(());
         }
         let status = self.txn.proxy_response.as_ref().map(|response| response.status);
-        self.hook(TransactionHook::SendResponseHdr).await?;
+        fire!(self, SendResponseHdr);
         self.note_redirect_made(status);
         if self.txn.redirect_url.is_some() && self.redirect_in_place_of_response() {
             return Err(Stop::Redirect);
@@ -156,9 +156,8 @@ impl<S: ClientStream> Exchange<'_, S> {
             OutFraming::None
         } else if let Some(n) = length {
             let digits = decimal(n);
-            let mut said = headers.get_all(names::CONTENT_LENGTH);
-            let is_said = said.next() == Some(digits.as_bytes()) && said.next().is_none();
-            drop(said);
+            let is_said = !headers.may_repeat(names::CONTENT_LENGTH)
+                && headers.get(names::CONTENT_LENGTH) == Some(digits.as_bytes());
             if !is_said {
                 headers.set(names::CONTENT_LENGTH, digits.as_bytes());
             }

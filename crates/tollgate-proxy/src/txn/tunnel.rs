@@ -23,7 +23,7 @@ use tollgate_event::timer::Watch;
 use tollgate_http::{Response, date, names};
 use tollgate_obs::metrics::Metric;
 use tollgate_obs::outcome::TransactionEnd;
-use tollgate_plugin::{CacheLookup, LocalResponse, TransactionHook};
+use tollgate_plugin::{CacheLookup, LocalResponse};
 
 impl<S: ClientStream> Exchange<'_, S> {
     /// CONNECT: TS RQ PR PO CL(SKIPPED) OD SR TC.
@@ -42,9 +42,9 @@ impl<S: ClientStream> Exchange<'_, S> {
             return Err(self.error(ErrorKind::ConnectPort, "CONNECT in an internal request", false));
         }
         self.txn.cache_lookup = Some(CacheLookup::Skipped);
-        self.hook(TransactionHook::CacheLookupComplete).await?;
+        fire!(self, CacheLookupComplete);
         let mut order = self.resolve_for_tunnel().await?;
-        self.hook(TransactionHook::OsDns).await?;
+        fire!(self, OsDns);
         if let Some(addr) = self.txn.origin_addr {
             order = smallvec![addr];
         }
@@ -122,7 +122,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         let opens = response.status;
         self.txn.proxy_response = Some(response);
         self.send_hook_ran = true;
-        self.hook(TransactionHook::SendResponseHdr).await?;
+        fire!(self, SendResponseHdr);
         let mut response = self.txn.proxy_response.clone().unwrap_or_else(|| Box::new(Response::new(500)));
         response.headers.remove(names::CONTENT_LENGTH);
         response.headers.remove(names::TRANSFER_ENCODING);

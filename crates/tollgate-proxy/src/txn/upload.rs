@@ -76,7 +76,7 @@ impl Interim {
         }
         let Some(end) = memchr::memmem::find(unread, b"\r\n\r\n") else { return Taken::Nothing };
         let end = end + 4;
-        let parsed = h1::parse_response(Bytes::copy_from_slice(&unread[..end]), &self.limits);
+        let parsed = h1::parse_response(Bytes::copy_from_slice(&unread[..end]).into(), &self.limits);
         let Ok(mut response) = parsed else { return Taken::Other };
         if !(100..200).contains(&response.status) || response.status == 101 || self.count() >= self.most {
             return Taken::Other;
