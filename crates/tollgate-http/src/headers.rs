@@ -117,30 +117,32 @@ impl Present {
     }
 }
 
-/// What of the well-known names was seen, once and again. Two words are the set; the number of other names falls into
-/// the rest.
+/// What of the well-known names was seen, once and again.
 #[derive(Debug, Default)]
 struct Seen {
-    once: [u64; 4],
-    again: [u64; 4],
+    once: [u64; 2],
+    again: [u64; 2],
 }
 
 impl Seen {
     #[inline]
     fn add(&mut self, number: u8) {
         let (word, bit) = (usize::from(number >> 6), 1 << (number & 63));
-        self.again[word] |= self.once[word] & bit;
-        self.once[word] |= bit;
+        // The number of other names falls into no word.
+        if let (Some(once), Some(again)) = (self.once.get_mut(word), self.again.get_mut(word)) {
+            *again |= *once & bit;
+            *once |= bit;
+        }
     }
 
     #[inline]
     fn present(&self) -> Present {
-        Present([self.once[0], self.once[1]])
+        Present(self.once)
     }
 
     #[inline]
     fn repeated(&self) -> Present {
-        Present([self.again[0], self.again[1]])
+        Present(self.again)
     }
 }
 

@@ -89,7 +89,7 @@ fn set_idle_limit(thread: &EngineThread, session: &Session, client: &mut H1Clien
     } else {
         ids::HTTP_KEEP_ALIVE_NO_ACTIVITY_TIMEOUT_IN
     };
-    let seconds = thread.generation().records.int(record).max(0) as u64;
+    let seconds = thread.with_generation(|generation| generation.records.int(record)).max(0) as u64;
     client.wire.set_idle_limit(Duration::from_secs(seconds));
 }
 

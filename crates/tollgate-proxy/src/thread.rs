@@ -67,13 +67,24 @@ impl EngineThread {
         })
     }
 
-    /// The current generation. Costs one relaxed load while it does not change.
+    /// The current generation, to be kept.
     pub(crate) fn generation(&self) -> Arc<Generation> {
+        self.refresh_generation();
+        Arc::clone(&self.generation.borrow())
+    }
+
+    /// What `look` makes of the current generation: without a count of who holds it.
+    pub(crate) fn with_generation<R>(&self, look: impl FnOnce(&Generation) -> R) -> R {
+        self.refresh_generation();
+        look(&self.generation.borrow())
+    }
+
+    /// Costs one load while the generation does not change.
+    fn refresh_generation(&self) {
         let number = self.engine.generation_number.load(Ordering::Acquire);
         if self.generation.borrow().number != number {
             self.generation.replace(self.engine.generation());
         }
-        Arc::clone(&self.generation.borrow())
     }
 
     pub(crate) fn now(&self) -> Instant {

@@ -78,9 +78,12 @@ impl Pool {
 
     /// Keeps a connection, unless there are enough for its address or keeping is off.
     pub(crate) fn put(&self, conn: Box<OriginConn>, thread: &EngineThread) {
-        let records = &thread.generation().records;
-        let seconds = records.int(ids::HTTP_KEEP_ALIVE_NO_ACTIVITY_TIMEOUT_OUT).max(0) as u64;
-        let most = usize::try_from(records.int(ids::TOLLGATE_HTTP_MAX_IDLE_PER_ORIGIN)).unwrap_or(usize::MAX);
+        let (seconds, most) = thread.with_generation(|generation| {
+            let records = &generation.records;
+            let seconds = records.int(ids::HTTP_KEEP_ALIVE_NO_ACTIVITY_TIMEOUT_OUT);
+            (seconds.max(0) as u64, records.int(ids::TOLLGATE_HTTP_MAX_IDLE_PER_ORIGIN))
+        });
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
         if thread.is_draining() {
             return;
         }

@@ -145,11 +145,11 @@ impl<S: ClientStream> Exchange<'_, S> {
 
     /// What the request and the records say of caching.
     pub(super) fn prepare_look_up(&mut self) {
-        self.cache.policy = if self.txn.records.has_overrides() {
-            policy::of(&self.txn.records)
+        if self.txn.records.has_overrides() {
+            self.cache.policy = policy::of(&self.txn.records);
         } else {
-            self.generation.policy
-        };
+            self.cache.policy = self.generation.policy;
+        }
         self.apply_cache_rules();
         self.cache.request = rules::request_policy(&self.txn.client_request, &self.cache.policy);
         self.cache.now = clock::unix_seconds();

@@ -246,7 +246,6 @@ impl<S: ClientStream> Exchange<'_, S> {
     }
 
     async fn connection(&mut self, order: &[SocketAddr], fresh_only: bool) -> Result<Box<OriginConn>, Stop> {
-        let host = Arc::clone(&self.next_hop.host);
         let is_post = matches!(self.txn.client_request.method, Method::Post | Method::Put);
         let timeout = if is_post {
             ids::HTTP_POST_CONNECT_ATTEMPTS_TIMEOUT
@@ -256,12 +255,14 @@ impl<S: ClientStream> Exchange<'_, S> {
         let may_reuse = !is_post || self.txn.records.flag(ids::HTTP_KEEP_ALIVE_POST_OUT);
         let by = Match::parse(self.txn.records.str(ids::HTTP_SERVER_SESSION_SHARING_MATCH));
         if !fresh_only && may_reuse && by != Match::None && !self.is_upgrade() {
-            let kept = order.iter().find_map(|addr| self.thread.pool.take(*addr, &host, by, &self.thread));
+            let (pool, host) = (&self.thread.pool, &self.next_hop.host);
+            let kept = order.iter().find_map(|addr| pool.take(*addr, host, by, &self.thread));
             if let Some(conn) = kept {
                 return Ok(conn);
             }
         }
         self.mark(Milestone::ServerConnect);
+        let host = Arc::clone(&self.next_hop.host);
         match connect::connect(&self.thread, order, &host, &self.dial(timeout)).await {
             Ok(conn) => {
                 self.refresh_now();

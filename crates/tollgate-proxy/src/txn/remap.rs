@@ -34,8 +34,7 @@ impl<S: ClientStream> Exchange<'_, S> {
             return Ok(());
         }
         fire!(self, PreRemap);
-        let generation = Arc::clone(&self.generation);
-        let mapped = self.apply_rules(&generation.remap)?;
+        let mapped = self.apply_rules()?;
         let intercepted = self.txn.has_intercept();
         match mapped {
             Mapped::Yes => {}
@@ -59,7 +58,7 @@ impl<S: ClientStream> Exchange<'_, S> {
         (self.generation.is_forward && named) || !self.txn.records.flag(ids::URL_REMAP_REMAP_REQUIRED)
     }
 
-    fn apply_rules(&mut self, table: &tollgate_config::remap::RemapTable) -> Result<Mapped, Stop> {
+    fn apply_rules(&mut self) -> Result<Mapped, Stop> {
         let url = &self.txn.client_request.url;
         let is_connect = self.txn.client_request.method == Method::Connect;
         let scheme = if is_connect { "tunnel" } else { url.scheme.unwrap_or(Scheme::Http).as_str() };
@@ -70,7 +69,7 @@ impl<S: ClientStream> Exchange<'_, S> {
             path: &url.path,
             recv_port: self.txn.session().local_addr().port(),
         };
-        let Some(found) = table.find(&request) else { return Ok(Mapped::No) };
+        let Some(found) = self.generation.remap.find(&request) else { return Ok(Mapped::No) };
         let rule = Arc::clone(found.rule);
         if is_connect && rule.from.scheme != Some(RuleScheme::Tunnel) {
             // Only a rule written for tunnels opens one: `map / ...` does not.
@@ -93,14 +92,18 @@ impl<S: ClientStream> Exchange<'_, S> {
         if let Some(path) = path {
             mapped.path = path;
         }
-        self.rule = Some(Arc::clone(&rule));
-        let by_plugin = if self.generation.rule_plugins[rule.rank as usize].is_empty() {
-            None
-        } else {
+        let of_rule = rule.kind.redirect_status();
+        let has_plugins = !self.generation.rule_plugins[rule.rank as usize].is_empty();
+        let of_plugin = if has_plugins {
+            self.rule = Some(Arc::clone(&rule));
             self.run_rule_plugins(&rule)
+        } else {
+            None
         };
-        self.check_rule(&rule)?;
-        if let Some(status) = by_plugin.or_else(|| rule.kind.redirect_status()) {
+        let checked = self.check_rule(&rule);
+        self.rule = Some(rule);
+        checked?;
+        if let Some(status) = of_plugin.or(of_rule) {
             let to = self.txn.client_request.url.to_text();
             return Ok(Mapped::Redirect(status, to));
         }
@@ -141,7 +144,7 @@ impl<S: ClientStream> Exchange<'_, S> {
     }
 
     /// The rule's filters and referer check.
-    fn check_rule(&mut self, rule: &Rule) -> Result<(), Stop> {
+    fn check_rule(&self, rule: &Rule) -> Result<(), Stop> {
         let session = self.txn.session();
         let acl = AclRequest {
             method: self.txn.client_request.method.as_str(),
