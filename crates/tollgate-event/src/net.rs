@@ -130,10 +130,10 @@ impl Conn {
                 pool::with_read_buffer(|buffer| (receive(buffer), pool::take_filled(buffer)))
             };
             match read {
-                Ok(n) if n > 0 && n < room => socket.source.is_used_up(READABLE),
+                Ok(n) if n > 0 && n < room => socket.source.set_used_up(READABLE),
                 Ok(_) => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    socket.source.is_used_up(READABLE);
+                    socket.source.set_used_up(READABLE);
                     continue;
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
@@ -215,12 +215,12 @@ impl Conn {
             match sys::send(&socket.stream, &slices[..count]) {
                 Ok(n) => {
                     if n < bytes {
-                        socket.source.is_used_up(WRITABLE);
+                        socket.source.set_used_up(WRITABLE);
                     }
                     self.progressed();
                     return Poll::Ready(Ok(n));
                 }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => socket.source.is_used_up(WRITABLE),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => socket.source.set_used_up(WRITABLE),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Poll::Ready(Err(error)),
             }
@@ -291,6 +291,12 @@ impl Conn {
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.stream()?.local_addr()
     }
+}
+
+/// Whether something that was written on this thread has yet to be taken by the system: connections, dropped ones too,
+/// whose peers do not read.
+pub fn has_unsent() -> bool {
+    !outbox::is_empty()
 }
 
 /// What a look at an idle connection found.
@@ -504,7 +510,7 @@ impl Listener {
             ready!(self.source.poll_ready(READABLE, cx));
             match rustix::net::acceptfrom_with(&self.socket, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC) {
                 Ok(accepted) => return Poll::Ready(Ok(accepted)),
-                Err(Errno::AGAIN) => self.source.is_used_up(READABLE),
+                Err(Errno::AGAIN) => self.source.set_used_up(READABLE),
                 Err(Errno::INTR | Errno::CONNABORTED) => {}
                 Err(error) => return Poll::Ready(Err(error.into())),
             }

@@ -33,6 +33,13 @@ thread_local! {
     static QUEUE: RefCell<Vec<Rc<Socket>>> = const { RefCell::new(Vec::new()) };
     /// This thread has turns.
     static HAS_TURNS: Cell<bool> = const { Cell::new(false) };
+    /// Connections for whose rest the kernel has no room yet.
+    static DRAINING: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Whether peers of this thread's connections have yet to take what was written to them.
+pub(crate) fn is_empty() -> bool {
+    QUEUE.with_borrow(Vec::is_empty) && DRAINING.get() == 0
 }
 
 /// From now on [`flush`] is called at the end of each turn of this thread.
@@ -169,13 +176,13 @@ impl Socket {
         }
         kept.drain(..sent);
         self.state.set(State::Draining);
-        self.source.is_used_up(WRITABLE);
+        self.source.set_used_up(WRITABLE);
         crate::spawn_local(Rc::clone(self).drain(kept));
     }
 
     /// Sends `rest` as the kernel has room for it.
     async fn drain(self: Rc<Self>, mut rest: ScratchVec) {
-        let watch = Watch::new();
+        let (watch, _counted) = (Watch::new(), Draining::begin());
         while !rest.is_empty() {
             watch.set(ORPHAN_WAIT);
             match poll_fn(|cx| self.poll_send(cx, &rest, &watch)).await {
@@ -203,11 +210,27 @@ impl Socket {
                 return Poll::Ready(Err(ErrorKind::TimedOut.into()));
             }
             match sys::send(&self.stream, &[IoSlice::new(bytes)]) {
-                Err(error) if error.kind() == ErrorKind::WouldBlock => self.source.is_used_up(WRITABLE),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => self.source.set_used_up(WRITABLE),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 sent => return Poll::Ready(sent),
             }
         }
+    }
+}
+
+/// Counts a connection as long as its rest is being sent.
+struct Draining;
+
+impl Draining {
+    fn begin() -> Draining {
+        DRAINING.set(DRAINING.get() + 1);
+        Draining
+    }
+}
+
+impl Drop for Draining {
+    fn drop(&mut self) {
+        DRAINING.set(DRAINING.get() - 1);
     }
 }
 
@@ -317,6 +340,7 @@ mod tests {
                 received.extend(read(&mut peer).0);
                 assert!(received.len() > before);
                 // The rest comes while the connection is only read from, or is gone.
+                assert!(net::has_unsent());
                 if round == 2 {
                     drop(conn);
                     break;
@@ -333,6 +357,7 @@ mod tests {
             assert!(received == sent);
             yield_now().await;
             assert_eq!(read(&mut peer), (vec![], true), "it was closed behind the last byte");
+            assert!(!net::has_unsent());
         });
     }
 

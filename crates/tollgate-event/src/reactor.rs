@@ -3,7 +3,7 @@
 //! Responsible for: watching sockets, waking the tasks that wait for them.
 //! Not responsible for: reading and writing; when to ask (`event_loop`).
 //! Invariants: a [`Source`] that is ready stays so until its owner has found that it is not any more
-//! ([`Source::is_used_up`]); the end of a direction stays for good. Everything belongs to one thread: readiness
+//! ([`Source::set_used_up`]); the end of a direction stays for good. Everything belongs to one thread: readiness
 //! changes only in [`Reactor::wait`].
 
 use rustix::event::Timespec;
@@ -185,7 +185,7 @@ impl Source {
     }
 
     /// The kernel had no more: the next wait is for its next event.
-    pub(crate) fn is_used_up(&self, direction: u8) {
+    pub(crate) fn set_used_up(&self, direction: u8) {
         self.ready.set(self.ready.get() & !direction);
     }
 }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tollgate_config::ids;
-use tollgate_event::net::{BoundListener, Listener};
+use tollgate_event::net::{self, BoundListener, Listener};
 use tollgate_event::{spawn_local, timer};
 use tollgate_obs::metrics::Metric;
 
@@ -35,7 +35,8 @@ pub async fn serve(engine: Arc<Engine>, index: usize, listeners: ListenerSet, dr
     let mut ticks = 0u32;
     // One thread sweeps for all.
     let mut sweeper = (index == 0).then(Sweeper::default);
-    while !(thread.is_draining() && (thread.sessions() == 0 || drained_for >= drain_limit)) {
+    let is_over = || thread.sessions() == 0 && !net::has_unsent();
+    while !(thread.is_draining() && (is_over() || drained_for >= drain_limit)) {
         timer::sleep(tick).await;
         ticks += 1;
         if let Some(sweeper) = &mut sweeper {
