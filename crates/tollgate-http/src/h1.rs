@@ -195,7 +195,8 @@ impl Head {
 pub fn find_lines(buffer: &[u8], limits: &Limits) -> Option<HeadLines> {
     let mut walk = LineWalk::new(buffer);
     let start_line_len = walk.line_end(0)?;
-    if start_line_len + 2 > limits.start_line_bytes || buffer.get(start_line_len + 1) != Some(&b'\n') {
+    let is_line = start_line_len > 0 && buffer.get(start_line_len + 1) == Some(&b'\n');
+    if !is_line || start_line_len + 2 > limits.start_line_bytes {
         return None;
     }
     let (fields, len) =

@@ -426,14 +426,19 @@ impl HeaderBlock {
         for slot in &self.slots {
             if slot.on_wire {
                 let wire = slot.as_on_wire();
-                if wire.start != run.end {
-                    out.extend_from_slice(text_of_run(std::mem::take(&mut run)));
-                    run.start = wire.start;
+                if wire.start == run.end {
+                    run.end = wire.end;
+                    continue;
                 }
-                run.end = wire.end;
+                let before = std::mem::replace(&mut run, wire);
+                if !before.is_empty() {
+                    out.extend_from_slice(text_of_run(before));
+                }
                 continue;
             }
-            out.extend_from_slice(text_of_run(std::mem::take(&mut run)));
+            if !run.is_empty() {
+                out.extend_from_slice(text_of_run(std::mem::take(&mut run)));
+            }
             let name = match Known::from_index(slot.known) {
                 Some(known) if slot.canonical => known.as_str().as_bytes(),
                 _ => text(slot.name),

@@ -134,7 +134,7 @@ impl<'a> LineWalk<'a> {
     /// Whether the text up to `end`, which is not before what was found last, is of bytes that may be in field lines and
     /// their line ends. What follows a CR is not looked at.
     #[inline]
-    pub(crate) fn is_clean_to(mut self, end: usize) -> bool {
+    pub(crate) fn is_clean_to(&mut self, end: usize) -> bool {
         while self.start + BLOCK < end && self.advance() {}
         self.forbidden >= end
     }
