@@ -44,21 +44,21 @@ fn head(received: &[u8]) -> Bytes {
 
 pub(super) fn parse_request(iterations: u64) {
     for _ in 0..iterations {
-        let request = h1::parse_request(head(black_box(REQUEST)), &LIMITS);
+        let request = h1::parse_request(head(black_box(REQUEST)).into(), &LIMITS);
         assert!(black_box(request).is_ok());
     }
 }
 
 pub(super) fn parse_response(iterations: u64) {
     for _ in 0..iterations {
-        let response = h1::parse_response(head(black_box(RESPONSE)), &LIMITS);
+        let response = h1::parse_response(head(black_box(RESPONSE)).into(), &LIMITS);
         assert!(black_box(response).is_ok());
     }
 }
 
 /// The response of [`RESPONSE`].
 pub(super) fn response() -> Response {
-    h1::parse_response(head(RESPONSE), &LIMITS).unwrap_or_else(|_| Response::new(500))
+    h1::parse_response(head(RESPONSE).into(), &LIMITS).unwrap_or_else(|_| Response::new(500))
 }
 
 pub(super) fn write_response(iterations: u64) {
