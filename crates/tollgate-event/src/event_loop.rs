@@ -9,6 +9,7 @@
 
 use crate::outbox;
 use crate::reactor::Reactor;
+use crate::slab::{Key, Slab};
 use crate::timer;
 use rustix::event::EventfdFlags;
 use std::cell::{Cell, RefCell};
@@ -37,37 +38,22 @@ thread_local! {
     static BUDGET: Cell<u32> = const { Cell::new(0) };
 }
 
-/// A task's place and how many had it before.
-#[derive(Clone, Copy)]
-struct Key {
-    at: u32,
-    uses: u32,
-}
-
 type Task = Pin<Box<dyn Future<Output = ()>>>;
 
 /// The loop of this thread.
 struct Loop {
     reactor: Reactor,
-    tasks: RefCell<Tasks>,
+    tasks: RefCell<Slab<Place>>,
     /// Tasks that let others go first.
     yielded: RefCell<Vec<Waker>>,
     remote: Arc<Remote>,
     is_ending: Cell<bool>,
 }
 
-#[derive(Default)]
-struct Tasks {
-    places: Vec<Place>,
-    free: Vec<u32>,
-}
-
-#[derive(Default)]
 struct Place {
     /// `None` while it runs.
     task: Option<(Task, Waker)>,
-    woken: Option<Arc<TaskWaker>>,
-    uses: u32,
+    woken: Arc<TaskWaker>,
 }
 
 /// What other threads know of a loop.
@@ -190,11 +176,7 @@ impl Drop for Inside {
         outbox::end();
         self.0.is_ending.set(true);
         // What a task holds may do anything as it is dropped, but start another.
-        let count = self.0.tasks.borrow().places.len();
-        for at in 0..count {
-            let task = self.0.tasks.borrow_mut().places[at].task.take();
-            drop(task);
-        }
+        drop(self.0.tasks.take());
         HOME.set(0);
         READY.take();
         CURRENT.take();
@@ -206,17 +188,11 @@ impl Loop {
         if self.is_ending.get() {
             return;
         }
-        let mut tasks = self.tasks.borrow_mut();
-        let at = tasks.free.pop().unwrap_or_else(|| {
-            tasks.places.push(Place::default());
-            (tasks.places.len() - 1) as u32
+        let key = self.tasks.borrow_mut().insert_with(|key| {
+            let remote = Arc::clone(&self.remote);
+            let woken = Arc::new(TaskWaker { remote, key, is_woken: AtomicBool::new(true) });
+            Place { task: Some((task, Waker::from(Arc::clone(&woken)))), woken }
         });
-        let place = &mut tasks.places[at as usize];
-        let key = Key { at, uses: place.uses };
-        let remote = Arc::clone(&self.remote);
-        let woken = Arc::new(TaskWaker { remote, key, is_woken: AtomicBool::new(true) });
-        place.task = Some((task, Waker::from(Arc::clone(&woken))));
-        place.woken = Some(woken);
         READY.with_borrow_mut(|ready| ready.push_back(key));
     }
 
@@ -252,30 +228,25 @@ impl Loop {
     fn run_task(&self, key: Key) {
         let (mut task, waker) = {
             let mut tasks = self.tasks.borrow_mut();
-            let Some(place) = tasks.places.get_mut(key.at as usize) else { return };
-            if place.uses != key.uses {
-                // Woken twice, and the first time was its last.
-                return;
-            }
-            let (Some(task), Some(woken)) = (place.task.take(), &place.woken) else { return };
+            // None: woken twice, and the first time was its last.
+            let Some(place) = tasks.get_mut(key) else { return };
+            let Some(task) = place.task.take() else { return };
             // What is done after this wakes it again.
-            woken.is_woken.swap(false, Ordering::AcqRel);
+            place.woken.is_woken.swap(false, Ordering::AcqRel);
             task
         };
         BUDGET.set(TASK_OPERATIONS);
         let mut cx = Context::from_waker(&waker);
         let poll = catch_unwind(AssertUnwindSafe(|| task.as_mut().poll(&mut cx)));
         if matches!(poll, Ok(Poll::Pending)) {
-            self.tasks.borrow_mut().places[key.at as usize].task = Some((task, waker));
+            if let Some(place) = self.tasks.borrow_mut().get_mut(key) {
+                place.task = Some((task, waker));
+            }
             return;
         }
         // A panic was told by the hook for panics. One while dropping what is left is the same task's.
         let _: std::thread::Result<()> = catch_unwind(AssertUnwindSafe(|| drop(task)));
-        let mut tasks = self.tasks.borrow_mut();
-        let place = &mut tasks.places[key.at as usize];
-        place.uses = place.uses.wrapping_add(1);
-        place.woken = None;
-        tasks.free.push(key.at);
+        self.tasks.borrow_mut().remove(key);
     }
 }
 

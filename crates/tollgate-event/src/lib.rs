@@ -15,6 +15,7 @@ pub mod net;
 mod outbox;
 pub mod pool;
 mod reactor;
+mod slab;
 pub mod sys;
 pub mod task;
 pub mod thread;

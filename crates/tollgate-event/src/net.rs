@@ -482,7 +482,6 @@ impl BoundListener {
 }
 
 /// A listening socket of this event thread.
-#[derive(Debug)]
 pub struct Listener {
     socket: Socket,
     source: Rc<Source>,
@@ -515,6 +514,12 @@ impl Listener {
                 Err(error) => return Poll::Ready(Err(error.into())),
             }
         }
+    }
+}
+
+impl std::fmt::Debug for Listener {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Listener").field(&self.addr).finish()
     }
 }
 

@@ -6,6 +6,7 @@
 //! ([`Source::set_used_up`]); the end of a direction stays for good. Everything belongs to one thread: readiness
 //! changes only in [`Reactor::wait`].
 
+use crate::slab::{Key, Slab};
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use std::cell::{Cell, RefCell};
@@ -32,21 +33,8 @@ const WRITE_ENDED: u8 = 8;
 /// The sockets that a thread watches.
 pub(crate) struct Reactor {
     epoll: OwnedFd,
-    sources: RefCell<Sources>,
+    sources: RefCell<Slab<Rc<Source>>>,
     events: RefCell<Vec<Event>>,
-}
-
-#[derive(Default)]
-struct Sources {
-    places: Vec<Place>,
-    free: Vec<u32>,
-}
-
-/// A source and how many had its place before: events that are under way when it goes are not its successor's.
-#[derive(Default)]
-struct Place {
-    source: Option<Rc<Source>>,
-    uses: u32,
 }
 
 impl Reactor {
@@ -59,37 +47,31 @@ impl Reactor {
 
     /// Watches a socket until it is closed or [`Self::forget`] is called. `ready`: what is known of it already.
     pub(crate) fn watch(&self, socket: impl AsFd, ready: u8) -> io::Result<Rc<Source>> {
-        let mut sources = self.sources.borrow_mut();
-        let at = sources.free.pop().unwrap_or_else(|| {
-            sources.places.push(Place::default());
-            (sources.places.len() - 1) as u32
+        let mut source = None;
+        let key = self.sources.borrow_mut().insert_with(|key| {
+            let new = Rc::new(Source {
+                key,
+                ready: Cell::new(ready),
+                reader: Cell::default(),
+                writer: Cell::default(),
+            });
+            Rc::clone(source.insert(new))
         });
-        let place = &mut sources.places[at as usize];
-        let number = u64::from(place.uses) << 32 | u64::from(at);
         let flags = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
-        if let Err(error) = epoll::add(&self.epoll, socket, EventData::new_u64(number), flags) {
-            sources.free.push(at);
-            return Err(error.into());
+        let added = epoll::add(&self.epoll, socket, EventData::new_u64(key.to_bits()), flags);
+        match (source, added) {
+            (Some(source), Ok(())) => Ok(source),
+            (_, result) => {
+                self.sources.borrow_mut().remove(key);
+                Err(result.err().map_or(io::ErrorKind::Other.into(), io::Error::from))
+            }
         }
-        let source = Rc::new(Source {
-            at,
-            ready: Cell::new(ready),
-            reader: RefCell::default(),
-            writer: RefCell::default(),
-        });
-        place.source = Some(Rc::clone(&source));
-        Ok(source)
     }
 
     /// Lets go of a source whose socket is about to be closed, which ends the kernel's part.
     pub(crate) fn forget(&self, source: &Source) {
-        let mut sources = self.sources.borrow_mut();
-        let place = &mut sources.places[source.at as usize];
-        place.uses = place.uses.wrapping_add(1);
-        let gone = place.source.take();
-        sources.free.push(source.at);
-        // Dropping a waker may drop a task.
-        drop(sources);
+        let gone = self.sources.borrow_mut().remove(source.key);
+        // Outside the borrow: dropping a waker may drop a task.
         drop(gone);
     }
 
@@ -116,15 +98,9 @@ impl Reactor {
     }
 
     fn dispatch(&self, number: u64, flags: EventFlags) {
-        let source = {
-            let sources = self.sources.borrow();
-            let place = &sources.places[number as u32 as usize];
-            match &place.source {
-                Some(source) if place.uses == (number >> 32) as u32 => Rc::clone(source),
-                // Closed by a task since the event came.
-                _ => return,
-            }
-        };
+        let source = self.sources.borrow().get(Key::from_bits(number)).map(Rc::clone);
+        // None: closed by a task since the event came.
+        let Some(source) = source else { return };
         let mut ready = 0;
         for (flag, means) in [
             (EventFlags::IN, READABLE),
@@ -148,19 +124,20 @@ impl Reactor {
 }
 
 /// Wakes who waits. The waker stays: mostly the same task waits again.
-fn wake(waiting: &RefCell<Option<Waker>>) {
-    if let Some(waker) = &*waiting.borrow() {
+fn wake(waiting: &Cell<Option<Waker>>) {
+    let waker = waiting.take();
+    if let Some(waker) = &waker {
         waker.wake_by_ref();
     }
+    waiting.set(waker);
 }
 
 /// What is known of one socket.
-#[derive(Debug)]
 pub(crate) struct Source {
-    at: u32,
+    key: Key,
     ready: Cell<u8>,
-    reader: RefCell<Option<Waker>>,
-    writer: RefCell<Option<Waker>>,
+    reader: Cell<Option<Waker>>,
+    writer: Cell<Option<Waker>>,
 }
 
 impl Source {
@@ -175,12 +152,10 @@ impl Source {
             return Poll::Ready(());
         }
         let waiting = if direction == READABLE { &self.reader } else { &self.writer };
-        let before = match &mut *waiting.borrow_mut() {
-            Some(waker) if waker.will_wake(cx.waker()) => None,
-            waiting => waiting.replace(cx.waker().clone()),
-        };
-        // Outside the borrow: it may be the last of its task.
-        drop(before);
+        match waiting.take() {
+            Some(waker) if waker.will_wake(cx.waker()) => waiting.set(Some(waker)),
+            _ => waiting.set(Some(cx.waker().clone())),
+        }
         Poll::Pending
     }
 

@@ -30,7 +30,6 @@ thread_local! {
 }
 
 /// A watch as the wheel and its owner see it.
-#[derive(Debug)]
 struct Node {
     due: Cell<u64>,
     /// Where the wheel stood when `due` was set.
@@ -42,7 +41,7 @@ struct Node {
     next: Cell<u32>,
     /// The owner waits for something that may never come and can be cut short.
     is_idle: Cell<bool>,
-    waker: RefCell<Option<Waker>>,
+    waker: Cell<Option<Waker>>,
 }
 
 impl Node {
@@ -55,7 +54,7 @@ impl Node {
             previous: Cell::new(NIL),
             next: Cell::new(NIL),
             is_idle: Cell::new(false),
-            waker: RefCell::default(),
+            waker: Cell::default(),
         }
     }
 }
@@ -191,10 +190,15 @@ impl Wheel {
 }
 
 /// One deadline of one task.
-#[derive(Debug)]
 pub struct Watch {
     id: u32,
     node: Rc<Node>,
+}
+
+impl std::fmt::Debug for Watch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Watch").field(&self.node.due.get()).finish()
+    }
 }
 
 impl Default for Watch {
@@ -253,12 +257,10 @@ impl Watch {
         if self.node.due.get() <= NOW.get() {
             return Poll::Ready(());
         }
-        let before = match &mut *self.node.waker.borrow_mut() {
-            Some(waker) if waker.will_wake(cx.waker()) => None,
-            waker => waker.replace(cx.waker().clone()),
-        };
-        // Outside the borrow: it may be the last of its task.
-        drop(before);
+        match self.node.waker.take() {
+            Some(waker) if waker.will_wake(cx.waker()) => self.node.waker.set(Some(waker)),
+            _ => self.node.waker.set(Some(cx.waker().clone())),
+        }
         Poll::Pending
     }
 }

@@ -16,7 +16,6 @@ use std::rc::Rc;
 use std::time::Duration;
 use tollgate_config::ids;
 use tollgate_event::net::Conn;
-use tollgate_event::timer::Watch;
 use tollgate_obs::metrics::{GaugeGuard, Metric};
 use tollgate_plugin::{Host, Session, TransactionHook};
 
@@ -53,7 +52,6 @@ async fn serve_requests(
     host: &Rc<dyn Host>,
     client: &mut H1Client,
 ) {
-    let active = Rc::new(Watch::new());
     loop {
         set_idle_limit(thread, session, client);
         match client.wire.fill().await {
@@ -66,10 +64,13 @@ async fn serve_requests(
                 return;
             }
         }
+        let active = thread.take_watch();
         // The place is taken first, so that the transaction's state is made in it instead of being moved there.
         let place = Box::new_uninit();
         let transaction = Box::write(place, txn::run(thread, session, host, client, &active, Mode::Client));
-        match Box::into_pin(transaction).await {
+        let after = Box::into_pin(transaction).await;
+        thread.keep_watch(active);
+        match after {
             After::KeepAlive => {}
             After::Close => {
                 linger(client).await;

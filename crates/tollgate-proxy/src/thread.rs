@@ -12,6 +12,7 @@ use std::time::Instant;
 use tollgate_config::ids;
 use tollgate_config::records::{list_words, socket_address};
 use tollgate_event::dns::{Dns, DnsOptions};
+use tollgate_event::timer::Watch;
 use tollgate_obs::log::AccessLogHandle;
 use tollgate_obs::metrics::ThreadMetrics;
 
@@ -28,7 +29,11 @@ pub(crate) struct EngineThread {
     next_id: Cell<u64>,
     sessions: Cell<usize>,
     hits: Cell<u32>,
+    watches: RefCell<Vec<Rc<Watch>>>,
 }
+
+/// LIMIT: watches kept for the next transactions.
+const KEPT_WATCHES: usize = 64;
 
 /// Of so many hits in memory one is looked at more closely.
 const HITS_PER_SAMPLE: u32 = 64;
@@ -63,8 +68,23 @@ impl EngineThread {
             next_id: Cell::new(0),
             sessions: Cell::new(0),
             hits: Cell::new(0),
+            watches: RefCell::default(),
             engine,
         })
+    }
+
+    /// A watch for a transaction's limit: idle connections have none.
+    pub(crate) fn take_watch(&self) -> Rc<Watch> {
+        self.watches.borrow_mut().pop().unwrap_or_default()
+    }
+
+    /// Keeps a watch for another transaction.
+    pub(crate) fn keep_watch(&self, watch: Rc<Watch>) {
+        watch.clear();
+        let mut watches = self.watches.borrow_mut();
+        if watches.len() < KEPT_WATCHES {
+            watches.push(watch);
+        }
     }
 
     /// The current generation, to be kept.
