@@ -1,9 +1,9 @@
-//! Event threads and everything that names the async runtime.
+//! Event threads: their loop, and what their tasks wait for.
 //!
 //! Responsible for: one OS thread per core with its own event loop, timers, sockets and listeners; DNS; work that
 //! blocks (task threads).
 //! Not responsible for: HTTP.
-//! Invariants: only this crate names the runtime's sockets; a connection never leaves the thread that accepted or
+//! Invariants: on the data path only this crate names sockets; a connection never leaves the thread that accepted or
 //! opened it; every wait on a connection can be given a limit ([`net::Conn::set_timeout`]).
 #![deny(unsafe_code)]
 
