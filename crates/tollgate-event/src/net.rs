@@ -133,7 +133,7 @@ impl Conn {
                 Ok(n) if n > 0 && n < room => socket.source.set_used_up(READABLE),
                 Ok(_) => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    socket.source.set_used_up(READABLE);
+                    socket.source.set_blocked(READABLE);
                     continue;
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
@@ -220,7 +220,7 @@ impl Conn {
                     self.progressed();
                     return Poll::Ready(Ok(n));
                 }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => socket.source.set_used_up(WRITABLE),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => socket.source.set_blocked(WRITABLE),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Poll::Ready(Err(error)),
             }
@@ -509,7 +509,7 @@ impl Listener {
             ready!(self.source.poll_ready(READABLE, cx));
             match rustix::net::acceptfrom_with(&self.socket, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC) {
                 Ok(accepted) => return Poll::Ready(Ok(accepted)),
-                Err(Errno::AGAIN) => self.source.set_used_up(READABLE),
+                Err(Errno::AGAIN) => self.source.set_blocked(READABLE),
                 Err(Errno::INTR | Errno::CONNABORTED) => {}
                 Err(error) => return Poll::Ready(Err(error.into())),
             }

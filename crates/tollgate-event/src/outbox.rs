@@ -210,7 +210,7 @@ impl Socket {
                 return Poll::Ready(Err(ErrorKind::TimedOut.into()));
             }
             match sys::send(&self.stream, &[IoSlice::new(bytes)]) {
-                Err(error) if error.kind() == ErrorKind::WouldBlock => self.source.set_used_up(WRITABLE),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => self.source.set_blocked(WRITABLE),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 sent => return Poll::Ready(sent),
             }

@@ -3,7 +3,7 @@
 //! Responsible for: watching sockets, waking the tasks that wait for them.
 //! Not responsible for: reading and writing; when to ask (`event_loop`).
 //! Invariants: a [`Source`] that is ready stays so until its owner has found that it is not any more
-//! ([`Source::set_used_up`]); the end of a direction stays for good. Everything belongs to one thread: readiness
+//! ([`Source::set_used_up`], [`Source::set_blocked`]); the end of a direction stays until the kernel says otherwise. Everything belongs to one thread: readiness
 //! changes only in [`Reactor::wait`].
 
 use crate::slab::{Key, Slab};
@@ -159,8 +159,13 @@ impl Source {
         Poll::Pending
     }
 
-    /// The kernel had no more: the next wait is for its next event.
+    /// The kernel had no more than was taken: the next wait is for its next event, or for the end if that has come.
     pub(crate) fn set_used_up(&self, direction: u8) {
         self.ready.set(self.ready.get() & !direction);
+    }
+
+    /// The kernel said that it would have to wait: whatever its events were, the direction has not ended either.
+    pub(crate) fn set_blocked(&self, direction: u8) {
+        self.ready.set(self.ready.get() & !(direction | direction << 2));
     }
 }
